@@ -1,0 +1,40 @@
+"""What it takes to start an app and to reach its services: plain values that travel to jobs as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AppSpec(_Spec):
+    """The app under test: how it starts and how it shows that it is ready."""
+
+    command: tuple[str, ...]
+    """argv; never passed through a shell."""
+    cwd: Path | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+    port: int | None = None
+    """Where the app listens on loopback; None for an app without an inbound side."""
+    ready: str = ""
+    """Path that answers below 500 when the app is ready, such as `/health`; empty: the port accepts connections."""
+    ready_timeout: float = 30.0
+    """Seconds."""
+    log: Path | None = None
+    """Where the app's stdout and stderr go; None: this process's own stderr."""
+
+
+class ServiceMap(_Spec):
+    """One `--map NAME=URL[@PORT]`: a listener of ours that stands for one service."""
+
+    name: str
+    scheme: str
+    """`http`, `https` or `tcp`."""
+    host: str
+    port: int
+    listen: int = 0
+    """Local port; 0 picks a free one, told in the `Ready` event as endpoint `map:NAME`."""

@@ -1,0 +1,53 @@
+"""What a replay needs to know: plain values that travel to the replay job. Its result is a `Run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from wiretape_capture.launch.spec import AppSpec
+from wiretape_replay.mock.spec import MockSpec
+
+
+class NoiseRule(BaseModel):
+    """A place the user declared to be noise: it is still checked for its shape."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    route: str = "*"
+    """`GET /orders/{id}`; `*` stands for every route."""
+    pointer: str
+    """JSON Pointer with `*` for one segment, or `header:NAME`."""
+    reason: str = ""
+
+
+class ReplaySpec(BaseModel):
+    """One run. Run by `python -m wiretape_replay.engine`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tape: Path
+    run: Path
+    """The `.run` file to write; its stem is the run's id."""
+    target: str | None = None
+    """Base URL; None: the port of `app` on loopback."""
+    app: AppSpec | None = None
+    mock: MockSpec | None = None
+    """Its `app` is None: this job starts the app itself, with the mock's environment."""
+    fail_if: tuple[str, ...] = ("requests.failed > 0",)
+    sequences: tuple[int, ...] = ()
+    """Only these exchanges and those they depend on; empty: all inbound exchanges."""
+    routes: tuple[str, ...] = ()
+    """Only these routes, as `METHOD /path/*` globs."""
+    timing: str = "asap"
+    """`asap`, `recorded`, or a multiple such as `2x`."""
+    concurrency: int = 8
+    """Sessions under way at once."""
+    timeout: float = 30.0
+    """Seconds for one response."""
+    noise: tuple[NoiseRule, ...] = ()
+    baseline: Path | None = None
+    """A `.run` file that `baseline` in an eval refers to."""
+    command: str = ""
+    """The command line that repeats this run, for the report."""

@@ -1,0 +1,108 @@
+"""What a mock needs to know and what it reports: plain values that travel to and from the mock job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wiretape_capture.launch.spec import AppSpec, ServiceMap
+
+type Tier = Literal["exact", "normalized", "nearest", "miss", "passthrough"]
+"""How a live request found its recorded exchange; `passthrough` went to an allowed host for real."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MockSpec(_Value):
+    """One mock. Run by `python -m wiretape_replay.mock`."""
+
+    tape: Path
+    ca_dir: Path
+    proxy_port: int = 0
+    """Port of the forward proxy (absolute-form and CONNECT); 0 picks a free one."""
+    maps: tuple[ServiceMap, ...] = ()
+    app: AppSpec | None = None
+    allow: tuple[str, ...] = ()
+    """Hosts (`host`, `host:port` or `*.domain`) that may be reached for real; everything else fails closed."""
+    timing: str = "none"
+    """`none`, `recorded`, or a multiple such as `2x` (twice as fast)."""
+    at_end: Literal["repeat", "cycle", "fail"] = "repeat"
+    """What an identical request gets after its last recorded answer."""
+    journal: Path | None = None
+    """JSON-lines file of `MockAnswer`, one line for every answer."""
+
+
+class LeafDifference(_Value):
+    """One leaf in which a live request differs from a recorded one."""
+
+    where: str
+    """`method`, `path`, `query/NAME`, `header/NAME` or `body` followed by a JSON Pointer."""
+    recorded: str | None
+    """None: not in the recording. Long values are cut."""
+    live: str | None
+    """None: not in the live request."""
+
+
+class Candidate(_Value):
+    """A recorded exchange near a request that matched nothing."""
+
+    sequence: int
+    command: str
+    location: str
+    status: str
+    differences: tuple[LeafDifference, ...]
+
+
+class MockAnswer(_Value):
+    """One line of the journal."""
+
+    at_ns: int
+    service: str
+    command: str
+    location: str
+    tier: Tier
+    sequence: int | None = None
+    """The recorded exchange that answered; None for a miss."""
+    status: str = ""
+    session: str = ""
+    request_body_sha256: str = ""
+    normalized: tuple[LeafDifference, ...] = ()
+    """For tier `normalized`: the leaves that were taken as volatile."""
+    closest: tuple[Candidate, ...] = ()
+    """For a miss: at most three, nearest first."""
+
+
+class MockTally(_Value):
+    """How many requests ended in each tier."""
+
+    exact: int = 0
+    normalized: int = 0
+    nearest: int = 0
+    miss: int = 0
+    passthrough: int = 0
+
+    @property
+    def hits(self) -> int:
+        """Requests answered from the recording."""
+        return self.exact + self.normalized + self.nearest
+
+    @property
+    def total(self) -> int:
+        """All requests that reached the mock."""
+        return self.hits + self.miss + self.passthrough
+
+
+class MockResult(_Value):
+    """How a mock ended."""
+
+    snapshot: str
+    tally: MockTally
+    misses: tuple[MockAnswer, ...] = Field(default=())
+    """The first hundred misses, one for each distinct request."""
+    unused: tuple[str, ...] = ()
+    """Recorded outbound requests (`COMMAND service location`) that were never asked for; at most a hundred."""
+    app_exit: int | None = None

@@ -1,0 +1,228 @@
+"""Finding, eval, verdict and run: each one model, used by the engine, `--json`, MCP and the reports (design §2, §7, §8)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from wiretape_replay.mock.spec import MockTally
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FindingClass(StrEnum):
+    """What kind of difference a finding is."""
+
+    VALUE = "value"
+    TYPE = "type"
+    NULL = "null"
+    REMOVED = "removed"
+    ADDED = "added"
+    FORMAT = "format"
+    ORDER = "order"
+    STATUS = "status"
+    HEADER = "header"
+    SCHEMA = "schema"
+    LATENCY = "latency"
+    BODY = "body"
+    """Bytes that are no structured text differ."""
+    ERROR = "error"
+    """No response came: refused, reset, timed out."""
+    OUTBOUND = "outbound"
+    """A call to a service that the recording does not have, or that was not made."""
+
+
+class Severity(StrEnum):
+    """How much a finding matters; `error` fails the exchange, the others are told."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Part(StrEnum):
+    """Which part of the exchange a finding lies in."""
+
+    STATUS = "status"
+    HEADER = "header"
+    BODY = "body"
+    TRAILER = "trailer"
+    EXCHANGE = "exchange"
+    """The whole of it: no response came."""
+    OUTBOUND = "outbound"
+
+
+class Finding(_Value):
+    """One difference that matters, the same in every exchange it was seen in.
+
+    `id` is `F-` and eight hex digits of a hash over class, route, part and pointer, never over values or order:
+    the same fault keeps its id from run to run.
+    """
+
+    id: str
+    kind: FindingClass
+    severity: Severity
+    breaking: bool
+    route: str
+    """`GET /orders/{id}`."""
+    part: Part
+    pointer: str
+    """JSON Pointer (RFC 6901) into the body with `*` for array positions; a header's name; empty for the status."""
+    example_pointer: str = ""
+    """The exact pointer in the first exchange."""
+    expected: JsonValue = None
+    actual: JsonValue = None
+    """Values of the first exchange; long ones are cut."""
+    message: str
+    """One sentence: what was recorded and what came instead."""
+    sequences: tuple[int, ...]
+    """The recorded exchanges it was seen in, at most fifty."""
+    count: int
+    """In how many exchanges it was seen."""
+    of: int
+    """How many exchanges of this route were compared."""
+    dependants: tuple[int, ...] = ()
+    """Exchanges that failed because they need a value which this one did not produce."""
+    evidence: str = ""
+    curl: str = ""
+    """A shell line that sends the first exchange's request."""
+    reproduce: str = ""
+    """The wiretape command that replays just these exchanges."""
+
+
+class Eval(_Value):
+    """One `--fail-if` condition and what was observed."""
+
+    expression: str
+    """In canonical form: `latency.p95 > 50.00`."""
+    observed: float | None
+    """None when the metric could not be measured."""
+    passed: bool | None
+    """None when it could not be judged: the verdict is then inconclusive."""
+    note: str = ""
+    """For instance that there were fewer samples than the percentile needs."""
+
+
+class Outcome(StrEnum):
+    """How one live response compares with the recorded one (design §7)."""
+
+    BYTES_EQUAL = "bytes-equal"
+    SEMANTICALLY_EQUAL = "semantically-equal"
+    """Equal but for key order, whitespace, number spelling, compression, or differences proven to be noise."""
+    DIFFERENT = "different"
+    ERROR = "error"
+    """No response came."""
+    BLOCKED = "blocked"
+    """It needs a value that an earlier exchange failed to produce."""
+
+
+class Suppressed(_Value):
+    """Differences taken as noise at one leaf: counted, never silent."""
+
+    route: str
+    part: Part
+    pointer: str
+    reason: str
+    """Why it is noise: `uuid`, `timestamp`, `bound to POST /login /token`."""
+    count: int
+    example_expected: JsonValue = None
+    example_actual: JsonValue = None
+
+
+class LatencySummary(_Value):
+    """Response times in milliseconds; percentiles by nearest rank, never below the true one."""
+
+    count: int
+    min: float
+    avg: float
+    max: float
+    p50: float
+    p75: float
+    p90: float
+    p95: float
+    p99: float
+
+
+class RouteSummary(_Value):
+    """One route of a run."""
+
+    route: str
+    requests: int
+    failed: int
+    latency: LatencySummary | None = None
+    recorded_latency: LatencySummary | None = None
+
+
+class ExchangeResult(_Value):
+    """One replayed exchange, as kept in the run file."""
+
+    sequence: int
+    route: str
+    session: str
+    outcome: Outcome
+    expected_status: str
+    actual_status: str
+    latency_ms: float | None
+    findings: tuple[str, ...] = ()
+    """Ids of the findings it belongs to."""
+    error: str = ""
+    blocked_by: int | None = None
+
+
+class Counts(_Value):
+    """Totals of a run. An exchange fails when it is different, in error or blocked."""
+
+    total: int
+    bytes_equal: int = 0
+    semantically_equal: int = 0
+    different: int = 0
+    errors: int = 0
+    blocked: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Exchanges that did not come out equal."""
+        return self.different + self.errors + self.blocked
+
+
+class Verdict(_Value):
+    """The answer to "is this change safe?"."""
+
+    verdict: Literal["pass", "fail", "inconclusive"]
+    reason: str
+    """One sentence."""
+    evals: tuple[Eval, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """Most severe first."""
+
+
+class Run(_Value):
+    """One replay, as kept in its `.run` file and printed by `--json`."""
+
+    id: str
+    snapshot: str
+    snapshot_sha256: str
+    target: str
+    started_ns: int
+    duration_ms: float
+    verdict: Verdict
+    counts: Counts
+    latency: LatencySummary | None = None
+    routes: tuple[RouteSummary, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
+    bindings: int = 0
+    """Values followed from a response into later requests."""
+    mock: MockTally | None = None
+    """None when no mock took part."""
+    notes: tuple[str, ...] = ()
+    wiretape_version: str = ""
+    command: str = Field(default="", description="The command line that repeats this run.")
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 fail, 4 inconclusive (design §8)."""
+        return {"pass": 0, "fail": 1, "inconclusive": 4}[self.verdict.verdict]
