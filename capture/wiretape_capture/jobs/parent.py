@@ -1,4 +1,4 @@
-"""The outside of a job: start it, follow its events, stop it. Used by the CLI, the MCP server and by jobs themselves."""
+"""Outside of a job: start it, follow its events, stop it. Used by the CLI, the MCP server and jobs themselves."""
 
 from __future__ import annotations
 

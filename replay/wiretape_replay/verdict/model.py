@@ -1,4 +1,4 @@
-"""Finding, eval, verdict and run: each one model, used by the engine, `--json`, MCP and the reports (design §2, §7, §8)."""
+"""Finding, eval, verdict, run: one model each, for the engine, `--json`, MCP and reports (design §2, §7, §8)."""
 
 from __future__ import annotations
 
