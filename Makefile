@@ -1,0 +1,22 @@
+# Works with uv on PATH, with uv as a module, and with neither (it is then installed by pip).
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo python3 -m uv)
+
+.PHONY: demo check lint types test docs uv
+
+demo: uv ## record, mock and replay a small shop: the whole loop in under a minute
+	@$(UV) run --quiet wiretape demo
+
+check: lint types test ## everything that must be green
+
+lint: uv
+	$(UV) run --quiet ruff check
+	$(UV) run --quiet ruff format --check
+
+types: uv
+	$(UV) run --quiet mypy
+
+test: uv
+	$(UV) run --quiet pytest -q -n 4
+
+uv:
+	@$(UV) --version >/dev/null 2>&1 || python3 -m pip install --quiet uv
