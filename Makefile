@@ -4,7 +4,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo python3 -m uv)
 .PHONY: demo check lint types test docs uv
 
 demo: uv ## record, mock and replay a small shop: the whole loop in under a minute
-	@$(UV) run --quiet wiretape demo
+	@$(UV) run --quiet --no-default-groups wiretape demo
 
 check: lint types test ## everything that must be green
 
