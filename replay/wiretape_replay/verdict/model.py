@@ -153,6 +153,8 @@ class RouteSummary(_Value):
     route: str
     requests: int
     failed: int
+    errors: int = 0
+    contract_violations: int = 0
     latency: LatencySummary | None = None
     recorded_latency: LatencySummary | None = None
 
@@ -216,6 +218,8 @@ class Run(_Value):
     suppressed: tuple[Suppressed, ...] = ()
     bindings: int = 0
     """Values followed from a response into later requests."""
+    contract_violations: int = 0
+    """Places where a live response breaks the contract inferred from the recording."""
     mock: MockTally | None = None
     """None when no mock took part."""
     notes: tuple[str, ...] = ()
