@@ -1,0 +1,204 @@
+"""`wiretape.toml`: what each key is called, means and defaults to. Knows nothing of flags; flags name these keys."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_replay.engine.spec import NoiseRule
+from wiretape_server.workspace.toml_lines import line_of
+
+FILE_NAME = "wiretape.toml"
+
+type Port = Annotated[int, Field(ge=0, le=65535)]
+"""0 stands for any free port."""
+
+
+def _argv(value: object) -> object:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AppConfig(_Section):
+    """`[app]`: the app under test."""
+
+    command: Annotated[tuple[str, ...], BeforeValidator(_argv)] = Field(
+        (), description="How the app starts: a list of words, or one string that is split like a shell would."
+    )
+    start: bool = Field(True, description="Whether wiretape starts the app; false when it runs already.")
+    cwd: str = Field(".", description="Directory the app starts in, relative to wiretape.toml.")
+    env: dict[str, str] = Field(default_factory=dict, description="Variables to set for the app.")
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        None, description="Port the app listens on; without it only outbound traffic is recorded."
+    )
+    ready: str = Field(
+        "", description="Path that answers below 500 once the app is ready; empty: the port accepts connections."
+    )
+    ready_timeout: float = Field(30.0, gt=0, description="Seconds the app may take to become ready.")
+    log: str = Field("", description="File for the app's output; empty: the terminal, or a file under .wiretape/jobs.")
+
+
+class RecordConfig(_Section):
+    """`[record]`: where a recording listens."""
+
+    listen: Port | None = Field(None, description="Port in front of the app; unset: the first free one from 7080.")
+    proxy_port: Port | None = Field(
+        None, description="Port of the outbound proxy; unset: the first free one from 7090."
+    )
+
+
+class MockConfig(_Section):
+    """`[mock]`: how recorded services answer."""
+
+    proxy_port: Port | None = Field(None, description="Port of the mock's proxy; unset: the first free one from 7090.")
+    allow: tuple[str, ...] = Field((), description="Hosts that may be reached for real: host, host:port or *.domain.")
+    timing: str = Field(
+        "none", pattern=r"^(none|recorded|\d+(\.\d+)?x)$", description="Answer times: none, recorded, or Nx as fast."
+    )
+    at_end: Literal["repeat", "cycle", "fail"] = Field(
+        "repeat", description="What an identical request gets after its last recorded answer: repeat, cycle or fail."
+    )
+
+
+class ReplayConfig(_Section):
+    """`[replay]`: what is sent, how fast, and what fails the run."""
+
+    target: str = Field("", description="Base URL to send to; empty: the app's port on loopback.")
+    mock: bool | None = Field(
+        None, description="Answer the app's outbound calls from the snapshot; unset: verify does, replay does not."
+    )
+    fail_if: tuple[str, ...] = Field(
+        ("requests.failed > 0",), description="Evals: the run fails when one of these conditions is true."
+    )
+    only: tuple[str, ...] = Field(
+        (), description="Replay only these: sequence numbers (3 or 3-7) or routes (GET /orders/*)."
+    )
+    timing: str = Field(
+        "asap", pattern=r"^(asap|recorded|\d+(\.\d+)?x)$", description="When to send: asap, recorded, or Nx as fast."
+    )
+    concurrency: int = Field(8, ge=1, le=1024, description="Sessions under way at once.")
+    timeout: float = Field(30.0, gt=0, description="Seconds to wait for one response.")
+    baseline: str = Field("", description="Run that `baseline` in an eval refers to.")
+
+
+class McpConfig(_Section):
+    """`[mcp]`: how the MCP server is reached."""
+
+    transport: Literal["stdio", "http", "sse"] = Field("stdio", description="stdio, http (Streamable HTTP) or sse.")
+    host: str = Field("127.0.0.1", description="Address that http and sse listen on.")
+    port: Port = Field(7070, description="Port that http and sse listen on.")
+    token: str = Field("", description="Bearer token that http and sse ask for; needed on an address off this machine.")
+
+
+class Config(_Section):
+    """All of `wiretape.toml`."""
+
+    snapshot: str = Field("", description="Snapshot that mock, replay and verify use; empty: the newest.")
+    app: AppConfig = Field(default_factory=AppConfig)
+    services: dict[str, str] = Field(
+        default_factory=dict,
+        description="Services with a listener of their own: NAME = URL, with @PORT to fix the listener's port.",
+    )
+    record: RecordConfig = Field(default_factory=RecordConfig)
+    mock: MockConfig = Field(default_factory=MockConfig)
+    replay: ReplayConfig = Field(default_factory=ReplayConfig)
+    noise: tuple[NoiseRule, ...] = Field(
+        (), description="Places declared to be noise, checked for their shape only: route, pointer, reason."
+    )
+    mcp: McpConfig = Field(default_factory=McpConfig)
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """This configuration with some dotted keys replaced, as flags and tool arguments do."""
+        tree = self.model_dump(exclude_unset=True)
+        for key, value in settings.items():
+            *sections, leaf = key.split(".")
+            node = tree
+            for section in sections:
+                node = node.setdefault(section, {})
+            node[leaf] = value
+        try:
+            return type(self).model_validate(tree)
+        except ValidationError as error:
+            raise _explain(error.errors(include_url=False)[0], "") from None
+
+
+def load(path: Path) -> Config:
+    """Read and check one `wiretape.toml`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise WiretapeError(f"{path} cannot be read ({error.strerror})", "check the file's permissions") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path.name} is not UTF-8 text", "save it as UTF-8") from None
+    return parse(text, path.name)
+
+
+def parse(text: str, file_name: str = FILE_NAME) -> Config:
+    """The configuration that `text` stands for."""
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file_name} is not valid TOML: {str(error)[:1].lower()}{str(error)[1:]}",
+                         "mend that line") from None  # fmt: skip
+    except ValidationError as error:
+        first = min(error.errors(include_url=False), key=lambda each: _rank(text, each))
+        raise _explain(first, f"{file_name} line {line_of(text, first['loc'])}: ") from None
+
+
+def known_keys() -> dict[str, str]:
+    """Every dotted key with its description, in the file's order."""
+    keys: dict[str, str] = {}
+    for name, field in Config.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, _Section):
+            keys |= {f"{name}.{leaf}": inner.description or "" for leaf, inner in section.model_fields.items()}
+        else:
+            keys[name] = field.description or ""
+    return keys
+
+
+def _explain(error: ErrorDetails, where: str) -> UsageError:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return UsageError(f'{where}unknown key "{key}"', _suggestion(key))
+    message = error["msg"][:1].lower() + error["msg"][1:]
+    return UsageError(f"{where}{key}: {message}", f"change the value {_shown(error['input'])}")
+
+
+def _shown(value: object) -> str:
+    text = str(value) if isinstance(value, int | float) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _rank(text: str, error: ErrorDetails) -> tuple[bool, int]:
+    """Misspelt keys first, for they may be why others are missing; then from the top."""
+    return error["type"] != "extra_forbidden", line_of(text, error["loc"])
+
+
+def _suggestion(key: str) -> str:
+    """Judged by the whole key and by its last part, so that a key in the wrong section is found too."""
+    section, _, leaf = key.rpartition(".")
+    keys = [*known_keys(), *(f"noise.{field}" for field in NoiseRule.model_fields)]
+    known = keys if section else [*keys, *Config.model_fields]
+
+    def score(candidate: str) -> float:
+        whole = difflib.SequenceMatcher(None, key, candidate).ratio()
+        last = difflib.SequenceMatcher(None, leaf, candidate.rpartition(".")[2]).ratio()
+        return max(whole, last)
+
+    best = max(known, key=score)
+    if score(best) >= 0.6:
+        return f'did you mean "{best}"?'
+    inside = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == section]
+    return f"known here: {', '.join(inside)}" if inside else "docs/configuration.md lists every key"

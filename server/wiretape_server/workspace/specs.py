@@ -1,0 +1,140 @@
+"""From a workspace to the spec of each job: the one place where configuration becomes work, for both faces."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+from wiretape_capture.launch.mapping import parse_map
+from wiretape_capture.snapshot.listing import find_snapshot
+from wiretape_replay.run_file import find_run
+
+from wiretape_capture.errors import UsageError
+from wiretape_capture.launch.spec import AppSpec, ServiceMap
+from wiretape_capture.proxy.spec import RecordSpec
+from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.mock.spec import MockSpec
+from wiretape_server.workspace.ports import INBOUND, PROXY, listen_port
+from wiretape_server.workspace.workspace import Workspace
+
+_SEQUENCES = re.compile(r"(\d+)(?:-(\d+))?")
+
+
+def record_spec(ws: Workspace, *, now: datetime, name: str | None = None, log: Path | None = None) -> RecordSpec:
+    """One recording under `name`, or one that the time gives. `log` is for the app's output unless a key names one."""
+    config = ws.config
+    name = name or ws.new_snapshot_name(now)
+    tape = ws.snapshot_path(name)
+    if tape.exists():
+        raise UsageError(f'there is a snapshot called "{name}" already', "take another name, or delete that one first")
+    return RecordSpec(
+        tape=tape,
+        name=name,
+        ca_dir=ws.ca_dir,
+        app=app_spec(ws, log),
+        app_port=config.app.port,
+        listen=0 if config.app.port is None else listen_port(config.record.listen, INBOUND, "--listen"),
+        proxy_port=listen_port(config.record.proxy_port, PROXY, "--proxy-port"),
+        maps=service_maps(ws),
+    )
+
+
+def mock_spec(ws: Workspace, *, log: Path | None = None, journal: Path | None = None) -> MockSpec:
+    """One mock of the workspace's snapshot, with the app where it is to be started."""
+    mock = ws.config.mock
+    return MockSpec(
+        tape=find_snapshot(ws.snapshots_dir, ws.config.snapshot or None),
+        ca_dir=ws.ca_dir,
+        proxy_port=listen_port(mock.proxy_port, PROXY, "--proxy-port"),
+        maps=service_maps(ws),
+        app=app_spec(ws, log),
+        allow=mock.allow,
+        timing=mock.timing,
+        at_end=mock.at_end,
+        journal=journal,
+    )
+
+
+def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path | None = None,
+                command: str = "") -> ReplaySpec:  # fmt: skip
+    """One run of the workspace's snapshot; with `verify` the snapshot answers outbound calls unless told not to."""
+    replay = ws.config.replay
+    tape = find_snapshot(ws.snapshots_dir, ws.config.snapshot or None)
+    run = ws.new_run_path(now)
+    mocked = verify if replay.mock is None else replay.mock
+    app = None if replay.target else app_spec(ws, log)
+    sequences, routes = selection(replay.only)
+    return ReplaySpec(
+        tape=tape,
+        run=run,
+        target=target_url(ws, app),
+        app=app,
+        mock=mock_spec(ws, journal=ws.jobs_dir / f"{run.stem}.journal").model_copy(update={"app": None})
+        if mocked
+        else None,
+        fail_if=replay.fail_if,
+        sequences=sequences,
+        routes=routes,
+        timing=replay.timing,
+        concurrency=replay.concurrency,
+        timeout=replay.timeout,
+        noise=ws.config.noise,
+        baseline=find_run(ws.runs_dir, replay.baseline) if replay.baseline else None,
+        command=command,
+    )
+
+
+def app_spec(ws: Workspace, log: Path | None = None) -> AppSpec | None:
+    """How the app starts; None when it is not ours to start."""
+    app = ws.config.app
+    if not app.command or not app.start:
+        return None
+    return AppSpec(
+        command=app.command,
+        cwd=ws.root / app.cwd,
+        env=app.env,
+        port=app.port,
+        ready=app.ready,
+        ready_timeout=app.ready_timeout,
+        log=ws.root / app.log if app.log else log,
+    )
+
+
+def service_maps(ws: Workspace) -> tuple[ServiceMap, ...]:
+    """The configured services as listeners."""
+    return tuple(parse_map(f"{name}={url}") for name, url in ws.config.services.items())
+
+
+def target_url(ws: Workspace, app: AppSpec | None) -> str | None:
+    """Where to replay to; None leaves it to the app that the job starts."""
+    config = ws.config
+    if config.replay.target:
+        return _checked_url(config.replay.target)
+    if config.app.port is None:
+        if app is None:
+            raise UsageError("nothing to replay against", "give --target URL, or -- CMD with --app-port")
+        raise UsageError("the app's port is not known", "give --app-port, or set app.port in wiretape.toml")
+    return None if app is not None else f"http://127.0.0.1:{config.app.port}"
+
+
+def selection(only: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Sequence numbers and routes among what the user wants replayed."""
+    sequences: list[int] = []
+    routes: list[str] = []
+    for item in only:
+        if numbers := _SEQUENCES.fullmatch(item.strip()):
+            first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+            sequences.extend(range(first, last + 1))
+        elif " " in item.strip() or item.startswith("/"):
+            routes.append(item.strip() if " " in item.strip() else f"* {item.strip()}")
+        else:
+            raise UsageError(f'"{item}" is neither a sequence number nor a route',
+                             'write 3, 3-7 or "GET /orders/*"')  # fmt: skip
+    return tuple(sequences), tuple(routes)
+
+
+def _checked_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+        raise UsageError(f'"{url}" is not an http or https URL', "write it as http://127.0.0.1:8000")
+    return url.rstrip("/")
