@@ -1,0 +1,148 @@
+"""Formats that values have when a machine made them: identifiers, tokens, points in time. Pure and quick.
+
+A format alone says that a value *may* change from run to run; whether a difference is noise is decided in `compare`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from itertools import pairwise
+
+from pydantic import JsonValue
+
+from wiretape_replay.instants import DAY, SECOND, Window, epoch_of, instant_of
+
+__all__ = ["TIMED", "VOLATILE", "Window", "format_of", "jwt_claims"]
+
+TIMED = frozenset({"datetime", "date", "time", "http-date", "epoch-s", "epoch-ms", "epoch-us", "epoch-ns"})
+"""Formats that read a clock."""
+
+VOLATILE = TIMED | {
+    "uuid", "jwt", "ulid", "ksuid", "objectid", "xid", "snowflake", "hex", "token", "etag", "traceparent",
+}  # fmt: skip
+"""Formats whose values a run may make afresh."""
+
+_PLAUSIBLE = Window(1_230_768_000 * SECOND, 4_102_444_800 * SECOND - DAY)  # 2009 to 2100: when no window is known
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
+_JWT = re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*")
+_HEX = re.compile(r"[0-9a-f]{16,}|[0-9A-F]{16,}")
+_LOWER = re.compile(r"[0-9a-z]{16,}")
+_TOKEN = re.compile(r"[A-Za-z0-9_+/-]{20,}={0,2}")
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SNOWFLAKE_EPOCHS_MS = (1_288_834_974_657, 1_420_070_400_000, 0)  # Twitter, Discord, Unix
+
+
+def format_of(value: JsonValue, *, window: Window | None = None) -> str | None:
+    """The volatile format of a scalar, or None for an ordinary value.
+
+    With a window, whatever embeds a time must lie in it. Numbers are points in time or snowflakes only by their window.
+    """
+    if isinstance(value, str):
+        return _text_format(value, window) if 8 <= len(value) <= 8192 else None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or window is None:
+        return None
+    return _number_format(value, window)
+
+
+def jwt_claims(text: str) -> tuple[dict[str, JsonValue], dict[str, JsonValue]] | None:
+    """Header and payload of a JSON Web Token (RFC 7519), unverified; None when it is not one."""
+    if not _JWT.fullmatch(text):
+        return None
+    try:
+        header, payload = (json.loads(_unbase64url(part)) for part in text.split(".")[:2])
+    except ValueError:
+        return None
+    return (header, payload) if isinstance(header, dict) and isinstance(payload, dict) else None
+
+
+def is_opaque(text: str) -> bool:
+    """Whether a run of letters and digits looks drawn at random rather than written by a person."""
+    letters = [_character_class(character) for character in text if character.isalnum()]
+    changes = sum(before != after for before, after in pairwise(letters))
+    digits = letters.count("0")
+    return digits >= (2 if len(letters) < 32 else 1) and changes >= 0.33 * len(letters) and len(set(text)) >= 8
+
+
+def _text_format(text: str, window: Window | None) -> str | None:
+    if len(text) == 36 and _UUID.fullmatch(text):
+        return "uuid"
+    if len(text) <= 40 and (instant := instant_of(text)):
+        return instant.kind if window is None or instant.kind == "time" or instant.inside(window) else None
+    if text.isdecimal():
+        return _number_format(int(text), window) if window and len(text) <= 20 else None
+    if text.startswith("eyJ"):
+        return "jwt" if jwt_claims(text) else _random_format(text)
+    if text[0] in '"W' and _ETAG.fullmatch(text):
+        return "etag"
+    if len(text) == 55 and _TRACEPARENT.fullmatch(text):
+        return "traceparent"
+    return _timed_id(text, window) or _random_format(text)
+
+
+def _random_format(text: str) -> str | None:
+    if _HEX.fullmatch(text):
+        varied = len(set(text)) >= 6 and not text.isdecimal() and not text.isalpha()
+        return "hex" if varied else None
+    if _LOWER.fullmatch(text):
+        return "token" if is_opaque(text) else None
+    return "token" if _TOKEN.fullmatch(text) and is_opaque(text) else None
+
+
+def _timed_id(text: str, window: Window | None) -> str | None:
+    """ULID, KSUID, ObjectId or xid: recognised because the time they embed makes sense."""
+    if not 20 <= len(text) <= 27:
+        return None
+    for name, length, alphabet, ns_of in _TIMED_IDS:
+        fits = len(text) == length and not text.isalpha() and all(character in alphabet for character in text)
+        if fits and (window or _PLAUSIBLE).contains(ns_of(text)):
+            return name
+    return None
+
+
+def _positional(text: str, alphabet: str) -> int:
+    number = 0
+    for character in text:
+        number = number * len(alphabet) + alphabet.index(character)
+    return number
+
+
+_TIMED_IDS: tuple[tuple[str, int, str, Callable[[str], int]], ...] = (
+    ("ulid", 26, _CROCKFORD, lambda text: _positional(text[:10], _CROCKFORD) * 1_000_000),
+    ("ksuid", 27, _BASE62, lambda text: ((_positional(text, _BASE62) >> 128) + 1_400_000_000) * SECOND),
+    ("objectid", 24, "0123456789abcdef", lambda text: int(text[:8], 16) * SECOND),
+    ("xid", 20, _BASE32HEX, lambda text: (_positional(text[:7], _BASE32HEX) >> 3) * SECOND),
+)
+
+
+def _number_format(number: float | Decimal, window: Window) -> str | None:
+    if not 1e8 <= number <= 1e20:
+        return None
+    if instant := epoch_of(number if isinstance(number, int) else float(number), window):
+        return instant.kind
+    if isinstance(number, int) and 1 << 53 <= number < 1 << 63:
+        milliseconds = number >> 22
+        if any(window.contains((milliseconds + epoch) * 1_000_000) for epoch in _SNOWFLAKE_EPOCHS_MS):
+            return "snowflake"
+    return None
+
+
+def _character_class(character: str) -> str:
+    if character.isdigit():
+        return "0"
+    return "A" if character.isupper() else "a"
+
+
+def _unbase64url(text: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error
