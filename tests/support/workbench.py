@@ -49,7 +49,7 @@ class Bench:
             [BIN / "wiretape", *words], cwd=self.root, capture_output=True, text=True, timeout=timeout, check=False
         )
         assert code is None or ran.returncode == code, (
-            f"exit {ran.returncode}\n{ran.stdout[-6000:]}\n{ran.stderr[-4000:]}"
+            ran.stdout[-6000:] + ran.stderr[-4000:]
         )
         document: dict[str, Any] = json.loads(ran.stdout)
         return document

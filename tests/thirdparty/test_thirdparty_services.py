@@ -51,7 +51,7 @@ def run_with(bench: Bench, mode: list[str], script: Path, url: str) -> list[obje
     """Run a client script under `record` or `mock` and give what it printed."""
     out = bench.root / "out.json"
     shell = ["sh", "-c", f'exec "$0" "$1" "$2" > "{out}"', sys.executable, str(script), url]
-    words = [BIN / "wiretape", *mode, "--json", "--", *shell]
+    words: list[str | Path] = [BIN / "wiretape", *mode, "--json", "--", *shell]
     ran = subprocess.run(words, cwd=bench.root, capture_output=True, text=True, timeout=90, check=False)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     document = json.loads(ran.stdout)
