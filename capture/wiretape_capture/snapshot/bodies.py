@@ -1,0 +1,50 @@
+"""Bodies as the tape keeps them: named by their SHA-256, cut into fixed chunks, each chunk one zstd frame.
+
+The cut is fixed, so equal bodies have equal chunks and are stored once without being compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import zstandard
+
+from wiretape_capture.snapshot.exchange import Body
+
+CHUNK = 256 * 1024
+"""Bytes of body in one chunk: small against memory, large against a row's cost."""
+
+EMPTY = Body()
+
+
+def body_of(data: bytes, *, complete: bool = True) -> Body:
+    """The body that consists of `data`."""
+    return Body(size=len(data), sha256=hashlib.sha256(data).hexdigest(), data=data, complete=complete)
+
+
+def pack(data: bytes) -> Iterator[bytes]:
+    """The stored chunks of a body that is in memory; none for an empty one."""
+    compressor = zstandard.ZstdCompressor(level=3)
+    for start in range(0, len(data), CHUNK):
+        yield compressor.compress(data[start : start + CHUNK])
+
+
+def pack_file(spool: BinaryIO, chunks: int) -> list[bytes]:
+    """The next `chunks` stored chunks of a body that lies in a file; an empty list at its end."""
+    packed: list[bytes] = []
+    while len(packed) < chunks and (piece := spool.read(CHUNK)):
+        packed.extend(pack(piece))
+    return packed
+
+
+def unpack(chunk: bytes) -> bytes:
+    """The bytes of one stored chunk. Raises ValueError when it is damaged or claims to be larger than a chunk."""
+    try:
+        claimed = zstandard.get_frame_parameters(chunk).content_size
+        if claimed > CHUNK:  # a damaged or hostile frame must not choose how much is allocated
+            raise ValueError(f"a chunk claims {claimed} bytes")
+        return zstandard.ZstdDecompressor().decompress(chunk, max_output_size=CHUNK)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"a chunk is damaged: {error}") from None

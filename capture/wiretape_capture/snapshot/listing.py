@@ -1,0 +1,133 @@
+"""The snapshots in a folder: list, find, rename, delete. Opens tapes through the reader and edits none but by rename."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import aiosqlite
+
+from wiretape_capture.errors import SnapshotUnreadable, UsageError, WiretapeError
+from wiretape_capture.snapshot.exchange import Model, SnapshotInfo
+from wiretape_capture.snapshot.file_errors import writing
+from wiretape_capture.snapshot.tape_reader import TapeReader
+
+SUFFIX = ".tape"
+_BESIDE = ("-wal", "-shm", "-journal")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class BrokenSnapshot(Model):
+    """A file that should be a tape and cannot be read."""
+
+    name: str
+    problem: str
+    hint: str
+
+
+class Listing(Model):
+    """All snapshots of a folder, newest first."""
+
+    snapshots: tuple[SnapshotInfo, ...]
+    broken: tuple[BrokenSnapshot, ...]
+
+
+def checked_name(name: str) -> str:
+    """The name if it can be a snapshot's: it is also a file's name, so it holds no path."""
+    if not _NAME.fullmatch(name) or name.endswith(SUFFIX):
+        raise UsageError(f"'{name}' cannot name a snapshot", "use letters, digits, '.', '-' and '_', without .tape")
+    return name
+
+
+def tape_path(folder: Path, name: str) -> Path:
+    """Where the snapshot of that name lies or would lie."""
+    return folder / f"{checked_name(name)}{SUFFIX}"
+
+
+def snapshot_names(folder: Path) -> list[str]:
+    """Names of all snapshots, newest first, whether they can be read or not."""
+    tapes = [path for path in folder.glob(f"*{SUFFIX}") if path.is_file()]
+    return [path.stem for path in sorted(tapes, key=lambda path: (-path.stat().st_mtime_ns, path.name))]
+
+
+async def list_snapshots(folder: Path) -> Listing:
+    """Describe every snapshot of a folder; one that cannot be read is listed as broken and stops nothing."""
+    good: list[SnapshotInfo] = []
+    broken: list[BrokenSnapshot] = []
+    for name in snapshot_names(folder):
+        path = folder / f"{name}{SUFFIX}"
+        try:
+            async with await TapeReader.open(path) as reader:
+                good.append((await reader.info()).model_copy(update={"name": name}))
+        except SnapshotUnreadable as error:
+            broken.append(BrokenSnapshot(name=name, problem=error.problem, hint=error.hint))
+    return Listing(snapshots=tuple(sorted(good, key=lambda info: -info.created_ns)), broken=tuple(broken))
+
+
+def find_snapshot(folder: Path, name: str | None = None) -> Path:
+    """The tape of that name, or the newest one; `NAME.tape` means the same as `NAME`."""
+    names = snapshot_names(folder)
+    if not names:
+        raise UsageError(f"there are no snapshots in {folder}", "record one with: wiretape record -- CMD")
+    wanted = names[0] if name is None else name.removesuffix(SUFFIX)
+    if wanted in names:
+        return folder / f"{wanted}{SUFFIX}"
+    raise UsageError(f"there is no snapshot '{name}'", _suggestion(wanted, names))
+
+
+def _suggestion(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else "list them with: wiretape snapshots"
+
+
+async def delete_snapshot(folder: Path, name: str) -> Path:
+    """Remove a snapshot, also a broken one; one that is being recorded is refused."""
+    path = find_snapshot(folder, name)
+    if _log(path).exists():
+        try:
+            await _fold(path)
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise _in_use(path) from None
+    with writing(path):
+        for part in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
+            part.unlink(missing_ok=True)
+    return path
+
+
+async def rename_snapshot(folder: Path, name: str, new_name: str) -> Path:
+    """Give a snapshot another name, in the file and of the file; the exchanges and their hash stay the same."""
+    path, target = find_snapshot(folder, name), tape_path(folder, new_name)
+    if target.exists():
+        raise UsageError(f"there is a snapshot '{new_name}' already", "choose another name or delete it first")
+    async with await TapeReader.open(path) as reader:
+        await reader.info()
+    try:
+        await _fold(path, new_name)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise _in_use(path) from None
+        with writing(path):
+            raise
+    with writing(path):
+        path.rename(target)
+    return target
+
+
+async def _fold(path: Path, name: str | None = None) -> None:
+    """Bring a killed recording's log into its file; SQLite refuses while any other process has the tape open."""
+    async with aiosqlite.connect(path, isolation_level=None, timeout=1.0) as connection:
+        await connection.execute_fetchall("PRAGMA journal_mode = DELETE")
+        if name is not None:
+            await connection.execute("UPDATE snapshot SET name = ?", (name,))
+
+
+def _in_use(path: Path) -> WiretapeError:
+    return WiretapeError(f"snapshot '{path.stem}' is being recorded or read", "stop that first, then try again")
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")

@@ -1,0 +1,207 @@
+"""Writes one tape while traffic flows: queues on the hot path, commits in batches, leaves one file when closed.
+
+Used from one event loop. Bound: `QUEUE_LIMIT` bytes of unwritten bodies; what comes beyond it is dropped and noted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiosqlite
+import orjson
+
+from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_capture.snapshot import rows, schema
+from wiretape_capture.snapshot.bodies import pack, pack_file
+from wiretape_capture.snapshot.body_sink import BodySink
+from wiretape_capture.snapshot.exchange import Exchange, SnapshotInfo
+from wiretape_capture.snapshot.file_errors import unwritable, writing
+from wiretape_capture.snapshot.summary import read_info
+
+BATCH_SECONDS = 0.25
+"""Longest time an exchange waits before its transaction begins."""
+QUEUE_LIMIT = 256 * 1024 * 1024
+PIECES_AT_ONCE = 16
+"""Chunks of a large body written in one transaction, so that other exchanges' batches come in between."""
+CLOSE_ATTEMPTS = 20
+
+_INSERT_CHUNK = "INSERT OR IGNORE INTO body_chunk (sha256, position, data) VALUES (?, ?, ?)"
+_INSERT_NOTE = "INSERT INTO note (text, count) VALUES (?, ?) ON CONFLICT (text) DO UPDATE SET count = count + ?"
+_INSERT_EXCHANGE = (
+    f"INSERT INTO exchange ({', '.join(rows.COLUMNS)}, digest) VALUES ({', '.join('?' * (len(rows.COLUMNS) + 1))})"
+)
+
+type Chunk = tuple[str, int, bytes]
+
+
+class TapeWriter:
+    """One recording's file. `put`, `note` and a sink's `write` never wait; `failure` says when the disk gave up."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
+        self.path = path
+        self.failure: WiretapeError | None = None
+        self._connection = connection
+        self._queue: list[Exchange] = []
+        self._queued_bytes = 0
+        self._notes: Counter[str] = Counter()
+        self._last_sequence = 0
+        self._turn = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._batches = asyncio.create_task(self._write_batches())
+
+    @classmethod
+    async def create(cls, path: Path, *, name: str, created_ns: int, app_command: Sequence[str] = ()) -> Self:
+        """Begin a tape in a new file; an existing one is never touched."""
+        _claim(path)
+        with writing(path):
+            connection = await aiosqlite.connect(path, isolation_level=None)
+            await connection.execute("PRAGMA journal_mode = WAL")
+            # NORMAL: a killed process loses nothing committed; only a power cut may cost the last transactions.
+            await connection.execute("PRAGMA synchronous = NORMAL")
+            await connection.executescript(schema.creation_script())
+            await connection.execute(
+                "INSERT INTO snapshot (name, created_ns, app_command, closed, sha256) VALUES (?, ?, ?, 0, '')",
+                (name, created_ns, orjson.dumps(list(app_command)).decode()),
+            )
+        return cls(path, connection)
+
+    def put(self, exchange: Exchange) -> None:
+        """Queue an exchange; sequence 0 takes the next one. Sequences must be unique, in any order."""
+        if self.failure is not None:
+            return
+        if self._queued_bytes > QUEUE_LIMIT:
+            self.note("exchanges dropped because the disk could not keep up")
+            return
+        if exchange.sequence == 0:
+            exchange = exchange.model_copy(update={"sequence": self._last_sequence + 1})
+        self._last_sequence = max(self._last_sequence, exchange.sequence)
+        self._queued_bytes += sum(len(body.data or b"") for body in rows.bodies(exchange))
+        self._queue.append(exchange)
+        self._wake.set()
+
+    def note(self, text: str, count: int = 1) -> None:
+        """Count something that could not be recorded."""
+        self._notes[text] += count
+        self._wake.set()
+
+    async def body(self) -> BodySink:
+        """A sink for a body too large or too slow to hold in memory."""
+        return BodySink(self.path.parent, self._store_spool, self.note)
+
+    async def flush(self) -> None:
+        """Commit everything queued; raises what made it impossible, now or earlier."""
+        await self._write_queue()
+        if self.failure is not None:
+            raise self.failure
+
+    async def close(self) -> SnapshotInfo:
+        """Commit the rest, seal the content hash and leave one self-contained file."""
+        self._batches.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._batches
+        try:
+            await self.flush()
+            with writing(self.path):
+                return await self._seal()
+        finally:
+            await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:  # fmt: skip
+        await self.close()
+
+    async def _write_batches(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(BATCH_SECONDS)
+            await self._write_queue()
+
+    async def _write_queue(self) -> None:
+        async with self._turn:
+            self._wake.clear()
+            batch, self._queue, self._queued_bytes = self._queue, [], 0
+            notes, self._notes = self._notes, Counter()
+            if self.failure is None and (batch or notes):
+                chunks, lines = await asyncio.to_thread(_encode, batch)
+                await self._commit(chunks, lines, [(text, count, count) for text, count in notes.items()])
+
+    async def _commit(self, chunks: Sequence[Chunk], lines: Sequence[tuple[rows.Value, ...]] = (),
+                      notes: Sequence[tuple[str, int, int]] = ()) -> None:  # fmt: skip
+        try:
+            await self._connection.execute("BEGIN IMMEDIATE")
+            await self._connection.executemany(_INSERT_CHUNK, chunks)
+            await self._connection.executemany(_INSERT_EXCHANGE, lines)
+            await self._connection.executemany(_INSERT_NOTE, notes)
+            await self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self.failure = unwritable(self.path, error)
+            with suppress(sqlite3.Error):  # SQLite rolls back by itself when the disk is full
+                await self._connection.execute("ROLLBACK")
+
+    async def _store_spool(self, sha256: str, sink: BodySink) -> None:
+        """Copy a spooled body into the tape, a few chunks at a time, unless it is there already."""
+        known = await self._connection.execute_fetchall("SELECT 1 FROM body_chunk WHERE sha256 = ? LIMIT 1", (sha256,))
+        position = 0
+        while not known and self.failure is None:
+            pieces = await asyncio.to_thread(pack_file, sink.spool, PIECES_AT_ONCE)
+            if not pieces:
+                return
+            async with self._turn:
+                await self._commit([(sha256, position + index, piece) for index, piece in enumerate(pieces)])
+            position += len(pieces)
+
+    async def _seal(self) -> SnapshotInfo:
+        digests = await self._connection.execute_fetchall("SELECT digest FROM exchange ORDER BY sequence")
+        sha256 = rows.content_hash(str(row[0]) for row in digests)
+        await self._connection.execute("UPDATE snapshot SET closed = 1, sha256 = ?", (sha256,))
+        await _leave_wal(self._connection)
+        return await read_info(self._connection, self.path)
+
+
+def _claim(path: Path) -> None:
+    """Create the empty file, so that two recorders cannot both take it; what is recorded is private: mode 0600."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        raise UsageError(f"{path} exists already", "choose another snapshot name or delete it first") from None
+    except FileNotFoundError:
+        raise WiretapeError(f"the folder {path.parent} does not exist", "create it or run: wiretape init") from None
+    except PermissionError:
+        raise WiretapeError(f"permission denied: {path.parent} cannot be written", "check its owner") from None
+    except OSError as error:
+        raise WiretapeError(f"{path} could not be created: {error.strerror}", "choose another name or folder") from None
+
+
+def _encode(batch: Iterable[Exchange]) -> tuple[list[Chunk], list[tuple[rows.Value, ...]]]:
+    chunks: dict[tuple[str, int], bytes] = {}
+    lines: list[tuple[rows.Value, ...]] = []
+    for exchange in map(rows.with_named_bodies, batch):
+        for body in rows.bodies(exchange):
+            if body.data and (body.sha256, 0) not in chunks:
+                chunks.update({(body.sha256, index): piece for index, piece in enumerate(pack(body.data))})
+        lines.append(rows.to_row(exchange))
+    return [(sha256, index, piece) for (sha256, index), piece in chunks.items()], lines
+
+
+async def _leave_wal(connection: aiosqlite.Connection) -> None:
+    """Fold the write-ahead log into the tape. A reader that stays open longer than we wait only delays this."""
+    for _ in range(CLOSE_ATTEMPTS):
+        await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            mode = await connection.execute_fetchall("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError:
+            mode = []
+        if [tuple(row) for row in mode] == [("delete",)]:
+            return
+        await asyncio.sleep(0.1)
