@@ -1,0 +1,39 @@
+"""Two runs against each other: which findings are new, which are still there, which are fixed."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from wiretape_replay.verdict.model import Finding, Run
+
+
+class Changes(BaseModel):
+    """Findings of two runs by their stable ids."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    new: tuple[Finding, ...]
+    still: tuple[Finding, ...]
+    fixed: tuple[Finding, ...]
+    not_replayed: tuple[Finding, ...]
+    """Absent from the later run, which did not replay their route: nothing is known of them."""
+
+
+def changes(before: Run, after: Run) -> Changes:
+    """What happened to the findings between two runs."""
+    old = {finding.id: finding for finding in before.verdict.findings}
+    now = {finding.id: finding for finding in after.verdict.findings}
+    replayed = {route.route for route in after.routes}
+    gone = [finding for name, finding in old.items() if name not in now]
+    seen = {finding.id: finding.route in replayed or finding.route not in _routes(before) for finding in gone}
+    return Changes(
+        new=tuple(finding for name, finding in now.items() if name not in old),
+        still=tuple(finding for name, finding in now.items() if name in old),
+        fixed=tuple(finding for finding in gone if seen[finding.id]),
+        not_replayed=tuple(finding for finding in gone if not seen[finding.id]),
+    )
+
+
+def _routes(run: Run) -> set[str]:
+    """Routes of a run; a finding may lie outside of them, such as an outbound call."""
+    return {route.route for route in run.routes}
