@@ -22,7 +22,7 @@ class BodySink:
     def __init__(self, folder: Path, store: Callable[[str, BodySink], Awaitable[None]],
                  note: Callable[[str], None]) -> None:  # fmt: skip
         # Beside the tape and not in /tmp, which may be memory.
-        self.spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=folder))  # noqa: SIM115 - closed by close() or discard()
+        self.spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=str(folder)))  # noqa: SIM115 - closed by close() or discard()
         self.size = 0
         self._hash = hashlib.sha256()
         self._store = store

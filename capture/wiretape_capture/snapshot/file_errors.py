@@ -22,6 +22,8 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _unreadable(path, error) from None
+    except ValueError as error:
+        raise corrupt(path, str(error)) from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The snapshots in a folder: list, find, rename, delete. Opens tapes through the reader and edits none but by rename."""
+"""The snapshots in a folder: list, find, rename, delete. Reads tapes through the reader; only rename edits one."""
 
 from __future__ import annotations
 

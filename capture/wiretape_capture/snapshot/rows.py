@@ -24,6 +24,7 @@ COLUMNS = (
     "response_size", "response_sha256", "response_complete", "stream",
 )  # fmt: skip
 """The columns in the order in which they enter the digest."""
+INT64 = 1 << 63
 
 
 def named(body: Body) -> Body:
@@ -51,7 +52,7 @@ def bodies(exchange: Exchange) -> Iterable[Body]:
 
 
 def to_row(exchange: Exchange) -> tuple[Value, ...]:
-    """The values of `COLUMNS` followed by their digest."""
+    """The values of `COLUMNS` followed by their digest. Raises ValueError or TypeError for what SQLite cannot hold."""
     e, q, a = exchange, exchange.request, exchange.response
     head: tuple[Value, ...] = (
         e.sequence, e.direction.value, e.protocol.value, e.scheme, e.service, e.command, e.location, e.status,
@@ -64,20 +65,14 @@ def to_row(exchange: Exchange) -> tuple[Value, ...]:
         a.body.size, a.body.sha256, int(a.body.complete),
     )  # fmt: skip
     values = (*head, *answer, _stream(e.stream))
+    if any(isinstance(value, int) and not -INT64 <= value < INT64 for value in values):
+        raise ValueError("a number has more than 64 bits")
     return (*values, digest(values))
 
 
 def digest(values: Iterable[Value]) -> str:
     """SHA-256 over the row as a compact JSON array: what the snapshot's content hash is made of."""
     return hashlib.sha256(orjson.dumps(list(values))).hexdigest()
-
-
-def content_hash(digests: Iterable[str]) -> str:
-    """The snapshot's hash: SHA-256 over the digests of its exchanges, by sequence, each followed by a newline."""
-    whole = hashlib.sha256()
-    for one in digests:
-        whole.update(one.encode() + b"\n")
-    return whole.hexdigest()
 
 
 def intact(row: Mapping[str, Value]) -> bool:

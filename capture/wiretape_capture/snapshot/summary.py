@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import aiosqlite
 import orjson
 
-from wiretape_capture.snapshot import rows
 from wiretape_capture.snapshot.exchange import SnapshotInfo
 from wiretape_capture.snapshot.file_errors import corrupt
 
@@ -23,8 +23,7 @@ async def read_info(connection: aiosqlite.Connection, path: Path) -> SnapshotInf
     )
     services = await connection.execute_fetchall("SELECT DISTINCT service FROM exchange ORDER BY service")
     notes = await connection.execute_fetchall("SELECT text, count FROM note ORDER BY text")
-    digests = await connection.execute_fetchall("SELECT digest FROM exchange ORDER BY sequence")
-    sha256 = rows.content_hash(str(row[0]) for row in digests)
+    sha256 = await hash_exchanges(connection)
     if closed and sha256 != sealed:
         raise corrupt(path, "its exchanges are not those that were recorded")
     return SnapshotInfo(
@@ -33,6 +32,15 @@ async def read_info(connection: aiosqlite.Connection, path: Path) -> SnapshotInf
         closed=bool(closed), format_version=version, app_command=tuple(orjson.loads(app_command)),
         notes=tuple(text if count == 1 else f"{text} ({count} times)" for text, count in notes),
     )  # fmt: skip
+
+
+async def hash_exchanges(connection: aiosqlite.Connection) -> str:
+    """The snapshot's content hash: SHA-256 over the exchanges' digests by sequence, each followed by a newline."""
+    whole = hashlib.sha256()
+    async with connection.execute("SELECT digest FROM exchange ORDER BY sequence") as cursor:
+        async for (digest,) in cursor:
+            whole.update(f"{digest}\n".encode())
+    return whole.hexdigest()
 
 
 def size_on_disk(path: Path) -> int:

@@ -78,9 +78,8 @@ class TapeReader:
         """One exchange in full."""
         page = await self._rows("sequence = ?", (sequence,))
         if not page:
-            info = await self.info()
-            raise UsageError(f"snapshot {info.name} has no exchange {sequence}",
-                             f"it has {info.exchanges}; list them with: wiretape show {info.name}")  # fmt: skip
+            name = self.path.stem
+            raise UsageError(f"snapshot '{name}' has no exchange {sequence}", f"list them with: wiretape show {name}")
         return (await self._load(page, max_body))[0]
 
     async def body_chunks(self, sha256: str) -> AsyncIterator[bytes]:
@@ -122,7 +121,7 @@ class TapeReader:
         sql = f"SELECT * FROM exchange WHERE {condition} ORDER BY sequence LIMIT {limit}"
         with reading(self.path):
             found = await self._connection.execute_fetchall(sql, tuple(values))
-        page = [dict(row) for row in found]
+        page: list[Mapping[str, Any]] = [dict(row) for row in found]
         for row in page:
             if not rows.intact(row):
                 raise corrupt(self.path, f"exchange {row['sequence']} is not what was recorded")

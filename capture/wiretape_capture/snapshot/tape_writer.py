@@ -9,7 +9,7 @@ import asyncio
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ from wiretape_capture.snapshot.bodies import pack, pack_file
 from wiretape_capture.snapshot.body_sink import BodySink
 from wiretape_capture.snapshot.exchange import Exchange, SnapshotInfo
 from wiretape_capture.snapshot.file_errors import unwritable, writing
-from wiretape_capture.snapshot.summary import read_info
+from wiretape_capture.snapshot.summary import hash_exchanges, read_info
 
 BATCH_SECONDS = 0.25
 """Longest time an exchange waits before its transaction begins."""
@@ -40,6 +40,7 @@ _INSERT_EXCHANGE = (
 )
 
 type Chunk = tuple[str, int, bytes]
+type Line = tuple[rows.Value, ...]
 
 
 class TapeWriter:
@@ -55,6 +56,8 @@ class TapeWriter:
         self._last_sequence = 0
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._commits: set[asyncio.Task[None]] = set()
         self._batches = asyncio.create_task(self._write_batches())
 
     @classmethod
@@ -98,16 +101,16 @@ class TapeWriter:
 
     async def flush(self) -> None:
         """Commit everything queued; raises what made it impossible, now or earlier."""
-        await self._write_queue()
+        await self._uncancelled(self._write_queue())
         if self.failure is not None:
             raise self.failure
 
     async def close(self) -> SnapshotInfo:
         """Commit the rest, seal the content hash and leave one self-contained file."""
-        self._batches.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._batches
+        self._closing.set()
+        self._wake.set()
         try:
+            await self._batches
             await self.flush()
             with writing(self.path):
                 return await self._seal()
@@ -122,10 +125,18 @@ class TapeWriter:
         await self.close()
 
     async def _write_batches(self) -> None:
-        while True:
+        while not self._closing.is_set():
             await self._wake.wait()
-            await asyncio.sleep(BATCH_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), BATCH_SECONDS)
             await self._write_queue()
+
+    async def _uncancelled(self, commit: Coroutine[None, None, None]) -> None:
+        """A caller that is cancelled must not leave a transaction half done."""
+        task = asyncio.create_task(commit)
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+        await asyncio.shield(task)
 
     async def _write_queue(self) -> None:
         async with self._turn:
@@ -133,16 +144,19 @@ class TapeWriter:
             batch, self._queue, self._queued_bytes = self._queue, [], 0
             notes, self._notes = self._notes, Counter()
             if self.failure is None and (batch or notes):
-                chunks, lines = await asyncio.to_thread(_encode, batch)
-                await self._commit(chunks, lines, [(text, count, count) for text, count in notes.items()])
+                chunks, lines, refused = await asyncio.to_thread(_encode, batch)
+                await self._commit(chunks, lines, notes + refused)
 
-    async def _commit(self, chunks: Sequence[Chunk], lines: Sequence[tuple[rows.Value, ...]] = (),
-                      notes: Sequence[tuple[str, int, int]] = ()) -> None:  # fmt: skip
+    async def _write_chunks(self, chunks: Sequence[Chunk]) -> None:
+        async with self._turn:
+            await self._commit(chunks, (), Counter())
+
+    async def _commit(self, chunks: Sequence[Chunk], lines: Sequence[Line], notes: Counter[str]) -> None:
         try:
             await self._connection.execute("BEGIN IMMEDIATE")
             await self._connection.executemany(_INSERT_CHUNK, chunks)
             await self._connection.executemany(_INSERT_EXCHANGE, lines)
-            await self._connection.executemany(_INSERT_NOTE, notes)
+            await self._connection.executemany(_INSERT_NOTE, [(text, n, n) for text, n in notes.items()])
             await self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self.failure = unwritable(self.path, error)
@@ -157,13 +171,12 @@ class TapeWriter:
             pieces = await asyncio.to_thread(pack_file, sink.spool, PIECES_AT_ONCE)
             if not pieces:
                 return
-            async with self._turn:
-                await self._commit([(sha256, position + index, piece) for index, piece in enumerate(pieces)])
+            chunks = [(sha256, position + index, piece) for index, piece in enumerate(pieces)]
+            await self._uncancelled(self._write_chunks(chunks))
             position += len(pieces)
 
     async def _seal(self) -> SnapshotInfo:
-        digests = await self._connection.execute_fetchall("SELECT digest FROM exchange ORDER BY sequence")
-        sha256 = rows.content_hash(str(row[0]) for row in digests)
+        sha256 = await hash_exchanges(self._connection)
         await self._connection.execute("UPDATE snapshot SET closed = 1, sha256 = ?", (sha256,))
         await _leave_wal(self._connection)
         return await read_info(self._connection, self.path)
@@ -183,15 +196,21 @@ def _claim(path: Path) -> None:
         raise WiretapeError(f"{path} could not be created: {error.strerror}", "choose another name or folder") from None
 
 
-def _encode(batch: Iterable[Exchange]) -> tuple[list[Chunk], list[tuple[rows.Value, ...]]]:
+def _encode(batch: Iterable[Exchange]) -> tuple[list[Chunk], list[Line], Counter[str]]:
+    """Chunks, rows and, for an exchange that no row can hold, a note."""
     chunks: dict[tuple[str, int], bytes] = {}
-    lines: list[tuple[rows.Value, ...]] = []
+    lines: list[Line] = []
+    refused: Counter[str] = Counter()
     for exchange in map(rows.with_named_bodies, batch):
+        try:
+            lines.append(rows.to_row(exchange))
+        except (ValueError, TypeError) as error:
+            refused[f"exchanges that could not be stored: {error}"] += 1
+            continue
         for body in rows.bodies(exchange):
             if body.data and (body.sha256, 0) not in chunks:
                 chunks.update({(body.sha256, index): piece for index, piece in enumerate(pack(body.data))})
-        lines.append(rows.to_row(exchange))
-    return [(sha256, index, piece) for (sha256, index), piece in chunks.items()], lines
+    return [(sha256, index, piece) for (sha256, index), piece in chunks.items()], lines, refused
 
 
 async def _leave_wal(connection: aiosqlite.Connection) -> None:
