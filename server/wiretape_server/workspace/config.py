@@ -36,7 +36,9 @@ class AppConfig(_Section):
     command: Annotated[tuple[str, ...], BeforeValidator(_argv)] = Field(
         (), description="How the app starts: a list of words, or one string that is split like a shell would."
     )
-    start: bool = Field(True, description="Whether wiretape starts the app; false when it runs already.")
+    start: bool | None = Field(
+        None, description="Whether wiretape starts the app; unset: when `command` is known and `replay.target` is not."
+    )
     cwd: str = Field(".", description="Directory the app starts in, relative to wiretape.toml.")
     env: dict[str, str] = Field(default_factory=dict, description="Variables to set for the app.")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
@@ -98,7 +100,12 @@ class McpConfig(_Section):
     transport: Literal["stdio", "http", "sse"] = Field("stdio", description="stdio, http (Streamable HTTP) or sse.")
     host: str = Field("127.0.0.1", description="Address that http and sse listen on.")
     port: Port = Field(7070, description="Port that http and sse listen on.")
-    token: str = Field("", description="Bearer token that http and sse ask for; needed on an address off this machine.")
+    token: str = Field(
+        "", description="Bearer token that http and sse ask for; empty: none on loopback, a generated one elsewhere."
+    )
+    allow_hosts: tuple[str, ...] = Field((), description="Further names that the Host header of a request may carry.")
+    allow_commands: bool = Field(False, description="Whether an agent may start commands other than `app.command`.")
+    allow_targets: tuple[str, ...] = Field((), description="Hosts beyond loopback that an agent may replay to.")
 
 
 class Config(_Section):
@@ -119,14 +126,14 @@ class Config(_Section):
     mcp: McpConfig = Field(default_factory=McpConfig)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Self:
-        """This configuration with some dotted keys replaced, as flags and tool arguments do."""
+        """This configuration with some dotted keys replaced, as flags and tool arguments do; tables are added to."""
         tree = self.model_dump(exclude_unset=True)
         for key, value in settings.items():
             *sections, leaf = key.split(".")
             node = tree
             for section in sections:
                 node = node.setdefault(section, {})
-            node[leaf] = value
+            node[leaf] = node.get(leaf, {}) | value if isinstance(value, dict) else value
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:

@@ -8,17 +8,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from wiretape_capture.errors import UsageError
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-
-
-def valid_name(text: str) -> str:
-    """`text`, if it can name a file in the workspace: a name is never a path."""
-    if not _NAME.fullmatch(text):
-        raise UsageError(f'"{text}" cannot be a name', 'use a-z, 0-9, ".", "_" and "-", such as checkout-1')
-    return text
-
 
 def name_from(text: str) -> str:
     """The valid name nearest to `text`, such as a file's stem."""

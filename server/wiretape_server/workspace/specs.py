@@ -6,15 +6,14 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from wiretape_capture.launch.mapping import parse_map
-from wiretape_capture.snapshot.listing import find_snapshot
-from wiretape_replay.run_file import find_run
-
 from wiretape_capture.errors import UsageError
+from wiretape_capture.launch.mapping import parse_map
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.proxy.spec import RecordSpec
+from wiretape_capture.snapshot.listing import find_snapshot
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.mock.spec import MockSpec
+from wiretape_replay.run_file import find_run
 from wiretape_server.workspace.ports import INBOUND, PROXY, listen_port
 from wiretape_server.workspace.workspace import Workspace
 
@@ -63,7 +62,7 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
     tape = find_snapshot(ws.snapshots_dir, ws.config.snapshot or None)
     run = ws.new_run_path(now)
     mocked = verify if replay.mock is None else replay.mock
-    app = None if replay.target else app_spec(ws, log)
+    app = app_spec(ws, log)
     sequences, routes = selection(replay.only)
     return ReplaySpec(
         tape=tape,
@@ -88,7 +87,12 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
 def app_spec(ws: Workspace, log: Path | None = None) -> AppSpec | None:
     """How the app starts; None when it is not ours to start."""
     app = ws.config.app
-    if not app.command or not app.start:
+    start = app.start if app.start is not None else not ws.config.replay.target
+    if not start:
+        return None
+    if not app.command:
+        if app.start:
+            raise UsageError("there is no app to start", "give -- CMD, or set app.command in wiretape.toml")
         return None
     return AppSpec(
         command=app.command,

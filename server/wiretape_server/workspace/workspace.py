@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from wiretape_capture.errors import WiretapeError
+from wiretape_capture.snapshot.listing import tape_path
 from wiretape_server.workspace.config import FILE_NAME, Config, load
-from wiretape_server.workspace.names import dated_name, valid_name
+from wiretape_server.workspace.names import dated_name
 
 DATA_DIR = ".wiretape"
 
@@ -88,7 +89,7 @@ class Workspace:
 
     def snapshot_path(self, name: str) -> Path:
         """The file of the snapshot called `name`, whether it exists or not."""
-        return self.snapshots_dir / f"{valid_name(name)}.tape"
+        return tape_path(self.snapshots_dir, name)
 
     def new_snapshot_name(self, now: datetime) -> str:
         """A free name for a recording that begins now."""

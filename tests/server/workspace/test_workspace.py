@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wiretape_capture.errors import UsageError
-from wiretape_server.workspace.names import name_from, nearest, valid_name
+from wiretape_server.workspace.names import name_from, nearest
 from wiretape_server.workspace.workspace import Workspace
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -59,10 +59,10 @@ def test_names_given_by_time_never_collide(tmp_path: Path) -> None:
     assert ws.new_snapshot_name(NOON) == "20261123-120000"
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "UPPER", "a b", "x" * 101, "a\n"])
-def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a b", "x" * 101, "a\n"])
+def test_a_name_that_is_no_file_name_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        valid_name(name)
+        Workspace(tmp_path).snapshot_path(name)
 
 
 def test_a_name_is_made_from_any_file_stem() -> None:
