@@ -1,0 +1,141 @@
+"""One finding in full: the request, both bodies around the place, a unified diff, the RFC 6902 patch, how to repeat it.
+
+Reads exchanges that are already loaded; knows no file.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+import orjson
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from wiretape_capture.protocols.http import charset, decode_content, is_text, json_body, media_type
+from wiretape_capture.snapshot.exchange import Exchange, Response
+from wiretape_replay.leaves import get
+from wiretape_replay.report.printable import cut
+from wiretape_replay.verdict.model import Finding, Part, Run
+
+EXCERPT = 2000
+"""Characters of a body shown."""
+
+DIFF_LINES = 200
+DIFFED_LINES = 4000
+"""Lines of each side that enter a diff; difflib's time grows with their product."""
+
+PATCH_STEPS = 50
+
+
+class FindingDetail(BaseModel):
+    """What `wiretape diff RUN FINDING` and `get_diff` show."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str
+    finding: Finding
+    sequence: int
+    """The recorded exchange shown."""
+    request_line: str
+    expected: str
+    """Recorded status, header value or body around the place; cut when long."""
+    actual: str
+    diff: tuple[str, ...]
+    """Unified diff of the two bodies, JSON laid out with sorted keys; empty where both are equal or binary."""
+    patch: tuple[dict[str, JsonValue], ...]
+    """RFC 6902 operations that turn the recorded JSON body into the live one, noise included."""
+    notes: tuple[str, ...] = ()
+    """What was left out."""
+
+
+def finding_detail(run: Run, finding: Finding, expected: Exchange, live: Response | None) -> FindingDetail:
+    """Everything about one finding in its first exchange."""
+    was = expected.response
+    diff, cut_diff = _unified(_text(was), _text(live))
+    patch, cut_patch = _patch(was, live)
+    return FindingDetail(
+        run=run.id, finding=finding, sequence=expected.sequence, diff=diff, patch=patch,
+        request_line=f"{expected.request.method} {expected.request.target}",
+        expected=_excerpt(was, finding), actual=_excerpt(live, finding),
+        notes=tuple(note for note in (*_missing(was, live), cut_diff, cut_patch) if note),
+    )  # fmt: skip
+
+
+def _excerpt(response: Response | None, finding: Finding) -> str:
+    if response is None:
+        return "no response"
+    if finding.part is Part.STATUS:
+        return f"{response.status} {response.reason}".rstrip()
+    if finding.part is Part.HEADER:
+        name = finding.pointer.removeprefix("header:").lower()
+        return "\n".join(f"{key}: {value}" for key, value in response.headers if key.lower() == name)
+    return cut(_around(response, finding.example_pointer or finding.pointer), EXCERPT)
+
+
+def _around(response: Response, pointer: str) -> str:
+    """The container that holds the place, so that a renamed neighbour is in sight."""
+    body = _json(response)
+    if body is None:
+        return _text(response) or f"{response.body.size} bytes, sha256 {response.body.sha256}"
+    place = pointer.rpartition("/")[0]
+    while place:
+        try:
+            return _laid_out(get(body, place))
+        except LookupError:
+            place = place.rpartition("/")[0]
+    return _laid_out(body)
+
+
+def _unified(expected: str, actual: str) -> tuple[tuple[str, ...], str]:
+    old, new = expected.splitlines(), actual.splitlines()
+    if max(len(old), len(new)) > DIFFED_LINES:
+        old, new = old[:DIFFED_LINES], new[:DIFFED_LINES]
+    lines = [line.rstrip("\n") for line in difflib.unified_diff(old, new, "recorded", "live", lineterm="")]
+    note = f"{len(lines) - DIFF_LINES} more lines of the diff are not shown" if len(lines) > DIFF_LINES else ""
+    return tuple(cut(line, EXCERPT) for line in lines[:DIFF_LINES]), note
+
+
+def _patch(was: Response | None, live: Response | None) -> tuple[tuple[dict[str, JsonValue], ...], str]:
+    old, new = _json(was), _json(live)
+    if old is None or new is None:
+        return (), ""
+    import jsonpatch
+
+    steps = jsonpatch.make_patch(old, new).patch
+    note = f"{len(steps) - PATCH_STEPS} more patch operations are not shown" if len(steps) > PATCH_STEPS else ""
+    return tuple(steps[:PATCH_STEPS]), note
+
+
+def _missing(was: Response | None, live: Response | None) -> list[str]:
+    sides = (("recorded", was), ("live", live))
+    return [f"the {side} body of {response.body.size} bytes is kept as its hash only"
+            for side, response in sides if response is not None and response.body.data is None]  # fmt: skip
+
+
+def _json(response: Response | None) -> JsonValue:
+    if response is None or not response.body.data:
+        return None
+    try:
+        return json_body(response.headers, response.body.data)
+    except ValueError:
+        return None
+
+
+def _text(response: Response | None) -> str:
+    """The body as text to diff; empty for what is none."""
+    if response is None or not response.body.data:
+        return ""
+    body = _json(response)
+    if body is not None:
+        return _laid_out(body)
+    if not is_text(media_type(response.headers)):
+        return ""
+    try:
+        return decode_content(response.headers, response.body.data).decode(
+            charset(response.headers) or "utf-8", "replace"
+        )
+    except (ValueError, LookupError):
+        return ""
+
+
+def _laid_out(value: JsonValue) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()

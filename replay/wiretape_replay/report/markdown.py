@@ -1,0 +1,103 @@
+"""A run as concise Markdown for a CI summary or an MCP resource. Recorded text stays inert: escaped or in code."""
+
+from __future__ import annotations
+
+import re
+
+from wiretape_replay.report.printable import cut, listed, plural, printable, value_text
+from wiretape_replay.verdict.model import Eval, Finding, Run
+
+SHOWN = 20
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
+
+
+def markdown(run: Run, limit: int = SHOWN) -> str:
+    """The report; findings beyond `limit` are counted, not listed."""
+    parts = [_title(run), _evals(run), _findings(run, limit), _routes(run, limit), _suppressed(run), _notes(run)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that renders as itself: no markup, no HTML, no mention, no link."""
+    plain = _SPECIAL.sub(r"\\\1", printable(text)).replace("@", "@\u200b").replace("://", ":\u200b//")
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def code(text: str) -> str:
+    """Text as a code span that its own backticks cannot end; safe in a table (GFM: a pipe still needs a backslash)."""
+    plain = printable(text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+    padding = " " if plain.startswith("`") or plain.endswith("`") or not plain else ""
+    return f"{fence}{padding}{plain}{padding}{fence}"
+
+
+def _title(run: Run) -> str:
+    counts = run.counts
+    outcome = listed([
+        f"{plural(counts.total, 'exchange')} replayed", f"{counts.failed:,} failed",
+        f"{plural(len(run.verdict.findings), 'finding')}",
+    ])  # fmt: skip
+    return (
+        f"# wiretape: {run.verdict.verdict}\n\n{escaped(run.verdict.reason)}\n\n"
+        f"{outcome}. Snapshot {code(run.snapshot)}, run {code(run.id)}."
+    )
+
+
+def _evals(run: Run) -> str:
+    if not run.verdict.evals:
+        return ""
+    return "\n".join(["## Evals", "", *map(_eval, run.verdict.evals)])
+
+
+def _eval(one: Eval) -> str:
+    told = {True: "✔ passed", False: "✖ failed", None: "? not judged"}[one.passed]
+    observed = "nothing observed" if one.observed is None else f"observed {one.observed:.2f}"
+    note = f" ({escaped(one.note)})" if one.note else ""
+    return f"- {told} {code(one.expression)}: {observed}{note}"
+
+
+def _findings(run: Run, limit: int) -> str:
+    found = run.verdict.findings
+    if not found:
+        return ""
+    more = [f"\n{len(found) - limit} more findings are not listed."] if len(found) > limit else []
+    return "\n".join(["## Findings", "", *map(_finding, found[:limit]), *more])
+
+
+def _finding(finding: Finding) -> str:
+    place = code(f"{finding.part} {finding.pointer}".strip())
+    seen = f"{finding.count} of {finding.of}" if finding.of else f"{finding.count} times"
+    lines = [
+        f"- **{finding.severity}** {code(finding.id)} {code(finding.route)} {place}, {seen}"
+        + (", breaking" if finding.breaking else ""),
+        f"  {escaped(finding.message)}",
+    ]
+    if finding.expected is not None or finding.actual is not None:
+        was, now = value_text(finding.expected, 200), value_text(finding.actual, 200)
+        lines.append(f"  recorded {code(was)}, live {code(now)}")
+    return "\\\n".join(lines)
+
+
+def _routes(run: Run, limit: int) -> str:
+    if not run.routes:
+        return ""
+    order = sorted(run.routes, key=lambda route: (-route.failed, -route.requests, route.route))
+    rows = [
+        f"| {code(cut(route.route, 100))} | {route.requests} | {route.failed} | "
+        + (f"{route.latency.p50:.2f} | {route.latency.p95:.2f} |" if route.latency else "- | - |")
+        for route in order[:limit]
+    ]
+    head = ["## Routes", "", "| route | sent | failed | p50 ms | p95 ms |", "|---|---:|---:|---:|---:|"]
+    more = [f"\n{len(order) - limit} more routes are not listed."] if len(order) > limit else []
+    return "\n".join([*head, *rows, *more])
+
+
+def _suppressed(run: Run) -> str:
+    if not run.suppressed:
+        return ""
+    total = sum(one.count for one in run.suppressed)
+    return f"Suppressed {plural(total, 'difference')} in {plural(len(run.suppressed), 'field')} as noise."
+
+
+def _notes(run: Run) -> str:
+    return "\n".join(f"- {escaped(note)}" for note in run.notes)

@@ -1,0 +1,206 @@
+"""A run as text for a terminal or a log, in at most 80 columns. Pure lines: colour and printing are the caller's."""
+
+from __future__ import annotations
+
+from wiretape_replay.report.diff import FindingDetail
+from wiretape_replay.report.printable import cut, listed, plural, printable, wrapped
+from wiretape_replay.verdict.changes import Changes
+from wiretape_replay.verdict.evals import parse
+from wiretape_replay.verdict.model import Eval, Finding, LatencySummary, RouteSummary, Run, Severity
+
+WIDTH = 80
+MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "·"}
+SHOWN_FINDINGS = 10
+SHOWN_ROUTES = 12
+
+
+def run_lines(run: Run, findings: int = SHOWN_FINDINGS) -> list[str]:
+    """The whole report of one run."""
+    sections = [
+        finding_lines(run, findings), count_lines(run), route_lines(run), noise_lines(run), mock_lines(run),
+        note_lines(run), verdict_lines(run), outcome_lines(run), next_lines(run),
+    ]  # fmt: skip
+    lines: list[str] = []
+    for section in filter(None, sections):
+        lines += ["", *section] if lines else section
+    return lines
+
+
+def verdict_lines(run: Run) -> list[str]:
+    """The evals in the form of design §8."""
+    evals = run.verdict.evals
+    if not evals:
+        return ["NO EVALS"]
+    return [_evals_title(evals), *(line for one in evals for line in _eval_lines(one))]
+
+
+def outcome_lines(run: Run) -> list[str]:
+    """The verdict with its reason."""
+    return wrapped(f"VERDICT {run.verdict.verdict}: {run.verdict.reason}", "", WIDTH)
+
+
+def finding_lines(run: Run, limit: int = SHOWN_FINDINGS) -> list[str]:
+    """One block for each finding, most severe first."""
+    found = run.verdict.findings
+    if not found:
+        return []
+    lines = [_findings_title(found)]
+    for finding in found[:limit]:
+        lines += _finding_block(finding)
+    if len(found) > limit:
+        lines.append(f" {CUT_MARK} {len(found) - limit} more: wiretape diff {run.id}")
+    return lines
+
+
+CUT_MARK = "+"
+
+
+def count_lines(run: Run) -> list[str]:
+    """How the exchanges came out."""
+    counts = run.counts
+    parts = listed([
+        f"{counts.bytes_equal:,} equal byte for byte", f"{counts.semantically_equal:,} equal in meaning",
+        f"{counts.different:,} different" if counts.different else "",
+        plural(counts.errors, "error") if counts.errors else "",
+        f"{counts.blocked:,} blocked by an earlier failure" if counts.blocked else "",
+    ])  # fmt: skip
+    return wrapped(f"{plural(counts.total, 'exchange')} replayed: {parts}", "", WIDTH) + _binding_lines(run)
+
+
+def route_lines(run: Run, limit: int = SHOWN_ROUTES) -> list[str]:
+    """Requests and response times by route, the failed and then the busiest first."""
+    if not run.routes:
+        return []
+    order = sorted(run.routes, key=lambda route: (-route.failed, -route.requests, route.route))
+    rows = [_route_row(route) for route in order[:limit]]
+    rest = [f"{CUT_MARK} {plural(len(order) - limit, 'route')} more"] if len(order) > limit else []
+    every = _latency_row("all routes", run.counts.total, run.counts.failed, run.latency, None)
+    return [f"{'route':<40}{'sent':>6}{'failed':>7}{'p50 ms':>9}{'p95 ms':>9}{'was p50':>9}", *rows, *rest, every]
+
+
+def noise_lines(run: Run) -> list[str]:
+    """What was taken as noise: counted, never silent."""
+    if not run.suppressed:
+        return []
+    total = sum(one.count for one in run.suppressed)
+    return [f"suppressed {plural(total, 'difference')} in {plural(len(run.suppressed), 'field')}"]
+
+
+def suppressed_lines(run: Run) -> list[str]:
+    """Every suppressed field with the reason."""
+    return [line for one in run.suppressed
+            for line in wrapped(f"{one.count:>6,}  {one.route}  {one.part} {one.pointer}  {one.reason}", " ", WIDTH)
+            ]  # fmt: skip
+
+
+def mock_lines(run: Run) -> list[str]:
+    """What the mock answered."""
+    tally = run.mock
+    if tally is None:
+        return []
+    parts = listed(f"{count:,} {name}" for name, count in (
+        ("exact", tally.exact), ("normalized", tally.normalized), ("nearest", tally.nearest),
+        ("passed through", tally.passthrough), ("missed", tally.miss),
+    ) if count)  # fmt: skip
+    return [f"mock answered {plural(tally.total, 'call')}" + (f": {parts}" if parts else "")]
+
+
+def note_lines(run: Run) -> list[str]:
+    """What the user should know about how the run was made."""
+    return [line for note in run.notes for line in _bulleted(note)]
+
+
+def next_lines(run: Run) -> list[str]:
+    """The commands to go on with."""
+    if not run.verdict.findings:
+        return []
+    first = run.verdict.findings[0]
+    lines = ["next:", f"  wiretape diff {run.id} {first.id}"]
+    if first.reproduce:
+        lines.append(f"  {printable(first.reproduce)}")
+    return lines
+
+
+def change_lines(told: Changes) -> list[str]:
+    """What happened to the findings since another run."""
+    parts = (("new", told.new), ("still there", told.still), ("fixed", told.fixed),
+             ("not replayed", told.not_replayed))  # fmt: skip
+    lines = [listed(f"{len(findings)} {name}" for name, findings in parts)]
+    for name, findings in parts:
+        lines += [cut(f" {name:<13}{one.id}  {_place(one)}", WIDTH) for one in findings]
+    return lines
+
+
+def run_line(run: Run) -> str:
+    """One run in one line, for a list of runs."""
+    failed = f"{run.counts.failed:,} of {run.counts.total:,} failed" if run.counts.total else "nothing sent"
+    return cut(f"{run.id}  {run.verdict.verdict:<12}  {failed}  {printable(run.snapshot)}", WIDTH)
+
+
+def detail_lines(detail: FindingDetail) -> list[str]:
+    """One finding in full."""
+    finding = detail.finding
+    lines = [*_finding_block(finding), "", cut(f"   {printable(detail.request_line)}", WIDTH)]
+    if finding.evidence:
+        lines += wrapped(f"evidence: {finding.evidence}", "   ", WIDTH)
+    if detail.diff:
+        lines += ["", *(printable(line) for line in detail.diff)]
+    lines += ["", "send it by hand:", f"  {printable(finding.curl)}"] if finding.curl else []
+    lines += ["replay it:", f"  {printable(finding.reproduce)}"] if finding.reproduce else []
+    return lines
+
+
+def _evals_title(evals: tuple[Eval, ...]) -> str:
+    failed = sum(one.passed is False for one in evals)
+    unjudged = sum(one.passed is None for one in evals)
+    noun = "EVAL" if len(evals) == 1 else "EVALS"
+    if failed:
+        return f"{failed} OF {len(evals)} {noun} FAILED"
+    return f"{unjudged} OF {len(evals)} {noun} NOT JUDGED" if unjudged else f"{len(evals)} {noun} PASSED"
+
+
+def _eval_lines(one: Eval) -> list[str]:
+    subject = parse(one.expression).subject
+    observed = f"observed {subject} was {one.observed:.2f}" if one.observed is not None else "nothing was observed"
+    told = {True: "✔ passed", False: "✖ failed", None: "? could not judge"}[one.passed]
+    note = wrapped(one.note, "   ", WIDTH) if one.note else []
+    return [f' {told} eval "{printable(one.expression)}" - {printable(observed)}', *note]
+
+
+def _findings_title(found: tuple[Finding, ...]) -> str:
+    by_severity = {severity: sum(one.severity is severity for one in found) for severity in Severity}
+    return f"{plural(len(found), 'finding')}: " + listed(
+        plural(count, severity) if severity is not Severity.INFO else f"{count} for information"
+        for severity, count in by_severity.items() if count
+    )  # fmt: skip
+
+
+def _finding_block(finding: Finding) -> list[str]:
+    seen = f"{finding.count} of {plural(finding.of, 'exchange')}" if finding.of else plural(finding.count, "time")
+    blocked = f"{plural(len(finding.dependants), 'exchange')} blocked by it" if finding.dependants else ""
+    head = f" {MARKS[finding.severity]} {finding.id}  {_place(finding)}"
+    tail = listed([seen, "breaking" if finding.breaking else "", blocked])
+    return [cut(head, WIDTH), *wrapped(finding.message, "   ", WIDTH), f"   ({tail})"]
+
+
+def _place(finding: Finding) -> str:
+    return printable(f"{finding.route}  {finding.part} {finding.pointer}").rstrip()
+
+
+def _binding_lines(run: Run) -> list[str]:
+    return [f"{plural(run.bindings, 'value')} followed from responses into later requests"] if run.bindings else []
+
+
+def _route_row(route: RouteSummary) -> str:
+    return _latency_row(route.route, route.requests, route.failed, route.latency, route.recorded_latency)
+
+
+def _latency_row(name: str, sent: int, failed: int, live: LatencySummary | None, was: LatencySummary | None) -> str:
+    p50, p95 = (f"{live.p50:.2f}", f"{live.p95:.2f}") if live else ("-", "-")
+    recorded = f"{was.p50:.2f}" if was else ""
+    return f"{cut(printable(name), 39):<40}{sent:>6}{failed:>7}{p50:>9}{p95:>9}{recorded:>9}".rstrip()
+
+
+def _bulleted(note: str) -> list[str]:
+    lines = wrapped(note, "  ", WIDTH)
+    return ["-" + lines[0][1:], *lines[1:]] if lines else []
