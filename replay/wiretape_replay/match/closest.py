@@ -1,0 +1,101 @@
+"""What a miss is told: the recordings nearest to it, leaf by leaf. Bounded work on a shortlist by route. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from wiretape_replay.match.index import Index, Recorded
+from wiretape_replay.match.parts import Parts
+from wiretape_replay.match.volatile import text_of
+from wiretape_replay.mock.spec import Candidate, LeafDifference
+
+TOLD = 3
+SHORTLIST = 50
+DIFFERENCES = 12
+"""Differences told for one recording."""
+LEAVES = 500
+"""Leaves looked at in one request."""
+CUT = 200
+
+
+def closest(index: Index, parts: Parts) -> tuple[Candidate, ...]:
+    """At most three recordings near a request, nearest first."""
+    ranked = sorted(((_distance(each.parts, parts), each) for each in _shortlist(index, parts)), key=_rank)
+    return tuple(_candidate(recorded, parts) for _, recorded in ranked[:TOLD])
+
+
+def _rank(item: tuple[int, Recorded]) -> tuple[int, int]:
+    return item[0], item[1].sequence
+
+
+def _shortlist(index: Index, parts: Parts) -> list[Recorded]:
+    """One recording of each different request: of the same path first, then of a like path of the service."""
+    same_path = index.by_path.get(parts.segments, ())
+    of_service = index.by_service.get(parts.service, ())
+    like = sorted(of_service, key=lambda each: _path_distance(each.parts, parts)) if len(of_service) <= 2_000 else (
+        each for each in of_service if each.parts.segments[:1] == parts.segments[:1]
+    )  # fmt: skip
+    different: dict[tuple[object, ...], Recorded] = {}
+    for each in islice(_chain(same_path, like), SHORTLIST * 4):
+        different.setdefault(each.parts.exact, each)
+        if len(different) == SHORTLIST:
+            break
+    return list(different.values())
+
+
+def _chain(*groups: Iterable[Recorded]) -> Iterator[Recorded]:
+    for group in groups:
+        yield from group
+
+
+def _distance(recorded: Parts, live: Parts) -> int:
+    """Service, method and path weigh more than leaves."""
+    differing = sum(1 for _ in islice(_leaf_differences(recorded, live), LEAVES))
+    return (40 * (recorded.service != live.service) + 20 * (recorded.method != live.method)
+            + 10 * _path_distance(recorded, live) + differing)  # fmt: skip
+
+
+def _path_distance(one: Parts, other: Parts) -> int:
+    length = abs(len(one.segments) - len(other.segments))
+    return 2 * length + sum(a != b for a, b in zip(one.segments, other.segments, strict=False))
+
+
+def _candidate(recorded: Recorded, live: Parts) -> Candidate:
+    differences = tuple(islice(_differences(recorded.parts, live), DIFFERENCES))
+    return Candidate(sequence=recorded.sequence, command=recorded.parts.method, location=_location(recorded.parts),
+                     status=recorded.status, differences=differences)  # fmt: skip
+
+
+def _location(parts: Parts) -> str:
+    query = "&".join(f"{name}={value}" for name, value in parts.query)
+    return (f"{parts.path}?{query}" if query else parts.path)[:CUT]
+
+
+def _differences(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
+    if recorded.service != live.service:
+        yield LeafDifference(where="service", recorded=recorded.service, live=live.service)
+    if recorded.method != live.method:
+        yield LeafDifference(where="method", recorded=recorded.method, live=live.method)
+    if recorded.segments != live.segments:
+        yield LeafDifference(where="path", recorded=recorded.path[:CUT], live=live.path[:CUT])
+    yield from _leaf_differences(recorded, live)
+
+
+def _leaf_differences(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
+    before, after = _leaves(recorded), _leaves(live)
+    for place in dict.fromkeys((*before, *after)):
+        old, new = before.get(place), after.get(place)
+        if old != new:
+            yield LeafDifference(where=place, recorded=old, live=new)
+    if before == after and recorded.content.digest != live.content.digest:
+        yield LeafDifference(where="body", recorded=_told(recorded), live=_told(live))
+
+
+def _leaves(parts: Parts) -> dict[str, str]:
+    leaves = islice((leaf for leaf in parts.leaves() if not leaf[0].startswith("path/")), LEAVES)
+    return {place: (value if isinstance(value, str) else text_of(value))[:CUT] for place, value in leaves}
+
+
+def _told(parts: Parts) -> str | None:
+    return f"(content {parts.content.digest.hex()[:12]})" if parts.content.digest else None

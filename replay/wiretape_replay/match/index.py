@@ -1,0 +1,190 @@
+"""The recorded outbound requests, indexed by what a live request is looked up with. Built at load, never stored.
+
+It also holds what the recording proves about identifiers: which ones a service gave out, and which never change.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wiretape_capture.protocols.http import decode_content
+from wiretape_capture.snapshot.exchange import Direction, Exchange, Headers, Protocol, Response
+from wiretape_replay.match.causal import Marks, Place, place_of
+from wiretape_replay.match.lanes import Lanes, learn_lanes, trace_of
+from wiretape_replay.match.parts import Parts, parts_of, service_key
+from wiretape_replay.match.volatile import Masked, mask, mentions
+
+STEADY_AFTER = 3
+"""Different requests of one shape that must agree on an identifier before it counts as steady."""
+MENTION_LIMIT = 1 << 20
+"""Bytes of an answer in which identifiers are looked for."""
+
+type Key = tuple[object, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Recorded:
+    """One recorded request and what decides when its answer is due."""
+
+    sequence: int
+    parts: Parts
+    masked: Masked | None
+    lane: str
+    trace: str
+    clock_ns: int
+    place: Place
+    writes: bool
+    status: str
+    after: int = 0
+    mentions: frozenset[str] = frozenset()
+    """Identifiers from requests that stand in the answer."""
+
+
+@dataclass(slots=True)
+class Index:
+    """All recorded outbound requests of one snapshot."""
+
+    lanes: Lanes = field(default_factory=Lanes)
+    recorded: list[Recorded] = field(default_factory=list)
+    exact: dict[Key, list[Recorded]] = field(default_factory=dict)
+    masked: dict[Key, list[Recorded]] = field(default_factory=dict)
+    by_value: dict[tuple[Key, str], list[Recorded]] = field(default_factory=dict)
+    """Recorded requests of one masked key by an identifier in them."""
+    by_path: dict[tuple[str, ...], list[Recorded]] = field(default_factory=dict)
+    by_service: dict[str, list[Recorded]] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)
+    """Identifiers in requests, with the sequence of the first."""
+    born: dict[str, int] = field(default_factory=dict)
+    """Identifiers that a service gave out before any request had them, with the sequence of that answer."""
+    given: frozenset[str] = frozenset()
+    """Identifiers that the app's own callers named."""
+    steady: set[tuple[Key, str]] = field(default_factory=set)
+    """Places of a masked key at which different requests had the same identifier."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Names of services that stand for one: a map's `host:port` and its name."""
+    traces: set[str] = field(default_factory=set)
+    lane_names: set[str] = field(default_factory=set)
+
+    def service(self, scheme: str, name: str) -> str:
+        """The one name under which a service was indexed."""
+        key = service_key(scheme, name)
+        return self.aliases.get(key, key)
+
+
+def build_index(exchanges: Iterable[Exchange], aliases: Mapping[str, str] | None = None) -> Index:
+    """Index the outbound HTTP requests among the exchanges, in recorded order."""
+    ordered = sorted(exchanges, key=lambda exchange: exchange.sequence)
+    outbound = [each for each in ordered if each.direction is Direction.OUTBOUND and each.protocol is Protocol.HTTP]
+    index = Index(lanes=learn_lanes(outbound), aliases=aliases or {})
+    for exchange in outbound:
+        _add(index, _recorded(index, exchange))
+    _set_states(index)
+    _learn_identifiers(index, outbound, [each for each in ordered if each.direction is Direction.INBOUND])
+    return index
+
+
+def _recorded(index: Index, exchange: Exchange) -> Recorded:
+    request = exchange.request
+    service = index.service(exchange.scheme, exchange.service)
+    parts = parts_of(service, request.method, request.target, request.headers, request.body)
+    return Recorded(
+        sequence=exchange.sequence, parts=parts, masked=mask(parts, exchange.started_ns),
+        lane=index.lanes.lane(request.headers), trace=exchange.trace or trace_of(request.headers),
+        clock_ns=exchange.started_ns, place=place_of(service, parts.segments), writes=parts.writes,
+        status=exchange.status,
+    )  # fmt: skip
+
+
+def _add(index: Index, recorded: Recorded) -> None:
+    parts = recorded.parts
+    index.recorded.append(recorded)
+    index.exact.setdefault(parts.exact, []).append(recorded)
+    index.by_path.setdefault(parts.segments, []).append(recorded)
+    index.by_service.setdefault(parts.service, []).append(recorded)
+    index.lane_names.add(recorded.lane)
+    if recorded.trace:
+        index.traces.add(recorded.trace)
+    if recorded.masked is None:
+        return
+    index.masked.setdefault(recorded.masked.key, []).append(recorded)
+    for piece in recorded.masked.volatile:
+        if piece.identifies:
+            index.by_value.setdefault((recorded.masked.key, piece.text), []).append(recorded)
+            index.sent.setdefault(piece.text, recorded.sequence)
+
+
+def _set_states(index: Index) -> None:
+    """Play the recording through the state machine, to know the state in which each answer was given.
+
+    A write that came again with the same status shows no change of state: its answers only keep their order.
+    """
+    marks: dict[str, Marks] = defaultdict(Marks)
+    last: dict[tuple[str, Key], Recorded] = {}
+    for recorded in index.recorded:
+        lane = marks[recorded.lane]
+        recorded.after = lane.state(recorded.place)
+        if not recorded.writes:
+            continue
+        key = (recorded.lane, recorded.masked.key if recorded.masked else recorded.parts.exact)
+        before = last.get(key)
+        if before is not None and before.status == recorded.status:
+            recorded.after = before.after
+        last[key] = recorded
+        lane.write(recorded.place, recorded.sequence)
+
+
+def _learn_identifiers(index: Index, outbound: Sequence[Exchange], inbound: Sequence[Exchange]) -> None:
+    wanted = frozenset(index.sent)
+    if not wanted:
+        return
+    by_sequence = {recorded.sequence: recorded for recorded in index.recorded}
+    for exchange in outbound:
+        if exchange.response is None:
+            continue
+        found = frozenset(mentions(answer_texts(exchange.response), wanted))
+        by_sequence[exchange.sequence].mentions = found
+        for value in found:
+            if index.sent[value] > exchange.sequence:
+                index.born.setdefault(value, exchange.sequence)
+    index.given = frozenset(_given(inbound, wanted))
+    index.steady = set(_steady(index))
+
+
+def _given(inbound: Sequence[Exchange], wanted: frozenset[str]) -> Iterator[str]:
+    """Identifiers that a caller named in a target before the app had told it of them."""
+    told: set[str] = set()
+    for exchange in inbound:
+        yield from (value for value in mentions([exchange.request.target], wanted) if value not in told)
+        if exchange.response is not None:
+            told.update(mentions(answer_texts(exchange.response), wanted))
+
+
+def answer_texts(response: Response) -> Iterator[str]:
+    """Header values and the decoded body of an answer, as text."""
+    yield from (value for _, value in response.headers)
+    data = _decoded(response.headers, response.body.data or b"")
+    if 0 < len(data) <= MENTION_LIMIT:
+        yield data.decode("latin-1")
+
+
+def _decoded(headers: Headers, data: bytes) -> bytes:
+    try:
+        return decode_content(headers, data, limit=MENTION_LIMIT) if data else b""
+    except ValueError:
+        return b""
+
+
+def _steady(index: Index) -> Iterator[tuple[Key, str]]:
+    """Evidence against volatility: requests that differ elsewhere but share an identifier at one place."""
+    for key, group in index.masked.items():
+        different = {recorded.parts.exact: recorded for recorded in group}
+        if len(different) < STEADY_AFTER:
+            continue
+        seen: dict[str, set[str]] = defaultdict(set)
+        for recorded in different.values():
+            for piece in recorded.masked.volatile if recorded.masked else ():
+                if piece.identifies:
+                    seen[piece.place].add(piece.text)
+        yield from ((key, place) for place, values in seen.items() if 2 * len(values) <= len(different))

@@ -1,0 +1,217 @@
+"""Finding the recorded answer for a live request: tier by tier, within the state of its session (design §6).
+
+Pure: the time and all state are passed in or held as plain data. It does not know how an answer is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from wiretape_replay.match.causal import AtEnd, Choice, choose, related
+from wiretape_replay.match.index import Index, Recorded
+from wiretape_replay.match.parts import Parts
+from wiretape_replay.match.session import Session
+from wiretape_replay.match.volatile import Masked, Volatile, mask, same_moment
+from wiretape_replay.mock.spec import LeafDifference
+
+GROUP_LIMIT = 64
+"""Recorded requests of one masked key that are compared leaf by leaf for one live request."""
+SESSION_LIMIT = 10_000
+"""Live sessions whose state is kept; the one that began first is forgotten."""
+CUT = 200
+
+type Pair = tuple[str, str]
+"""A recorded value and the live one that stands for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A live request found its recorded exchange."""
+
+    recorded: Recorded
+    tier: Literal["exact", "normalized"]
+    differences: tuple[LeafDifference, ...] = ()
+    echoes: tuple[Pair, ...] = ()
+    """What to put in the answer in place of recorded values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Nothing recorded answers the request."""
+
+    used_up: bool = False
+    """It was recorded, all its answers were given, and repeating them was not wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    recorded: Recorded
+    pairs: tuple[tuple[Volatile, Volatile], ...]
+    unexplained: int
+    """Identifiers that differ and are not known to stand for each other."""
+
+
+class Matcher:
+    """Live requests against one index, with the state of every live session."""
+
+    def __init__(self, index: Index, at_end: AtEnd = "repeat") -> None:
+        self.index = index
+        self.used: set[int] = set()
+        self._at_end: AtEnd = at_end
+        self._sessions: dict[str, Session] = {}
+        self._claimed: set[str] = set()
+
+    def match(self, parts: Parts, lane: str, trace: str, now_ns: int) -> Hit | Miss:
+        """The recorded exchange whose answer is due, or a miss. It moves the session's state on."""
+        session = self._session(lane)
+        rungs = self.index.exact.get(parts.exact)
+        if rungs is not None:
+            choice = self._choose(rungs, session, trace)
+            if choice is None:
+                return Miss(used_up=True)
+            return self._hit(session, choice, (), lane)
+        masked = mask(parts, now_ns)
+        near = self._nearest(masked, session, now_ns) if masked is not None else []
+        if not near:
+            return Miss()
+        choice = self._choose([each.recorded for each in near], session, trace)
+        if choice is None:
+            return Miss(used_up=True)
+        return self._hit(session, choice, next(n.pairs for n in near if n.recorded is choice.rung), lane)
+
+    def _session(self, lane: str) -> Session:
+        session = self._sessions.get(lane)
+        if session is None:
+            session = self._sessions[lane] = Session(lane if lane in self.index.lane_names or not lane else None)
+            if len(self._sessions) > SESSION_LIMIT:
+                del self._sessions[next(iter(self._sessions))]
+        return session
+
+    def _choose(self, rungs: Sequence[Recorded], session: Session, trace: str) -> Choice[Recorded] | None:
+        if len(rungs) > 1:
+            rungs = _of_trace(self._of_lane(rungs, session), trace) if trace in self.index.traces else (
+                self._of_lane(rungs, session)
+            )  # fmt: skip
+        return choose(rungs, session.marks.state(rungs[0].place), session.served, self._at_end)
+
+    def _of_lane(self, rungs: Sequence[Recorded], session: Session) -> Sequence[Recorded]:
+        """Answers recorded in the session's own lane; else those of nobody's; else all."""
+        if not self.index.lanes.source:
+            return rungs
+        wanted = (session.lane, "") if session.lane is not None else ()
+        for lane in wanted:
+            if own := [rung for rung in rungs if rung.lane == lane]:
+                return own
+        return [rung for rung in rungs if rung.lane not in self._claimed] or rungs
+
+    def _hit(self, session: Session, choice: Choice[Recorded], pairs: Sequence[tuple[Volatile, Volatile]],
+             lane: str) -> Hit:  # fmt: skip
+        recorded = choice.rung
+        if choice.round_over and recorded.writes:
+            self._begin_round(session, recorded)
+        session.served.add(recorded.sequence)
+        self.used.add(recorded.sequence)
+        if recorded.writes:
+            session.marks.write(recorded.place, recorded.sequence)
+        for before, after in pairs:
+            if before.identifies:
+                session.bind(before.text, after.text)
+        differences = [
+            *(_difference(before, after) for before, after in pairs),
+            *self._lane_difference(session, recorded, lane),
+        ]
+        return Hit(
+            recorded, "normalized" if differences else "exact", tuple(differences), _echoes(session, recorded, pairs)
+        )
+
+    def _lane_difference(self, session: Session, recorded: Recorded, lane: str) -> Iterator[LeafDifference]:
+        if session.lane is None and recorded.lane:
+            session.lane = recorded.lane
+            self._claimed.add(recorded.lane)
+        # A header's value is a secret more often than not: only that it differs is told.
+        if recorded.lane and recorded.lane != session.lane:
+            where = f"header/{self.index.lanes.source}"
+            yield LeafDifference(where=where, recorded="(another session)", live="(this session)" if lane else None)
+
+    def _begin_round(self, session: Session, recorded: Recorded) -> None:
+        session.marks.rewind(recorded.place, recorded.sequence)
+        session.served -= {
+            other.sequence for other in self.index.by_service.get(recorded.parts.service, ())
+            if other.sequence > recorded.sequence and related(other.place, recorded.place)
+        }  # fmt: skip
+
+    def _nearest(self, masked: Masked, session: Session, now_ns: int) -> list[_Near]:
+        live = sorted(masked.volatile, key=_place)
+        near = [
+            found for recorded in self._candidates(masked, session)
+            if (found := self._compare(recorded, masked, live, session, now_ns)) is not None
+        ]  # fmt: skip
+        fewest = min((each.unexplained for each in near), default=0)
+        return [each for each in near if each.unexplained == fewest]
+
+    def _candidates(self, masked: Masked, session: Session) -> Sequence[Recorded]:
+        group = self.index.masked.get(masked.key, [])
+        if len(group) <= GROUP_LIMIT:
+            return group
+        for piece in masked.volatile:
+            known = session.recorded_by_live.get(piece.text, piece.text)
+            if same := self.index.by_value.get((masked.key, known)):
+                return same[:GROUP_LIMIT]
+        cursor = session.cursors.get(masked.key, 0)
+        while cursor < len(group) and group[cursor].sequence in session.served:
+            cursor += 1
+        session.cursors[masked.key] = cursor
+        return list(islice(group, cursor, cursor + GROUP_LIMIT)) or group[-1:]
+
+    def _compare(self, recorded: Recorded, masked: Masked, live: Sequence[Volatile], session: Session,
+                 now_ns: int) -> _Near | None:  # fmt: skip
+        assert recorded.masked is not None
+        pairs = []
+        unexplained = 0
+        for before, after in zip(sorted(recorded.masked.volatile, key=_place), live, strict=True):
+            if before.text == after.text:
+                continue
+            if not before.identifies:
+                if not same_moment(before.text, recorded.clock_ns, after.text, now_ns):
+                    return None
+            elif session.recorded_by_live.get(after.text) != before.text:
+                if self._names_another(recorded, masked, before, after, session):
+                    return None
+                unexplained += 2 if before.text in session.live_by_recorded else 1
+            pairs.append((before, after))
+        return _Near(recorded, tuple(pairs), unexplained)
+
+    def _names_another(self, recorded: Recorded, masked: Masked, before: Volatile, after: Volatile,
+                       session: Session) -> bool:  # fmt: skip
+        """Whether the recording shows that these two identifiers cannot stand for each other."""
+        index = self.index
+        return (
+            after.text in session.recorded_by_live
+            or after.text in index.sent
+            or index.born.get(before.text, recorded.sequence) < recorded.sequence
+            or (before.text in index.given and before.place.startswith(("path/", "query/")))
+            or (masked.key, before.place) in index.steady
+        )
+
+
+def _of_trace(rungs: Sequence[Recorded], trace: str) -> Sequence[Recorded]:
+    return [rung for rung in rungs if rung.trace == trace] or rungs
+
+
+def _place(piece: Volatile) -> str:
+    return piece.place
+
+
+def _difference(before: Volatile, after: Volatile) -> LeafDifference:
+    where = "path" if before.place.startswith("path/") else before.place
+    return LeafDifference(where=where, recorded=before.text[:CUT], live=after.text[:CUT])
+
+
+def _echoes(session: Session, recorded: Recorded, pairs: Sequence[tuple[Volatile, Volatile]]) -> tuple[Pair, ...]:
+    known = session.live_by_recorded
+    echoes = {name: known[name] for name in recorded.mentions if name in known} if known else {}
+    echoes.update((before.text, after.text) for before, after in pairs)
+    return tuple(echoes.items())
