@@ -1,0 +1,148 @@
+"""Listening sockets of the recorder and the mitmproxy core behind each of their connections."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mitmproxy.options import Options
+from mitmproxy.proxy import commands, server
+from mitmproxy.proxy.mode_specs import ProxyMode
+
+from wiretape_capture.errors import WiretapeError
+from wiretape_capture.proxy.routing import first_layer
+
+LOOPBACK = "127.0.0.1"
+
+type Hooks = Mapping[str, Sequence[Callable[[Any], Any]]]
+"""Functions by mitmproxy hook name, called in order."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """One listener: `kind` is `forward`, `reverse` or `raw`; `flag` is what the user changes when the port is taken."""
+
+    kind: str
+    number: int
+    flag: str
+    options: Options
+    scheme: str = "http"
+    address: tuple[str, int] | None = None
+
+    @property
+    def mode(self) -> ProxyMode:
+        """What mitmproxy calls it."""
+        if self.kind == "forward" or self.address is None:
+            return ProxyMode.parse("regular")
+        host = f"[{self.address[0]}]" if ":" in self.address[0] else self.address[0]
+        return ProxyMode.parse(f"reverse:{self.scheme}://{host}:{self.address[1]}")
+
+
+class Connection(server.LiveConnectionHandler):
+    """One client connection with its connections to services."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: Port, hooks: Hooks) -> None:
+        super().__init__(reader, writer, port.options, port.mode)
+        self._hooks = hooks
+        context = self.layer.context
+        context.layers.clear()
+        self.layer = first_layer(context, kind=port.kind, address=port.address)
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        """Call our functions of this name; an addon manager would ask every addon for every hook."""
+        (data,) = hook.args()
+        for function in self._hooks.get(hook.name, ()):
+            function(data)
+
+    def cut(self) -> None:
+        """End the connection and those behind it."""
+        for transport in list(self.transports.values()):
+            if transport.handler is not None:
+                transport.handler.cancel("the recording ended")
+
+
+class Listener:
+    """An open port."""
+
+    def __init__(self, port: Port, hooks: Hooks) -> None:
+        self._port = port
+        self._hooks = hooks
+        self._server: asyncio.Server | None = None
+        self._connections: dict[Connection, asyncio.Task[None]] = {}
+
+    async def open(self) -> int:
+        """Listen on loopback; returns the port's number."""
+        listening = bound(self._port.number, self._port.flag)
+        self._server = await asyncio.start_server(self._accept, sock=listening)
+        number: int = listening.getsockname()[1]
+        return number
+
+    def point_to(self, host: str) -> None:
+        """Send new connections to this host, on the same port as before."""
+        assert self._port.address is not None
+        self._port = replace(self._port, address=(host, self._port.address[1]))
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, self._port, self._hooks)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[connection] = task
+        try:
+            await connection.handle_client()
+        finally:
+            del self._connections[connection]
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        if self._server is not None:
+            self._server.close()
+        tasks = list(self._connections.values())
+        for connection in list(self._connections):
+            connection.cut()
+        if tasks:
+            await asyncio.wait(tasks, timeout=2.0)
+
+
+def bound(number: int, flag: str) -> socket.socket:
+    """A listening loopback socket, or a sentence about why there is none."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK, number))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise _not_bound(number, flag, error) from None
+    listening.setblocking(False)
+    return listening
+
+
+def _not_bound(number: int, flag: str, error: OSError) -> WiretapeError:
+    if error.errno == errno.EADDRINUSE:
+        return WiretapeError(f"port {number} is taken, perhaps by another recording",
+                             f"stop what listens there or choose another port with {flag}")  # fmt: skip
+    if error.errno == errno.EACCES:
+        return WiretapeError(f"permission denied: port {number} is reserved for root",
+                             f"choose a port above 1023 with {flag}")  # fmt: skip
+    return WiretapeError(f"port {number} cannot be opened: {error.strerror}", f"choose another port with {flag}")
+
+
+class CrashLog(logging.Handler):
+    """mitmproxy reports its own failures only to its log; each one ended a connection of the app."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count one failure."""
+        error = record.exc_info[1] if record.exc_info else None
+        what = f"{type(error).__name__}: {error}" if error else record.getMessage()
+        with suppress(RuntimeError):
+            self._note(f"connections that failed inside the recorder ({what})")

@@ -1,0 +1,56 @@
+"""Which protocol follows on a connection: HTTP proxy or SOCKS5 on one port, HTTP/2 by prior knowledge, raw bytes."""
+
+from __future__ import annotations
+
+from mitmproxy.addons.next_layer import NextLayer
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import HttpLayer, TCPLayer, modes
+from mitmproxy.proxy.layers.http import HTTPMode
+
+PREFACE = b"PRI * HTTP/2.0\r\n"
+SOCKS5 = 0x05
+
+
+class ProxyEntry(layer.Layer):
+    """The forward proxy's first layer: a first byte of 5 is SOCKS5 (RFC 1928), anything else is HTTP."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        # The layers below look at their own stack, which begins with the one that is chosen here.
+        context.layers.remove(self)
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.DataReceived):
+            entry = modes.Socks5Proxy if event.data[0] == SOCKS5 else modes.HttpProxy
+            child = entry(self.context)
+            self._handle_event = child.handle_event  # type: ignore[method-assign]
+            yield from child.handle_event(events.Start())
+            yield from child.handle_event(event)
+        elif isinstance(event, events.ConnectionClosed):
+            yield commands.CloseConnection(event.connection)
+
+
+class ProtocolChoice(NextLayer):
+    """mitmproxy's choice, plus HTTP/2 without TLS, which it refuses (its issue 6998)."""
+
+    def next_layer(self, nextlayer: layer.NextLayer) -> None:
+        """Set the layer that follows, or leave it unset until more bytes are there."""
+        if nextlayer.layer is None and nextlayer.data_client().startswith(PREFACE):
+            context = nextlayer.context
+            context.client.alpn = context.server.alpn = b"h2"
+            nextlayer.layer = HttpLayer(context, HTTPMode.transparent)
+        else:
+            super().next_layer(nextlayer)  # type: ignore[no-untyped-call]
+
+
+def first_layer(context: Context, *, kind: str, address: tuple[str, int] | None) -> layer.Layer:
+    """The first layer of a new connection on a listener of this kind: `forward`, `reverse` or `raw`."""
+    match kind:
+        case "forward":
+            return ProxyEntry(context)
+        case "raw":
+            context.server.address = address
+            return TCPLayer(context)
+        case _:
+            return modes.ReverseProxy(context)

@@ -1,0 +1,117 @@
+"""TLS on both sides. An upstream certificate that does not verify is passed on as one that cannot be trusted.
+
+So a client that verifies refuses it, as it would have without us, and one that does not goes on, as it would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mitmproxy import certs, ctx, http
+from mitmproxy.addons.tlsconfig import TlsConfig
+from mitmproxy.connection import Client
+from mitmproxy.options import Options
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.tls import TlsData
+from OpenSSL import SSL
+
+from wiretape_capture.errors import WiretapeError
+from wiretape_capture.proxy.authority import authority
+
+REFUSALS = ("unknown ca", "certificate unknown", "bad certificate", "disconnected during")
+"""What a handshake error says when the client does not like the certificate; some only hang up."""
+
+type Note = Callable[[str], None]
+
+
+class Trust(TlsConfig):
+    """Certificates for the app, verification of the services; `note` hears of every refusal."""
+
+    def __init__(self, options: Options, note: Note) -> None:
+        ctx.options = options
+        self._note = note
+        self._untrusted: certs.CertStore | None = None
+        self._unverified: dict[str, str] = {}
+        self._agents: dict[str, str] = {}
+        try:
+            self.configure({"confdir"})  # type: ignore[no-untyped-call]
+        except (OSError, ValueError) as error:
+            raise WiretapeError(f"the certificate authority in {options.confdir} cannot be used: {error}",
+                                "delete that folder, it is made again") from None  # fmt: skip
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """A client asks for a tunnel; some say who they are."""
+        agent = flow.request.headers.get("user-agent")
+        if agent:
+            self._agents[flow.client_conn.id] = agent
+
+    def client_disconnected(self, client: Client) -> None:
+        """A client's connection ended."""
+        self._agents.pop(client.id, None)
+
+    def get_cert(self, conn_context: Context) -> certs.CertStoreEntry:
+        """The certificate for a client: from our authority, or from one that nobody trusts."""
+        entry = super().get_cert(conn_context)
+        if conn_context.server.id not in self._unverified:
+            return entry
+        if self._untrusted is None:
+            self._untrusted = untrusted_store(self.certstore)
+        names = entry.cert.altnames
+        return self._untrusted.get_cert(entry.cert.cn, names)
+
+    def tls_established_server(self, data: TlsData) -> None:
+        """Look at what OpenSSL thinks of the service's certificate."""
+        assert data.ssl_conn is not None
+        reason = verify_error(data.ssl_conn)
+        if reason:
+            self._unverified[data.conn.id] = reason
+            self._note(f"the certificate of {_server(data)} does not verify ({reason}); "
+                       f"clients that check certificates refuse it, with or without wiretape")  # fmt: skip
+
+    def server_disconnected(self, data: ServerConnectionHookData) -> None:
+        """A connection to a service ended."""
+        self._unverified.pop(data.server.id, None)
+
+    def tls_failed_client(self, data: TlsData) -> None:
+        """Say who refused our certificate."""
+        error = (data.conn.error or "").lower()
+        if data.context.server.id in self._unverified or not any(word in error for word in REFUSALS):
+            return
+        agent = self._agents.get(data.conn.id)
+        client = f"a client ({agent})" if agent else "a client"
+        self._note(f"{client} refused wiretape's certificate for {_server(data)}: it does not use the CA that wiretape "
+                   f"put into its environment; point its own CA setting at {_bundle()}")  # fmt: skip
+
+    def tls_failed_server(self, data: TlsData) -> None:
+        """Say which service could not be reached over TLS."""
+        error = data.conn.error or "handshake failed"
+        if "certificate required" in error or "handshake failure" in error:
+            error += "; it may want a client certificate, which the app cannot send through a proxy"
+        self._note(f"no TLS connection to {_server(data)}: {error}")
+
+
+def verify_error(connection: SSL.Connection) -> str:
+    """Why a peer's certificate does not verify; empty when it does. OpenSSL checks even where it does not enforce."""
+    code = SSL._lib.SSL_get_verify_result(connection._ssl)  # type: ignore[attr-defined]
+    if code == 0:
+        return ""
+    text: bytes = SSL._ffi.string(SSL._lib.X509_verify_cert_error_string(code))  # type: ignore[attr-defined]
+    return text.decode()
+
+
+def untrusted_store(like: certs.CertStore) -> certs.CertStore:
+    """An authority made up for this process, in nobody's trust store."""
+    key, cert = certs.create_ca(organization="unverified", cn="wiretape: the upstream certificate does not verify",
+                                key_size=2048)  # fmt: skip
+    return certs.CertStore(key, certs.Cert(cert), None, b"", like.dhparams)
+
+
+def _server(data: TlsData) -> str:
+    address = data.context.server.address or (data.context.client.sni or "an unknown host", 443)
+    return authority(address[0], address[1])
+
+
+def _bundle() -> Path:
+    return Path(ctx.options.confdir) / "bundle.pem"

@@ -1,0 +1,128 @@
+"""The recorder's data plane in one object: opens every listener of a recording, translates traffic, closes them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from wiretape_capture.launch.spec import ServiceMap
+from wiretape_capture.proxy import http1
+from wiretape_capture.proxy.authority import authority
+from wiretape_capture.proxy.listener import LOOPBACK, CrashLog, Hooks, Listener, Port
+from wiretape_capture.proxy.live import Listening
+from wiretape_capture.proxy.recorder import Recorder
+from wiretape_capture.proxy.routing import ProtocolChoice
+from wiretape_capture.proxy.settings import settings
+from wiretape_capture.proxy.spec import RecordSpec
+from wiretape_capture.proxy.trust import Trust
+from wiretape_capture.snapshot.exchange import Direction
+
+HOOKS = (
+    "client_connected", "client_disconnected", "server_connect", "server_connected", "server_disconnected",
+    "tls_clienthello", "tls_start_client", "tls_start_server", "tls_established_server", "tls_failed_client",
+    "tls_failed_server", "next_layer", "http_connect", "http_connect_error", "requestheaders", "request",
+    "responseheaders", "response", "error", "websocket_message", "websocket_end", "tcp_start", "tcp_message",
+)  # fmt: skip
+
+
+class Wire:
+    """Open listeners by role: `inbound`, `proxy`, `map:NAME`."""
+
+    def __init__(self, recorder: Recorder, trust: Trust) -> None:
+        self._recorder = recorder
+        self._crashes = CrashLog(recorder.note)
+        self._hooks = hooks_of(trust, ProtocolChoice(), recorder)
+        self._listeners: list[Listener] = []
+        self._inbound: Listener | None = None
+        self._schemes: dict[str, str] = {}
+        self.ports: dict[str, int] = {}
+
+    @classmethod
+    async def open(cls, spec: RecordSpec, recorder: Recorder) -> Wire:
+        """Listen on every port of the recording, or on none."""
+        http1.install()
+        asyncio.get_running_loop().set_task_factory(eager)
+        trust_file = spec.ca_dir / "bundle.pem"
+        bundle = trust_file if trust_file.exists() else None
+        trust = Trust(settings(spec.ca_dir, trust=bundle, keep_host=True, eager=True), recorder.note)
+        wire = cls(recorder, trust)
+        logging.getLogger("mitmproxy").setLevel(logging.ERROR)
+        logging.getLogger("mitmproxy").addHandler(wire._crashes)
+        try:
+            for role, port, listening in ports_of(spec, bundle):
+                await wire._listen(role, port, listening)
+        except BaseException:
+            await wire.close()
+            raise
+        return wire
+
+    async def _listen(self, role: str, port: Port, listening: Listening) -> None:
+        listener = Listener(port, self._hooks)
+        number = await listener.open()
+        self._listeners.append(listener)
+        self.ports[role] = number
+        self._schemes[role] = "tcp" if port.kind == "raw" else "http"
+        if role == "inbound":
+            self._inbound = listener
+        self._recorder.listening = {**self._recorder.listening, number: listening}
+        if port.kind == "forward":
+            self._recorder.own_ports |= {number}
+
+    def endpoints(self) -> dict[str, str]:
+        """URL of each listener by role."""
+        return {role: f"{self._schemes[role]}://{authority(LOOPBACK, number)}" for role, number in self.ports.items()}
+
+    def face(self, host: str) -> None:
+        """Send what comes to the inbound port to the app at this loopback address."""
+        if self._inbound is not None:
+            self._inbound.point_to(host)
+
+    async def close(self) -> None:
+        """End every connection, then put what was open on the tape."""
+        for listener in self._listeners:
+            await listener.close()
+        await self._recorder.close()
+        logging.getLogger("mitmproxy").removeHandler(self._crashes)
+        asyncio.get_running_loop().set_task_factory(None)
+
+
+def eager(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+    """Start tasks at once, as mitmproxy does: it makes one for every hook. uvloop names an option that 3.13.0 lacks."""
+    options.pop("eager_start", None)
+    return asyncio.Task(coroutine, loop=loop, eager_start=True, **options)
+
+
+def hooks_of(*sources: Any) -> Hooks:
+    """Every hook function of the sources, by name, in the order of the sources."""
+    found: defaultdict[str, list[Callable[[Any], Any]]] = defaultdict(list)
+    for name in HOOKS:
+        for source in sources:
+            if (function := getattr(source, name, None)) is not None:
+                found[name].append(function)
+    return found
+
+
+def ports_of(spec: RecordSpec, trust: Path | None) -> list[tuple[str, Port, Listening]]:
+    """The listeners of a recording: role, port and what it stands for."""
+    proxied = settings(spec.ca_dir, trust=trust, keep_host=True, eager=True)
+    faced = settings(spec.ca_dir, trust=trust, keep_host=True, eager=False)
+    mapped = settings(spec.ca_dir, trust=trust, keep_host=False, eager=False)
+    ports = [("proxy", Port("forward", spec.proxy_port, "--proxy-port", proxied), Listening(Direction.OUTBOUND))]
+    if spec.app_port is not None:
+        app = (LOOPBACK, spec.app_port)
+        ports.append(("inbound", Port("reverse", spec.listen, "--listen", faced, "http", app),
+                      Listening(Direction.INBOUND, authority(*app))))  # fmt: skip
+    ports.extend((f"map:{service.name}", map_port(service, mapped), Listening(Direction.OUTBOUND, service.name))
+                 for service in spec.maps)  # fmt: skip
+    return ports
+
+
+def map_port(service: ServiceMap, options: Any) -> Port:
+    """The listener that stands for one mapped service."""
+    kind = "raw" if service.scheme == "tcp" else "reverse"
+    flag = f"--map {service.name}=URL@PORT"
+    return Port(kind, service.listen, flag, options, service.scheme, (service.host, service.port))

@@ -1,0 +1,171 @@
+"""The record job: listeners first, then the app, then traffic until someone stops it; ends with a closed snapshot.
+
+Run by `python -m wiretape_capture.record`. Knows nothing of mitmproxy, which lives behind `proxy/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from wiretape_capture.errors import WiretapeError
+from wiretape_capture.jobs.child import run_job
+from wiretape_capture.jobs.events import Emit, Notice, Progress, Ready
+from wiretape_capture.launch.ca import load_or_create
+from wiretape_capture.launch.environment import app_environment
+from wiretape_capture.launch.process import App
+from wiretape_capture.launch.readiness import loopback_of
+from wiretape_capture.proxy.bypass import Bypass
+from wiretape_capture.proxy.spec import RecordResult, RecordSpec
+from wiretape_capture.proxy.summary import Tally
+from wiretape_capture.snapshot.exchange import SnapshotInfo
+from wiretape_capture.snapshot.tape_writer import TapeWriter
+
+if TYPE_CHECKING:
+    from wiretape_capture.proxy.wire import Wire
+
+TICK = 0.2
+"""Seconds between two progress events, and between two looks at the app's sockets."""
+
+
+async def record(spec: RecordSpec, emit: Emit, stop: asyncio.Event) -> RecordResult:
+    """Record until `stop` is set or the app ends by itself."""
+    load_or_create(spec.ca_dir, base_environment(spec))
+    command = spec.app.command if spec.app else ()
+    tape = await TapeWriter.create(spec.tape, name=spec.name, created_ns=time.time_ns(), app_command=command)
+    tally = Tally()
+    try:
+        app_exit = await _traffic(spec, tape, tally, emit, stop)
+    except BaseException:
+        await _keep_what_there_is(tape, tally)
+        raise
+    if tally.total == 0:
+        tape.note(nothing_recorded(spec))
+    return result(spec, await tape.close(), tally, app_exit)
+
+
+def base_environment(spec: RecordSpec) -> dict[str, str]:
+    """The environment that the app would have without us."""
+    return {**os.environ, **(spec.app.env if spec.app else {})}
+
+
+async def _keep_what_there_is(tape: TapeWriter, tally: Tally) -> None:
+    """Close the tape of a recording that failed; one without an exchange goes, so that its name is free again."""
+    try:
+        await tape.close()
+    except WiretapeError:
+        return  # the failure that is on its way already
+    if tally.total == 0:
+        tape.path.unlink(missing_ok=True)
+
+
+async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit, stop: asyncio.Event) -> int | None:
+    # mitmproxy takes most of a second to import, and only this job wants it.
+    from wiretape_capture.proxy.recorder import Recorder
+    from wiretape_capture.proxy.wire import Wire
+
+    def said(text: str) -> None:
+        emit(Notice(message=text))
+
+    wire = await Wire.open(spec, Recorder(tape, tape.body, seen=tally.add, said=said))
+    bypass = Bypass(own_ports=wire.ports.values())
+    app: App | None = None
+    try:
+        app = await _start(spec, wire, emit)
+        return await _until_stopped(app, tape, tally, bypass, emit, stop)
+    finally:
+        if app is not None:
+            await app.stop()
+        await wire.close()
+        for note in bypass.notes():
+            tape.note(note)
+            said(note)
+
+
+async def _start(spec: RecordSpec, wire: Wire, emit: Emit) -> App | None:
+    endpoints = wire.endpoints()
+    maps = {name: endpoints[f"map:{name}"] for name in (service.name for service in spec.maps)}
+    environment = app_environment(base_environment(spec), proxy_port=wire.ports["proxy"], ca_dir=spec.ca_dir,
+                                  maps=maps, services=spec.maps)  # fmt: skip
+    app = None
+    if spec.app is not None:
+        app = await _ready(await App.start(spec.app, environment), spec, wire)
+    elif spec.app_port is not None:
+        host = await loopback_of(spec.app_port)
+        if host is None:
+            emit(Notice(message=f"nothing listens on port {spec.app_port} yet; start the app before you send requests"))
+        else:
+            wire.face(host)
+    emit(Ready(endpoints=endpoints, environment=environment))
+    return app
+
+
+async def _ready(app: App, spec: RecordSpec, wire: Wire) -> App:
+    try:
+        await app.wait_ready(spec.app_port)
+    except BaseException:
+        await app.stop()
+        raise
+    wire.face(app.host)
+    return app
+
+
+async def _until_stopped(app: App | None, tape: TapeWriter, tally: Tally, bypass: Bypass, emit: Emit,
+                         stop: asyncio.Event) -> int | None:  # fmt: skip
+    """Watch until something ends the recording; returns the app's exit status if it was the app."""
+    told = 0
+    while not stop.is_set():
+        if tape.failure is not None:
+            raise tape.failure
+        if app is not None:
+            await asyncio.to_thread(bypass.look, app.pid)
+            if not app.running:
+                status = await app.wait()
+                emit(Notice(message=app_ended(status, app.last_output())))
+                return status
+        if tally.total > told:
+            told = tally.total
+            emit(Progress(done=told, unit="exchanges"))
+        await _pause(stop)
+    if app is not None:
+        await asyncio.to_thread(bypass.look, app.pid)
+    return None
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(TICK):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def app_ended(status: int, last_output: list[str]) -> str:
+    """What to tell when the app ends on its own."""
+    how = f"was ended by signal {-status}" if status < 0 else f"exited with status {status}"
+    if status == 0 or not last_output:
+        return f"the app {how}; the recording ends with it"
+    return "\n".join([f"the app {how}; the recording ends with it; its last output was:",
+                      *(f"    {line}" for line in last_output)])  # fmt: skip
+
+
+def nothing_recorded(spec: RecordSpec) -> str:
+    """Why a recording may be empty."""
+    if spec.app_port is not None:
+        return "nothing was recorded: send requests to the inbound port that `ready` named, not to the app's own port"
+    return "nothing was recorded: the app made no HTTP call through the proxy"
+
+
+def result(spec: RecordSpec, info: SnapshotInfo, tally: Tally, app_exit: int | None) -> RecordResult:
+    """The recording as its faces show it."""
+    return RecordResult(
+        name=spec.name, tape=spec.tape, exchanges=info.exchanges, inbound=info.inbound, outbound=info.outbound,
+        sha256=info.sha256, summary=tally.rows(), notes=info.notes, app_exit=app_exit,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(run_job("record", RecordSpec, record))
