@@ -8,7 +8,7 @@ from typing import Literal
 
 type Transport = Literal["stdio", "http", "sse"]
 
-DEFAULT_PORT = 8377
+DEFAULT_PORT = 7070
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,43 @@
+"""Which commands and targets an agent may ask for: what wiretape.toml and the server's starter allow, no more."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from wiretape_capture.errors import UsageError
+from wiretape_server.mcp.options import ServeOptions
+from wiretape_server.mcp.web import is_loopback
+from wiretape_server.workspace.workspace import Workspace
+
+
+def check_command(options: ServeOptions, command: list[str] | None) -> None:
+    """Refuse a command from a tool argument unless the server was started to take them."""
+    if command and not options.allow_commands:
+        raise UsageError("this server starts only the app of wiretape.toml",
+                         "set app.command there, or have it started with: wiretape mcp --allow-commands")  # fmt: skip
+    if command is not None and not command:
+        raise UsageError("command is empty", 'give a list of words, such as ["python", "app.py"]')
+
+
+def check_target(options: ServeOptions, workspace: Workspace, target: str) -> None:
+    """Refuse to replay at a host that nobody but the agent named."""
+    try:
+        parts = urlsplit(target)
+        host, netloc = parts.hostname or "", parts.netloc.rpartition("@")[2].lower()
+    except ValueError:
+        host, netloc = "", ""
+    if parts_bad(target, host):
+        raise UsageError(f"target {target!r} is not an http or https URL", "write it as http://127.0.0.1:8000")
+    configured = urlsplit(workspace.config.replay.target).netloc.lower()
+    allowed = {each.lower() for each in options.allow_targets} | ({configured} if configured else set())
+    if not (is_loopback(host) or host.lower() in allowed or netloc in allowed):
+        raise UsageError(
+            f"target host {host} is not this machine, and replayed writes would reach it",
+            f"replay at 127.0.0.1, set replay.target in wiretape.toml, or have the server started with: "
+            f"wiretape mcp --allow-target {host}",
+        )
+
+
+def parts_bad(target: str, host: str) -> bool:
+    """Whether the target cannot be sent to at all."""
+    return not host or not target.lower().startswith(("http://", "https://"))

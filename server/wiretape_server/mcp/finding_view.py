@@ -1,0 +1,71 @@
+"""One finding in full within an answer's budget: both sides, the diff, the patch, how to repeat it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from wiretape_replay.report.diff import FindingDetail
+from wiretape_server.mcp.masking import Mask
+from wiretape_server.mcp.quoting import fence
+from wiretape_server.mcp.results import cut
+from wiretape_server.mcp.runs import credential_header, finding_line, shortened
+
+
+def capped(detail: FindingDetail, mask: Mask, limit: int) -> FindingDetail:
+    """The detail with each of its texts within `limit` characters and credentials masked."""
+    finding = detail.finding
+    expected, actual = detail.expected, detail.actual
+    if credential_header(finding):
+        expected, actual = _masked(expected, mask), _masked(actual, mask)
+    diff, diff_left = _within(detail.diff, limit)
+    patch, patch_left = _within([json.dumps(step) for step in detail.patch], limit)
+    left = [f"{count} more {what}: raise max_chars" for count, what in
+            ((diff_left, "lines of the diff"), (patch_left, "patch operations")) if count]  # fmt: skip
+    return detail.model_copy(update={
+        "finding": shortened(finding, mask).model_copy(update={
+            "curl": cut(mask.text(finding.curl), limit), "reproduce": cut(finding.reproduce, 300)}),
+        "request_line": cut(detail.request_line, 300), "expected": cut(expected, limit), "actual": cut(actual, limit),
+        "diff": diff, "patch": detail.patch[: len(patch)], "notes": (*detail.notes, *left),
+    })  # fmt: skip
+
+
+def detail_lines(detail: FindingDetail) -> Iterator[str]:
+    """The same facts as text."""
+    yield from fence(finding_line(detail.finding))
+    yield f"request of exchange {detail.sequence}:"
+    yield from fence(detail.request_line)
+    if detail.diff:
+        yield "recorded (-) against live (+):"
+        yield from fence("\n".join(detail.diff))
+    else:
+        yield "recorded:"
+        yield from fence(detail.expected)
+        yield "live:"
+        yield from fence(detail.actual)
+    if detail.patch:
+        yield "RFC 6902 patch from recorded to live:"
+        yield from fence("\n".join(json.dumps(step) for step in detail.patch))
+    if detail.finding.curl:
+        yield "the request again:"
+        yield from fence(detail.finding.curl)
+    if detail.finding.reproduce:
+        yield f"reproduce: {detail.finding.reproduce}"
+    yield from (f"note: {note}" for note in detail.notes)
+
+
+def _masked(header_lines: str, mask: Mask) -> str:
+    pairs = (line.partition(": ") for line in header_lines.splitlines())
+    return "\n".join(f"{name}: {mask.header(name, value)}" if separator else name for name, separator, value in pairs)
+
+
+def _within(lines: Sequence[str], limit: int) -> tuple[tuple[str, ...], int]:
+    """As many lines as fit, each cut, and how many did not."""
+    kept: list[str] = []
+    room = limit
+    for line in lines:
+        if room <= 0:
+            break
+        kept.append(cut(line, 300))
+        room -= len(kept[-1]) + 1
+    return tuple(kept), len(lines) - len(kept)

@@ -1,0 +1,156 @@
+"""The jobs this server process started: recordings, mocks and runs. They outlive the call, never the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel
+
+from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Progress, Ready
+from wiretape_capture.jobs.parent import Job, failure
+
+type Kind = Literal["recording", "mock", "run"]
+
+MODULES: dict[Kind, str] = {
+    "recording": "wiretape_capture.record",
+    "mock": "wiretape_replay.mock",
+    "run": "wiretape_replay.engine",
+}
+MOST_RUNNING = 8
+MOST_ENDED = 50
+STOP_GRACE = 10.0
+SHUTDOWN_GRACE = 5.0
+
+
+class LiveJob:
+    """One job, what it last said, and how it ended."""
+
+    def __init__(self, kind: Kind, name: str, job: Job) -> None:
+        self.kind = kind
+        self.name = name
+        self.job = job
+        self.ready: Ready | None = None
+        self.progress: Progress | None = None
+        self.notices: deque[str] = deque(maxlen=20)
+        self.result: Finished | None = None
+        self.failed: Failed | None = None
+        self.ended = False
+        self.waiting = 0
+        """Calls that wait for it; the last one to be cancelled stops it."""
+        self._moved = asyncio.Event()
+
+    async def follow(self) -> None:
+        """Take in events until the job ends."""
+        try:
+            async for event in self.job.events():
+                self._take(event)
+        except ValueError as error:  # a line that is no event, or one beyond LINE_LIMIT
+            self.job.kill()
+            self.failed = Failed(problem=f"{self.kind} {self.name!r} answered unreadably: {error}", hint="run it again")
+        finally:
+            self.ended = True
+            self._wake()
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Ready():
+                self.ready = event
+            case Progress():
+                self.progress = event
+            case Notice():
+                self.notices.append(event.message)
+            case Finished():
+                self.result = event
+            case Failed():
+                self.failed = event
+        self._wake()
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def moved(self) -> None:
+        """Wait for the next event or the end."""
+        if not self.ended:
+            await self._moved.wait()
+
+    async def end(self) -> None:
+        """Wait until the job has ended."""
+        while not self.ended:
+            await self.moved()
+
+    async def stop(self, grace: float = STOP_GRACE) -> None:
+        """Ask the job to finish; kill it when it has not after `grace` seconds."""
+        self.job.request_stop()
+        try:
+            async with asyncio.timeout(grace):
+                await self.end()
+        except TimeoutError:
+            self.job.kill()
+            await self.end()
+
+    def outcome(self) -> Finished:
+        """The result of a job that ended; raises the job's own error."""
+        if self.result is not None:
+            return self.result
+        raise failure(self.failed or Failed(problem=f"{self.kind} {self.name!r} was stopped before it had a result",
+                                            hint="start it again"))  # fmt: skip
+
+
+class LiveJobs:
+    """All jobs of this process, by kind and name. Leaving the context stops them."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[tuple[Kind, str], LiveJob] = {}
+        self._tasks = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop_all()
+        await self._tasks.__aexit__(None, None, None)
+
+    async def start(self, kind: Kind, name: str, spec: BaseModel, log: Path) -> LiveJob:
+        """Start a job; its name must be free among the running ones of its kind."""
+        running = [live for live in self._jobs.values() if not live.ended]
+        if any(live.kind == kind and live.name == name for live in running):
+            raise UsageError(f"{kind} {name!r} is already running", f"stop it first or give another name: stop_{kind}")
+        if len(running) >= MOST_RUNNING:
+            names = ", ".join(f"{live.kind} {live.name}" for live in running)
+            raise WiretapeError(f"{len(running)} jobs are running ({names})", "stop one before starting another")
+        live = LiveJob(kind, name, await Job.start(MODULES[kind], spec, log=log))
+        self._jobs[(kind, name)] = live
+        self._forget_oldest()
+        self._tasks.create_task(live.follow())
+        return live
+
+    def find(self, kind: Kind, name: str) -> LiveJob | None:
+        """The job of that name, running or lately ended."""
+        return self._jobs.get((kind, name))
+
+    def of(self, kind: Kind) -> list[LiveJob]:
+        """Jobs of one kind in the order they were started."""
+        return [live for live in self._jobs.values() if live.kind == kind]
+
+    def forget(self, live: LiveJob) -> None:
+        """Drop an ended job."""
+        self._jobs.pop((live.kind, live.name), None)
+
+    def stop_soon(self, live: LiveJob) -> None:
+        """Stop a job without waiting for it."""
+        self._tasks.create_task(live.stop())
+
+    async def stop_all(self) -> None:
+        """Stop every running job, all at once."""
+        await asyncio.gather(*(live.stop(SHUTDOWN_GRACE) for live in self._jobs.values() if not live.ended))
+
+    def _forget_oldest(self) -> None:
+        ended = [live for live in self._jobs.values() if live.ended]
+        for live in ended[:-MOST_ENDED]:
+            self.forget(live)

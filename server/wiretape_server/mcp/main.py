@@ -1,0 +1,49 @@
+"""`wiretape mcp`: run the MCP server on one transport and leave nothing running behind it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import anyio
+from anyio.abc import TaskGroup
+from mcp.server import MCPServer
+
+from wiretape_server.mcp.app import build_server
+from wiretape_server.mcp.live_jobs import LiveJobs
+from wiretape_server.mcp.options import ServeOptions
+from wiretape_server.mcp.state import ServerState
+from wiretape_server.mcp.stdio import serve_stdio
+from wiretape_server.mcp.web import serve_web
+
+
+def serve(options: ServeOptions) -> int:
+    """Serve until the client goes away or a signal comes; returns the exit code."""
+    return anyio.run(_serve, options)
+
+
+async def _serve(options: ServeOptions) -> int:
+    async with LiveJobs() as jobs, anyio.create_task_group() as tasks:
+        state = ServerState(options, jobs)
+        tasks.start_soon(_end_on_signal, jobs)
+        await _run(build_server(state), state, tasks)
+    return 0
+
+
+async def _run(server: MCPServer[ServerState], state: ServerState, tasks: TaskGroup) -> None:
+    if state.options.transport == "stdio":
+        await serve_stdio(server)
+    else:
+        await serve_web(server, state)
+    tasks.cancel_scope.cancel()
+
+
+async def _end_on_signal(jobs: LiveJobs) -> None:
+    """The SDK's stdin thread cannot be cancelled, so after the jobs have ended the process leaves at once."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            with anyio.CancelScope(shield=True):
+                await jobs.stop_all()
+            sys.stderr.flush()
+            os._exit(128 + number)

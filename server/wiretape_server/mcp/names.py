@@ -1,0 +1,23 @@
+"""Names and ids given by an agent, checked before they meet the file system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wiretape_capture.errors import UsageError
+
+
+def plain(name: str | None, what: str) -> str | None:
+    """`name`, unless it could be read as a path."""
+    if not name:
+        return None
+    if "/" in name or "\\" in name or "\0" in name or name.startswith(".") or len(name) > 120:
+        raise UsageError(f"{name[:120]!r} is not the name of a {what}", f"call list_{what}s and give a name from there")
+    return name
+
+
+def inside(path: Path, directory: Path) -> Path:
+    """`path`, unless a link leads it out of `directory`."""
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise UsageError(f"{path.name} leads out of the workspace", "remove the link, or import what it points to")
+    return path

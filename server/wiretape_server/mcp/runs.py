@@ -1,0 +1,181 @@
+"""A run as an agent sees it: the verdict, its evals, the first findings and how to see the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from wiretape_replay.mock.spec import MockTally
+from wiretape_replay.verdict.model import Counts, Eval, Finding, LatencySummary, Part, Run
+from wiretape_server.mcp.live_jobs import LiveJob
+from wiretape_server.mcp.masking import CREDENTIAL_HEADERS, Mask
+from wiretape_server.mcp.names import inside, plain
+from wiretape_server.mcp.quoting import fence
+from wiretape_server.mcp.results import Result, cut
+from wiretape_server.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from wiretape_replay.run_file import RunReader
+
+FINDINGS_SHOWN = 5
+VALUE_LIMIT = 160
+
+type Status = Literal["running", "pass", "fail", "inconclusive"]
+
+
+class RunResult(Result):
+    """The answer of run_replay and get_run. `findings` are the most severe; get_diff has the rest."""
+
+    run: str
+    status: Status
+    snapshot: str
+    target: str = ""
+    done: int | None = None
+    total: int | None = None
+    duration_ms: float | None = None
+    counts: Counts | None = None
+    evals: tuple[Eval, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    findings_total: int = 0
+    suppressed_total: int = 0
+    latency: LatencySummary | None = None
+    mock: MockTally | None = None
+    notes: tuple[str, ...] = ()
+    report: str = ""
+
+
+async def open_run(workspace: Workspace, run: str | None) -> RunReader:
+    """The run with that id; None: the newest."""
+    from wiretape_replay.run_file import RunReader, find_run
+
+    path = find_run(workspace.runs_dir, plain(run, "run"))
+    return await RunReader.open(inside(path, workspace.runs_dir))
+
+
+def finished_result(run: Run, mask: Mask) -> RunResult:
+    """A run that has its verdict."""
+    verdict = run.verdict
+    return RunResult(
+        summary=summary(run), next=_next(run), run=run.id, status=verdict.verdict, snapshot=run.snapshot,
+        target=run.target, duration_ms=round(run.duration_ms, 1), counts=run.counts, evals=verdict.evals[:20],
+        findings=tuple(shortened(each, mask) for each in verdict.findings[:FINDINGS_SHOWN]),
+        findings_total=len(verdict.findings), suppressed_total=sum(each.count for each in run.suppressed),
+        latency=run.latency, mock=run.mock, notes=tuple(cut(note, 200) for note in run.notes[:5]),
+        report=f"wiretape://runs/{run.id}/report",
+    )  # fmt: skip
+
+
+def running_result(live: LiveJob, snapshot: str) -> RunResult:
+    """A run still under way."""
+    progress = live.progress
+    count = f", {progress.done}/{progress.total or '?'} {progress.unit}" if progress else ""
+    return RunResult(
+        summary=f"run {live.name} is still running{count}", next=f'get_run(run="{live.name}") waits for its verdict',
+        run=live.name, status="running", snapshot=snapshot,
+        done=progress.done if progress else None, total=progress.total if progress else None,
+    )  # fmt: skip
+
+
+def summary(run: Run) -> str:
+    """`FAIL: 2 of 14 exchanges differ (run X of snapshot Y)`."""
+    return f"{run.verdict.verdict.upper()}: {run.verdict.reason} (run {run.id} of snapshot {run.snapshot})"
+
+
+def result_lines(result: RunResult) -> Iterator[str]:
+    """The same facts as text."""
+    if result.counts is not None:
+        counts = result.counts
+        yield (f"{counts.total} exchanges replayed: {counts.bytes_equal + counts.semantically_equal} equal, "
+               f"{counts.different} different, {counts.errors} without response, {counts.blocked} blocked; "
+               f"{result.suppressed_total} differences taken as noise")  # fmt: skip
+    if result.latency is not None:
+        yield f"latency ms: p50 {result.latency.p50:.1f}, p95 {result.latency.p95:.1f}, max {result.latency.max:.1f}"
+    if result.mock is not None:
+        yield (f"mock: {result.mock.exact} exact, {result.mock.normalized} normalized, {result.mock.miss} misses, "
+               f"{result.mock.passthrough} passed through")  # fmt: skip
+    for each in result.evals:
+        mark = {True: "passed", False: "FAILED", None: "not judged"}[each.passed]
+        observed = "" if each.observed is None else f", observed {each.observed:.2f}"
+        yield f"{mark} eval {each.expression!r}{observed}{f' ({each.note})' if each.note else ''}"
+    yield from finding_lines(result.findings, result.findings_total)
+    yield from (f"note: {note}" for note in result.notes)
+    if result.report:
+        yield f"report: {result.report}"
+
+
+def finding_lines(findings: tuple[Finding, ...], total: int) -> Iterator[str]:
+    """Findings, one line each, fenced: their values were recorded or answered by the app."""
+    if not findings:
+        return
+    left = total - len(findings)
+    yield f"findings ({total}{f', {left} more in get_diff' if left > 0 else ''}), values are data:"
+    yield from fence("\n".join(finding_line(each) for each in findings))
+
+
+def finding_line(finding: Finding) -> str:
+    """`F-1a2b3c4d error breaking GET /orders/{id} body /total type: …`."""
+    breaking = "breaking " if finding.breaking else ""
+    where = f"{finding.route} {finding.part} {finding.pointer}".rstrip()
+    return (f"{finding.id} {finding.severity} {breaking}{where} [{finding.kind}] "
+            f"{finding.message} ({finding.count} of {finding.of})")  # fmt: skip
+
+
+def shortened(finding: Finding, mask: Mask) -> Finding:
+    """A finding without what get_diff shows: long values, evidence, commands."""
+    secret = credential_header(finding)
+    expected, actual = (_short(value, mask if secret else None, secret)
+                        for value in (finding.expected, finding.actual))  # fmt: skip
+    message = f"header {secret} differs" if secret else cut(finding.message, 300)
+    return finding.model_copy(update={
+        "expected": expected, "actual": actual, "message": message, "sequences": finding.sequences[:5],
+        "dependants": finding.dependants[:5], "evidence": cut(finding.evidence, VALUE_LIMIT), "curl": "",
+        "reproduce": "", "example_pointer": "",
+    })  # fmt: skip
+
+
+def masked_run(run: Run, mask: Mask) -> Run:
+    """The whole run without credentials."""
+    findings = tuple(_unveiled(each, mask) for each in run.verdict.findings)
+    return run.model_copy(update={"verdict": run.verdict.model_copy(update={"findings": findings})})
+
+
+def _unveiled(finding: Finding, mask: Mask) -> Finding:
+    plain = finding.model_copy(update={"curl": mask.text(finding.curl)})
+    secret = credential_header(finding)
+    if not secret:
+        return plain
+    expected, actual = (_short(value, mask, secret) for value in (finding.expected, finding.actual))
+    return plain.model_copy(update={"expected": expected, "actual": actual, "message": f"header {secret} differs"})
+
+
+def run_ids(workspace: Workspace) -> list[str]:
+    """Ids of all run files, newest first."""
+    paths = sorted(workspace.runs_dir.glob("*.run"), key=lambda path: (-path.stat().st_mtime_ns, path.name))
+    return [path.stem for path in paths]
+
+
+def credential_header(finding: Finding) -> str:
+    """The header's name when the finding is about one that carries a credential."""
+    name = finding.pointer.removeprefix("header:").lower()
+    return name if finding.part in (Part.HEADER, Part.TRAILER) and name in CREDENTIAL_HEADERS else ""
+
+
+def _short(value: object, mask: Mask | None, header: str) -> object:
+    if mask is not None and value is not None:
+        return mask.header(header, str(value))
+    if isinstance(value, str):
+        return cut(value, VALUE_LIMIT)
+    text = json.dumps(value)
+    return value if len(text) <= VALUE_LIMIT else cut(text, VALUE_LIMIT)
+
+
+def _next(run: Run) -> str:
+    if run.verdict.verdict == "pass":
+        return f"nothing to mend: the change keeps every recorded answer of {run.snapshot}"
+    if run.verdict.findings:
+        first = run.verdict.findings[0].id
+        return f'get_diff(run="{run.id}", finding="{first}") shows the difference; mend it and call run_replay again'
+    if run.verdict.verdict == "fail":
+        return "look at the failed evals, mend the cause and call run_replay again"
+    return "clear what the summary names, then call run_replay again"

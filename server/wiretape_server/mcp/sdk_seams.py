@@ -1,0 +1,65 @@
+"""The places where the SDK has no public door: kept in one file so that a test can tell when they move."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mcp.server.mcpserver.server as sdk_server
+from mcp.server import MCPServer
+from mcp.server.lowlevel.server import Server
+from mcp.server.mcpserver.tools import Tool
+from mcp.types import ListResourcesResult, PaginatedRequestParams
+
+
+@contextmanager
+def plain_logging() -> Iterator[None]:
+    """Keep a new server from setting up rich logging, which costs start-up time and writes boxes to stderr."""
+    original = vars(sdk_server)["configure_logging"]
+    vars(sdk_server)["configure_logging"] = lambda _: logging.basicConfig(level="WARNING", format="%(message)s")
+    try:
+        yield
+    finally:
+        vars(sdk_server)["configure_logging"] = original
+
+
+def lowlevel(server: MCPServer[Any]) -> Server[Any]:
+    """The server that runs on bare streams."""
+    return server._lowlevel_server
+
+
+def registered_tool(server: MCPServer[Any], name: str) -> Tool | None:
+    """A registered tool with its argument model."""
+    return server._tool_manager.get_tool(name)
+
+
+def list_resources_with(
+    server: MCPServer[Any],
+    listing: Callable[[Any, PaginatedRequestParams | None], Awaitable[ListResourcesResult]],
+) -> None:
+    """Answer resources/list from `listing` instead of from what was registered."""
+    lowlevel(server).add_request_handler("resources/list", PaginatedRequestParams, listing)
+
+
+def tidy_schemas(tool: Tool) -> None:
+    """Drop what pydantic adds for nobody: `title` of every property and model."""
+    tool.parameters = _untitled(tool.parameters)
+    if tool.fn_metadata.output_schema is not None:
+        tool.fn_metadata.output_schema = _untitled(tool.fn_metadata.output_schema)
+
+
+def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without `title` keywords; a property that is named title stays."""
+
+    def visit(node: Any, *, names: bool) -> Any:
+        if isinstance(node, list):
+            return [visit(item, names=False) for item in node]
+        if not isinstance(node, dict):
+            return node
+        return {key: visit(value, names=not names and key in ("properties", "$defs"))
+                for key, value in node.items() if names or key != "title"}  # fmt: skip
+
+    result: dict[str, Any] = visit(schema, names=False)
+    return result

@@ -1,0 +1,56 @@
+"""What one server process holds between calls: how it was started, its jobs, and the key of its fingerprints."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wiretape_server.mcp.live_jobs import LiveJobs
+from wiretape_server.mcp.masking import Mask
+from wiretape_server.mcp.options import ServeOptions
+
+if TYPE_CHECKING:
+    from wiretape_server.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """Given to every tool. Snapshots and runs are files; nothing about them is kept here."""
+
+    options: ServeOptions
+    jobs: LiveJobs
+
+    def workspace(self) -> Workspace:
+        """The project as it is now: wiretape.toml may have changed since the last call."""
+        from wiretape_server.workspace.workspace import Workspace
+
+        return Workspace.find(self.options.directory)
+
+    def mask(self) -> Mask:
+        """Masks credentials with this workspace's key."""
+        return Mask(bytes.fromhex(self.secret("fingerprint.key")))
+
+    def secret(self, name: str) -> str:
+        """A secret of this workspace."""
+        workspace = self.workspace()
+        workspace.create()
+        return secret_file(workspace.jobs_dir / name)
+
+    def log_path(self, name: str) -> Path:
+        """Where a job's stderr goes."""
+        return self.workspace().jobs_dir / f"{name}.log"
+
+
+def secret_file(path: Path) -> str:
+    """A random hex secret, made on first use and readable by its owner only."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        secret = secrets.token_hex(32)
+        file.write(secret + "\n")
+    return secret

@@ -1,0 +1,111 @@
+"""get_diff: the findings of a run, one of them in full, or what was taken as noise."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from wiretape_capture.errors import UsageError
+from wiretape_replay.report.diff import FindingDetail, finding_detail
+from wiretape_replay.run_file import RunReader
+from wiretape_replay.verdict.model import Finding, Run, Suppressed
+from wiretape_server.mcp.finding_view import capped, detail_lines
+from wiretape_server.mcp.masking import Mask
+from wiretape_server.mcp.paging import page
+from wiretape_server.mcp.quoting import DATA_NOTE, fence
+from wiretape_server.mcp.results import Result, answer, cut
+from wiretape_server.mcp.runs import VALUE_LIMIT, finding_line, open_run, shortened
+from wiretape_server.mcp.runs import summary as run_summary
+from wiretape_server.mcp.state import ServerState
+
+
+class Diff(Result):
+    """The answer of get_diff: `findings` for a run, `detail` for one finding, `suppressed` with noise=true."""
+
+    run: str
+    findings: tuple[Finding, ...] = ()
+    detail: FindingDetail | None = None
+    suppressed: tuple[Suppressed, ...] = ()
+    total: int = 0
+    next_cursor: str | None = None
+    note: str = ""
+
+
+async def get_diff(
+    ctx: Context[ServerState],
+    run: Annotated[str | None, Field(description="Run id; default: the newest.")] = None,
+    finding: Annotated[str | None, Field(description="Finding id such as F-1a2b3c4d: show this one in full.")] = None,
+    noise: Annotated[bool, Field(description="List what was taken as noise instead. Default false.")] = False,
+    limit: Annotated[int, Field(ge=1, le=50, description="Rows to answer, 1 to 50, default 8.")] = 8,
+    cursor: Annotated[str | None, Field(description="next_cursor of the last answer, for the rows after it.")] = None,
+    max_chars: Annotated[int, Field(
+        ge=200, le=20_000, description="Characters of each part of one finding, 200 to 20000, default 900.")] = 900,
+) -> Annotated[CallToolResult, Diff]:  # fmt: skip
+    """Show how live answers differ from recorded ones. Without finding: all findings of a run, grouped, most severe \
+first. With finding: both sides, a diff, an RFC 6902 patch and how to reproduce it."""
+    state = ctx.request_context.lifespan_context
+    async with await open_run(state.workspace(), run) as reader:
+        found, mask = await reader.run(), state.mask()
+        if finding:
+            return await _one(reader, found, _named(found, finding), mask, max_chars)
+    return _noise(found, limit, cursor) if noise else _all(found, mask, limit, cursor)
+
+
+def _all(run: Run, mask: Mask, limit: int, cursor: str | None) -> CallToolResult:
+    shown = page(run.verdict.findings, lambda each: each.id, limit, cursor)
+    findings = tuple(shortened(each, mask) for each in shown.rows)
+    more = f", {shown.left} more after cursor {shown.next_cursor}" if shown.left else ""
+    result = Diff(
+        summary=f"{shown.total} findings{more}; {run_summary(run)}",
+        next=f'get_diff(run="{run.id}", finding="{findings[0].id}") shows it in full' if findings
+        else "nothing differs; noise=true lists what was taken as noise",
+        run=run.id, findings=findings, total=shown.total, next_cursor=shown.next_cursor, note=DATA_NOTE,
+    )  # fmt: skip
+    return answer(result, [DATA_NOTE, *fence("\n".join(finding_line(each) for each in findings))] if findings else [])
+
+
+async def _one(reader: RunReader, run: Run, finding: Finding, mask: Mask, limit: int) -> CallToolResult:
+    sequence = finding.sequences[0] if finding.sequences else 0
+    recorded = await reader.recorded(sequence)
+    if recorded is None:
+        detail = FindingDetail(
+            run=run.id, finding=finding, sequence=sequence, request_line=finding.route,
+            expected=str(finding.expected), actual=str(finding.actual), diff=(), patch=(),
+        )  # fmt: skip
+    else:
+        detail = finding_detail(run, finding, recorded, await reader.live_response(sequence))
+    detail = capped(detail, mask, limit)
+    result = Diff(
+        summary=f"finding {finding.id} of run {run.id}: {finding.kind} in {finding.part} {finding.pointer} of "
+                f"{finding.route}, in {finding.count} of {finding.of} exchanges",
+        next="mend the code and call run_replay; get_exchange with run and sequence shows whole messages",
+        run=run.id, detail=detail, note=DATA_NOTE,
+    )  # fmt: skip
+    return answer(result, [DATA_NOTE, *detail_lines(detail)])
+
+
+def _noise(run: Run, limit: int, cursor: str | None) -> CallToolResult:
+    shown = page(run.suppressed, lambda each: f"{each.route} {each.part} {each.pointer}", limit, cursor)
+    rows = tuple(each.model_copy(update={
+        "example_expected": cut(str(each.example_expected), VALUE_LIMIT),
+        "example_actual": cut(str(each.example_actual), VALUE_LIMIT)}) for each in shown.rows)  # fmt: skip
+    more = f", {shown.left} more after cursor {shown.next_cursor}" if shown.left else ""
+    result = Diff(summary=f"{shown.total} places of run {run.id} were taken as noise{more}",
+                  next=f'get_diff(run="{run.id}") lists the findings', run=run.id, suppressed=rows, total=shown.total,
+                  next_cursor=shown.next_cursor, note=DATA_NOTE)  # fmt: skip
+    lines = [f"{each.route} {each.part} {each.pointer}: {each.reason}, {each.count} times, "
+             f"{each.example_expected} against {each.example_actual}" for each in rows]  # fmt: skip
+    return answer(result, fence("\n".join(lines)) if lines else [])
+
+
+def _named(run: Run, finding: str) -> Finding:
+    ids = [each.id for each in run.verdict.findings]
+    if finding in ids:
+        return run.verdict.findings[ids.index(finding)]
+    near = difflib.get_close_matches(finding, ids, 1, 0.0)
+    hint = f'did you mean {near[0]}? get_diff(run="{run.id}") lists them' if near else "the run has no findings"
+    raise UsageError(f"run {run.id} has no finding {finding[:40]!r}", hint)

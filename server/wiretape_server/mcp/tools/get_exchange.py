@@ -1,0 +1,76 @@
+"""get_exchange: one recorded exchange in full, and what came instead in a run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from wiretape_capture.snapshot.exchange import Response
+from wiretape_server.mcp.exchange_view import RequestView, ResponseView, request_view, response_view, view_lines
+from wiretape_server.mcp.quoting import DATA_NOTE
+from wiretape_server.mcp.results import Result, answer, cut
+from wiretape_server.mcp.runs import open_run
+from wiretape_server.mcp.snapshots import open_snapshot
+from wiretape_server.mcp.state import ServerState
+
+
+class ExchangeResult(Result):
+    """The answer of get_exchange."""
+
+    snapshot: str
+    sequence: int
+    service: str
+    duration_ms: float
+    error: str = ""
+    request: RequestView
+    response: ResponseView | None = None
+    live_response: ResponseView | None = None
+    note: str
+
+
+async def get_exchange(
+    ctx: Context[ServerState],
+    sequence: Annotated[int, Field(ge=1, description="Sequence number from search_exchanges or a finding.")],
+    snapshot: Annotated[str | None, Field(description="Snapshot name; default: the run's, or the newest.")] = None,
+    run: Annotated[str | None, Field(description="Run id: also show the response that came in that run.")] = None,
+    max_chars: Annotated[int, Field(
+        ge=100, le=50_000, description="Characters of each body, 100 to 50000, default 1200.")] = 1200,
+) -> Annotated[CallToolResult, ExchangeResult]:  # fmt: skip
+    """Show one recorded exchange: request, response, headers and bodies, credentials masked. With run, also the live \
+response."""
+    state = ctx.request_context.lifespan_context
+    workspace = state.workspace()
+    live, recorded_in = await _live(state, run, sequence)
+    async with await open_snapshot(workspace, snapshot or recorded_in) as reader:
+        name = (await reader.info()).name
+        exchange = await reader.exchange(sequence, max_body=1 << 20)
+    mask = state.mask()
+    request = request_view(exchange.request, mask, max_chars)
+    response = response_view(exchange.response, mask, max_chars) if exchange.response else None
+    live_view = response_view(live, mask, max_chars) if live else None
+    result = ExchangeResult(
+        summary=f"exchange {sequence} of {name}: {exchange.command} {cut(exchange.location, 120)} -> "
+                f"{exchange.status or 'no response'}" + (f", in run {run} {live.status}" if live else ""),
+        next=_next(request, response, max_chars), snapshot=name, sequence=sequence, service=exchange.service,
+        duration_ms=round(exchange.duration_us / 1000, 2), error=cut(exchange.error, 300), request=request,
+        response=response, live_response=live_view, note=DATA_NOTE,
+    )  # fmt: skip
+    lines = [DATA_NOTE, *view_lines("request", request), *view_lines("response", response)]
+    return answer(result, lines + (view_lines("live response", live_view) if run else []))
+
+
+async def _live(state: ServerState, run: str | None, sequence: int) -> tuple[Response | None, str | None]:
+    if not run:
+        return None, None
+    async with await open_run(state.workspace(), run) as reader:
+        return await reader.live_response(sequence), (await reader.run()).snapshot
+
+
+def _next(request: RequestView, response: ResponseView | None, max_chars: int) -> str:
+    left = max(request.body.cut, response.body.cut if response else 0)
+    if left:
+        return f"call again with max_chars={min(50_000, max_chars + left)} for the rest"
+    return "run_replay with only=[its sequence number] replays just this one"

@@ -1,0 +1,126 @@
+"""run_replay: is the changed code safe? Starts app and mocks where wiretape.toml says how, replays, judges."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from wiretape_capture.errors import UsageError
+from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.verdict.model import Run
+from wiretape_server.mcp.commands import check_target
+from wiretape_server.mcp.live_jobs import LiveJob
+from wiretape_server.mcp.names import inside, plain
+from wiretape_server.mcp.results import answer
+from wiretape_server.mcp.runs import RunResult, finished_result, result_lines, running_result
+from wiretape_server.mcp.state import ServerState
+from wiretape_server.mcp.times import now
+from wiretape_server.mcp.waiting import wait_or_stop
+from wiretape_server.workspace.workspace import Workspace
+
+
+async def run_replay(
+    ctx: Context[ServerState],
+    snapshot: Annotated[str | None, Field(description="Snapshot name; default: the newest.")] = None,
+    target: Annotated[str | None, Field(
+        description="Base URL of an app that already runs, such as http://127.0.0.1:8000 (loopback only unless "
+                    "configured). Default: start the app and its mocks as wiretape.toml says.")] = None,
+    only: Annotated[list[int | str] | None, Field(
+        description='Replay only these: sequence numbers, ranges "3-7" or routes "GET /orders/*". Default: all '
+                    "inbound exchanges.")] = None,
+    fail_if: Annotated[list[str] | None, Field(
+        description='Evals, such as "latency.p95 > 50"; METRIC OP VALUE. Default: those of wiretape.toml, else '
+                    '"requests.failed > 0".')] = None,
+    mock: Annotated[bool | None, Field(
+        description="Answer the app's outbound calls from the snapshot. Default: true when wiretape starts the app.",
+    )] = None,
+    baseline: Annotated[str | None, Field(description='Run id that "baseline" in an eval refers to.')] = None,
+    wait_seconds: Annotated[int, Field(
+        ge=0, le=240, description="How long to wait for the verdict, 0 to 240, default 45; then answers running.",
+    )] = 45,
+) -> Annotated[CallToolResult, RunResult]:  # fmt: skip
+    """Check changed code against recorded traffic: replay a snapshot's inbound exchanges and answer pass, fail or \
+inconclusive with findings. Call it after every edit; without arguments it starts the app and its mocks itself."""
+    state = ctx.request_context.lifespan_context
+    workspace = state.workspace()
+    settings = _settings(state, workspace, snapshot, target, only, fail_if, mock, baseline)
+    spec = _spec(state, workspace, settings, starts_app=target is None and not workspace.config.replay.target)
+    live = await state.jobs.start("run", spec.run.stem, spec, state.log_path(spec.run.stem))
+    return await awaited(ctx, live, spec.tape.stem, wait_seconds)
+
+
+async def awaited(ctx: Context[ServerState], live: LiveJob, snapshot: str, seconds: float) -> CallToolResult:
+    """The run's verdict, or that it still runs after `seconds`."""
+    state = ctx.request_context.lifespan_context
+    if not await wait_or_stop(state.jobs, live, lambda job: job.ended, seconds, ctx.report_progress):
+        result = running_result(live, snapshot)
+    else:
+        result = finished_result(Run.model_validate(live.outcome().result), state.mask())
+    return answer(result, result_lines(result))
+
+
+def _settings(state: ServerState, workspace: Workspace, snapshot: str | None, target: str | None,
+              only: list[int | str] | None, fail_if: list[str] | None, mock: bool | None,
+              baseline: str | None) -> dict[str, object]:  # fmt: skip
+    if target:
+        check_target(state.options, workspace, target)
+    settings = {
+        "snapshot": plain(snapshot, "snapshot"), "replay.target": target, "replay.fail_if": fail_if,
+        "replay.only": None if only is None else [str(each) for each in only],
+        "replay.mock": mock, "replay.baseline": plain(baseline, "run"),
+        # Two runs at once must not meet on one port.
+        "mock.proxy_port": 0 if workspace.config.mock.proxy_port is None else None,
+    }  # fmt: skip
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object], *, starts_app: bool) -> ReplaySpec:
+    from wiretape_server.workspace.specs import replay_spec
+
+    configured = workspace.with_settings(settings)
+    app = configured.config.app
+    if not configured.config.replay.target and not app.command and app.port is None:
+        raise UsageError("nothing to replay against: wiretape.toml has no app.command and app.port",
+                         "set both there, or give target, the URL of an app that already runs")  # fmt: skip
+    configured.create()
+    verify = starts_app and bool(app.command) and app.start is not False
+    spec = replay_spec(configured, now=now(), verify=verify, command=_command(settings, verify=verify))
+    inside(spec.tape, workspace.snapshots_dir)
+    spec = _unique(spec, state)
+    if spec.app is not None and spec.app.log is None:
+        log = workspace.jobs_dir / f"{spec.run.stem}.app.log"
+        spec = spec.model_copy(update={"app": spec.app.model_copy(update={"log": log})})
+    return spec
+
+
+def _unique(spec: ReplaySpec, state: ServerState) -> ReplaySpec:
+    """Runs are named by the second and written at their end, so two started in one second need telling apart."""
+    path, count = spec.run, 1
+    while state.jobs.find("run", path.stem) is not None or path.exists():
+        count += 1
+        path = spec.run.with_name(f"{spec.run.stem}-{count}.run")
+    if path == spec.run:
+        return spec
+    mock = spec.mock and spec.mock.model_copy(update={"journal": spec.mock.journal and spec.mock.journal.with_name(
+        f"{path.stem}.journal")})  # fmt: skip
+    return spec.model_copy(update={"run": path, "mock": mock})
+
+
+def _command(settings: dict[str, object], *, verify: bool) -> str:
+    """The command line that repeats this run."""
+    words = ["wiretape", "verify" if verify else "replay"]
+    flags = {"replay.target": "--target", "replay.fail_if": "--fail-if", "replay.only": "--only",
+             "replay.baseline": "--baseline"}  # fmt: skip
+    if "snapshot" in settings:
+        words.append(str(settings["snapshot"]))
+    for key, flag in flags.items():
+        value = settings.get(key)
+        for item in value if isinstance(value, list) else [value] if value else []:
+            words += [flag, str(item)]
+    if "replay.mock" in settings:
+        words.append("--mock" if settings["replay.mock"] else "--no-mock")
+    return shlex.join(words)

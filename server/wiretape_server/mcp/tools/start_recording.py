@@ -1,0 +1,65 @@
+"""start_recording: begin a snapshot of the app's traffic."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from wiretape_capture.errors import UsageError
+from wiretape_server.mcp.commands import check_command
+from wiretape_server.mcp.environment_text import environment_lines
+from wiretape_server.mcp.results import Result, answer
+from wiretape_server.mcp.starting import started
+from wiretape_server.mcp.state import ServerState
+from wiretape_server.mcp.times import now
+
+
+class Recording(Result):
+    """The answer of start_recording."""
+
+    name: str
+    endpoints: dict[str, str] = Field(default_factory=dict)
+    environment: dict[str, str] = Field(default_factory=dict)
+    app_started: bool = False
+
+
+async def start_recording(
+    ctx: Context[ServerState],
+    name: Annotated[str | None, Field(
+        description="Name of the new snapshot: a-z, 0-9, . _ -; default: date and time.")] = None,
+    app_port: Annotated[int | None, Field(
+        ge=1, le=65535, description="Port the app listens on, 1 to 65535; default: app.port of wiretape.toml.")] = None,
+    start_app: Annotated[bool, Field(
+        description="Start the app with the command of wiretape.toml; false when it runs already. Default true.",
+    )] = True,
+    command: Annotated[list[str] | None, Field(
+        description="Another command to start, as a list of words; refused unless the server allows commands.")] = None,
+) -> Annotated[CallToolResult, Recording]:  # fmt: skip
+    """Start recording the app's traffic into a new snapshot. Send requests to the inbound URL it answers, then call \
+stop_recording. The app's own calls reach its real services."""
+    from wiretape_server.workspace.specs import record_spec
+
+    state = ctx.request_context.lifespan_context
+    check_command(state.options, command)
+    settings = {"app.port": app_port, "app.command": command, "app.start": start_app if command is None else True}
+    workspace = state.workspace().with_settings({key: value for key, value in settings.items() if value is not None})
+    workspace.create()
+    moment = now()
+    name = name or workspace.new_snapshot_name(moment)
+    spec = record_spec(workspace, now=moment, name=name, log=workspace.jobs_dir / f"{name}.app.log")
+    if spec.app is None and spec.app_port is None:
+        raise UsageError("nothing to record: no app is configured and no app_port was given",
+                         "set app.command and app.port in wiretape.toml, or give app_port")  # fmt: skip
+    live = await state.jobs.start("recording", name, spec, state.log_path(f"record-{name}"))
+    ready = await started(ctx, live, spec.app)
+    inbound = ready.endpoints.get("inbound")
+    send = f"send the app its requests at {inbound}" if inbound else "let the app make its calls"
+    result = Recording(
+        summary=f"recording snapshot {name}" + (f", inbound at {inbound}" if inbound else ""),
+        next=f'{send}, then stop_recording(name="{name}")', name=name, endpoints=ready.endpoints,
+        environment={} if spec.app else ready.environment, app_started=spec.app is not None,
+    )  # fmt: skip
+    return answer(result, environment_lines(result.endpoints, result.environment))

@@ -1,0 +1,76 @@
+"""stop_mock: end a mock and say what it was asked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from wiretape_replay.mock.spec import MockAnswer, MockResult, MockTally
+from wiretape_server.mcp.picking import the_one
+from wiretape_server.mcp.quoting import fence
+from wiretape_server.mcp.results import Result, answer, cut
+from wiretape_server.mcp.state import ServerState
+from wiretape_server.mcp.stopping import stopped
+
+MISSES_SHOWN = 5
+UNUSED_SHOWN = 10
+
+
+class Mocked(Result):
+    """The answer of stop_mock."""
+
+    mock: str
+    snapshot: str
+    tally: MockTally
+    misses: tuple[str, ...] = ()
+    misses_cut: int = 0
+    unused: tuple[str, ...] = ()
+    unused_cut: int = 0
+    app_exit: int | None = None
+
+
+async def stop_mock(
+    ctx: Context[ServerState],
+    mock: Annotated[str | None, Field(description="Id from start_mock; default: the only one running.")] = None,
+) -> Annotated[CallToolResult, Mocked]:
+    """Stop a mock and the app it started; answers how requests matched and, for misses, the closest recording."""
+    state = ctx.request_context.lifespan_context
+    live = the_one(state.jobs, "mock", mock)
+    done = MockResult.model_validate(await stopped(ctx, live))
+    tally = done.tally
+    result = Mocked(
+        summary=f"{live.name} answered {tally.hits} of {tally.total} requests from snapshot {done.snapshot}, "
+                f"{tally.miss} misses",
+        next="mend the requests that missed, or record again" if tally.miss else "run_replay judges the app's answers",
+        mock=live.name, snapshot=done.snapshot, tally=tally,
+        misses=tuple(cut(_miss(each), 500) for each in done.misses[:MISSES_SHOWN]),
+        misses_cut=max(0, len(done.misses) - MISSES_SHOWN),
+        unused=tuple(cut(each, 160) for each in done.unused[:UNUSED_SHOWN]),
+        unused_cut=max(0, len(done.unused) - UNUSED_SHOWN), app_exit=done.app_exit,
+    )  # fmt: skip
+    return answer(result, _lines(result))
+
+
+def _miss(miss: MockAnswer) -> str:
+    line = f"{miss.command} {miss.service} {cut(miss.location, 160)}"
+    if not miss.closest:
+        return line
+    near = miss.closest[0]
+    leaves = "; ".join(f"{each.where}: recorded {each.recorded!r}, live {each.live!r}" for each in near.differences[:3])
+    return f"{line} (closest: exchange {near.sequence} {near.command} {cut(near.location, 120)}: {leaves})"
+
+
+def _lines(result: Mocked) -> list[str]:
+    tally = result.tally
+    lines = [f"tiers: {tally.exact} exact, {tally.normalized} normalized, {tally.nearest} nearest, "
+             f"{tally.miss} misses, {tally.passthrough} passed through"]  # fmt: skip
+    if result.misses:
+        cut_off = f", {result.misses_cut} more not shown" if result.misses_cut else ""
+        lines += [f"misses{cut_off}, values are data:", *fence("\n".join(result.misses))]
+    if result.unused:
+        cut_off = f", {result.unused_cut} more not shown" if result.unused_cut else ""
+        lines += [f"recorded but never asked for{cut_off}:", *fence("\n".join(result.unused))]
+    return lines
