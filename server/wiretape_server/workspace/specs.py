@@ -61,8 +61,9 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
     replay = ws.config.replay
     tape = find_snapshot(ws.snapshots_dir, ws.config.snapshot or None)
     run = ws.new_run_path(now)
-    mocked = verify if replay.mock is None else replay.mock
     app = app_spec(ws, log)
+    # Only an app that we start is sure to know the mock's address.
+    mocked = verify and app is not None if replay.mock is None else replay.mock
     sequences, routes = selection(replay.only)
     return ReplaySpec(
         tape=tape,

@@ -1,0 +1,72 @@
+"""The flags that several commands share, each with the key that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from wiretape_server.cli.command import PORT, Decorator, Whole, here, pairs, setting
+
+
+def noise_rules(values: tuple[str, ...]) -> list[dict[str, str]]:
+    """`[ROUTE ]POINTER` flags as noise rules."""
+    return [_noise_rule(value) for value in values]
+
+
+def _noise_rule(value: str) -> dict[str, str]:
+    route, _, pointer = value.strip().rpartition(" ")
+    if not pointer.startswith(("/", "header:")):
+        raise click.UsageError(f'"{value}" does not end in a JSON Pointer such as /items/*/at or in header:NAME',
+                               click.get_current_context())  # fmt: skip
+    return {"route": route.strip() or "*", "pointer": pointer}
+
+
+APP: tuple[Decorator, ...] = (
+    setting("app.port", "--app-port", type=Whole(1, 65535), metavar="PORT", help="Port the app listens on"),
+    setting("app.start", "--app/--no-app", help="Start the app, or leave it be"),
+    setting("app.cwd", "--cwd", metavar="DIR", convert=here, help="Directory to start the app in"),
+    setting("app.env", "--env", multiple=True, metavar="NAME=VALUE", convert=pairs, help="Variable to set for the app"),
+    setting("app.ready", "--ready", metavar="PATH", help="Path that answers when the app is ready"),
+    setting("app.ready_timeout", "--ready-timeout", type=float, metavar="SEC", help="Seconds to become ready"),
+    setting("app.log", "--app-log", metavar="FILE", convert=here, help="File for the app's output"),
+)
+
+MAP = setting("services", "--map", multiple=True, metavar="NAME=URL", convert=pairs, help="Listen in a service's place")
+MOCK_PORT = setting("mock.proxy_port", "--proxy-port", type=PORT, metavar="PORT",
+                    help="Port of the mock's proxy")  # fmt: skip
+
+MOCK: tuple[Decorator, ...] = (
+    MAP,
+    setting("mock.allow", "--allow", multiple=True, metavar="HOST", help="Host that may be reached for real"),
+    setting("mock.at_end", "--at-end", type=click.Choice(["repeat", "cycle", "fail"]),
+            help="Answer after the last recorded one"),
+)  # fmt: skip
+
+REPLAY: tuple[Decorator, ...] = (
+    setting("replay.fail_if", "--fail-if", multiple=True, metavar="EXPR", help="Fail the run when this is true"),
+    setting("replay.mock", "--mock/--no-mock", help="Answer outbound calls or not"),
+    setting("replay.only", "--only", multiple=True, metavar="SEQ|ROUTE", help="Replay only these"),
+    setting("replay.timing", "--timing", "--speed", metavar="asap|recorded|Nx", help="When to send"),
+    setting("replay.concurrency", "--concurrency", type=Whole(1, 1024), metavar="N",
+            help="Sessions under way at once"),
+    setting("replay.timeout", "--timeout", type=float, metavar="SEC", help="Seconds to wait for a response"),
+    setting("replay.baseline", "--baseline", metavar="RUN", help="Run that evals compare with"),
+    setting("noise", "--noise", multiple=True, metavar="[ROUTE ]POINTER", convert=noise_rules,
+            help="Place to check for its shape only"),
+    setting("mock.timing", "--mock-timing", metavar="none|recorded|Nx", help="How fast the mock answers"),
+    MOCK_PORT,
+)  # fmt: skip
+
+
+def add(*groups: tuple[Decorator, ...]) -> Decorator:
+    """Add groups of flags, shown in the order given."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for group in reversed(groups):
+            for option in reversed(group):
+                function = option(function)
+        return function
+
+    return decorate

@@ -1,0 +1,109 @@
+"""`wiretape diff`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from wiretape_capture.errors import UsageError
+from wiretape_server.cli.command import Command, json_option, open_workspace
+from wiretape_server.cli.terminal import out, out_json
+from wiretape_server.workspace.names import nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wiretape_replay.report.diff import FindingDetail
+    from wiretape_replay.verdict.model import Finding, Run
+
+
+@click.command(
+    "diff",
+    cls=Command,
+    short_help="Show what a run found different",
+    example="wiretape diff\nwiretape diff 20261123-120000 F-1a2b3c4d",
+)
+@click.argument("run", required=False)
+@click.argument("finding", required=False)
+@click.option("--noise", is_flag=True, help="List what was taken as noise")
+@json_option
+def command(run: str | None, finding: str | None, noise: bool, as_json: bool) -> None:
+    """Show what a run found different, or one finding in full.
+
+    Without RUN the newest is shown; the beginning of a run's id is enough.
+    """
+    from wiretape_replay.run_file import find_run
+
+    if run and run.startswith("F-") and finding is None:
+        run, finding = None, run
+    path = find_run(open_workspace().runs_dir, run)
+    if finding is None:
+        _tell_run(asyncio.run(_run(path)), noise=noise, as_json=as_json)
+    else:
+        _tell_finding(asyncio.run(_detail(path, finding)), as_json=as_json)
+
+
+async def _run(path: Path) -> Run:
+    from wiretape_replay.run_file import RunReader
+
+    async with await RunReader.open(path) as reader:
+        return await reader.run()
+
+
+async def _detail(path: Path, finding_id: str) -> FindingDetail:
+    from wiretape_replay.report.diff import finding_detail
+    from wiretape_replay.run_file import RunReader
+
+    async with await RunReader.open(path) as reader:
+        run = await reader.run()
+        finding = find_finding(run, finding_id)
+        if not finding.sequences:
+            raise UsageError(f"finding {finding.id} belongs to no replayed exchange", f"see: wiretape diff {run.id}")
+        sequence = finding.sequences[0]
+        recorded = await reader.recorded(sequence)
+        if recorded is None:
+            raise UsageError(f"run {run.id} does not hold exchange {sequence}", "replay again with this wiretape")
+        return finding_detail(run, finding, recorded, await reader.live_response(sequence))
+
+
+def find_finding(run: Run, finding_id: str) -> Finding:
+    """The finding with that id or that beginning of an id."""
+    found = [each for each in run.verdict.findings if each.id.lower().startswith(finding_id.lower())]
+    if len(found) == 1:
+        return found[0]
+    ids = [each.id for each in run.verdict.findings]
+    if found:
+        raise UsageError(f'"{finding_id}" is the beginning of {len(found)} findings', f"say which: {', '.join(ids)}")
+    if not ids:
+        raise UsageError(f"run {run.id} has no findings", "its verdict is shown by: wiretape diff " + run.id)
+    close = nearest(finding_id, ids)
+    raise UsageError(f'run {run.id} has no finding "{finding_id}"',
+                     f"did you mean {close}?" if close else f"it has {', '.join(ids[:5])}")  # fmt: skip
+
+
+def _tell_run(run: Run, *, noise: bool, as_json: bool) -> None:
+    from wiretape_replay.report.terminal import run_lines, suppressed_lines
+    from wiretape_server.cli.run_replay import coloured
+
+    if as_json:
+        out_json(run)
+        return
+    if noise:
+        for line in suppressed_lines(run) or ["nothing was taken as noise"]:
+            out(line)
+        return
+    for line in run_lines(run, findings=len(run.verdict.findings)):
+        out(coloured(line))
+
+
+def _tell_finding(detail: FindingDetail, *, as_json: bool) -> None:
+    from wiretape_replay.report.terminal import detail_lines
+
+    if as_json:
+        out_json(detail)
+        return
+    for line in detail_lines(detail):
+        colour = {"+": "green", "-": "red"}.get(line[:1])
+        out(click.style(line, fg=colour) if colour else line)

@@ -1,0 +1,49 @@
+"""`wiretape mcp`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wiretape_server.cli.app_flags import add
+from wiretape_server.cli.command import PORT, Command, open_workspace, setting
+
+FLAGS = (
+    setting("mcp.transport", "--stdio", flag_value="stdio", help="Serve on stdin and stdout (default)"),
+    setting("mcp.transport", "--http", flag_value="http", help="Serve Streamable HTTP"),
+    setting("mcp.transport", "--sse", flag_value="sse", help="Serve HTTP with server-sent events"),
+    setting("mcp.host", "--host", metavar="ADDRESS", help="Address to listen on"),
+    setting("mcp.port", "--port", type=PORT, metavar="PORT", help="Port to listen on"),
+    setting("mcp.token", "--token", metavar="TOKEN", help="Bearer token to ask for"),
+    setting("mcp.allow_hosts", "--allow-host", multiple=True, metavar="NAME", help="Further name of this server"),
+    setting("mcp.allow_commands", "--allow-commands/--no-allow-commands", help="Let agents start any command"),
+    setting("mcp.allow_targets", "--allow-target", multiple=True, metavar="HOST", help="Host agents may replay to"),
+)
+
+
+@click.command("mcp", cls=Command, short_help="Serve coding agents over MCP",
+               example="wiretape mcp\nwiretape mcp --http --port 7070")  # fmt: skip
+@add(FLAGS)
+def command() -> None:
+    """Serve coding agents over MCP.
+
+    On stdin and stdout unless --http or --sse is given; those listen on loopback and ask for a token elsewhere.
+    """
+    from wiretape_server.mcp.main import serve
+    from wiretape_server.mcp.options import ServeOptions
+
+    mcp = open_workspace().config.mcp
+    code = serve(
+        ServeOptions(
+            transport=mcp.transport,
+            directory=Path.cwd(),
+            host=mcp.host,
+            port=mcp.port,
+            token=mcp.token,
+            allow_hosts=mcp.allow_hosts,
+            allow_commands=mcp.allow_commands,
+            allow_targets=mcp.allow_targets,
+        )
+    )
+    click.get_current_context().exit(code)

@@ -1,0 +1,91 @@
+"""`wiretape record`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from wiretape_server.cli.app_flags import APP, MAP, add
+from wiretape_server.cli.command import PORT, Command, json_option, open_workspace, setting
+from wiretape_server.cli.terminal import ms, out, out_json, out_table, plural, say
+
+if TYPE_CHECKING:
+    from wiretape_capture.proxy.spec import CommandStats, RecordResult
+
+FLAGS = (
+    setting("record.listen", "--listen", type=PORT, metavar="PORT", help="Port in front of the app"),
+    setting("record.proxy_port", "--proxy-port", type=PORT, metavar="PORT", help="Port of the outbound proxy"),
+    MAP,
+)
+
+
+@click.command(
+    "record",
+    cls=Command,
+    takes_app=True,
+    short_help="Record an app's traffic into a snapshot",
+    example="wiretape record --name checkout --app-port 8000 -- python app.py",
+)
+@click.option("--name", help="Name of the snapshot")
+@add(APP[:1], FLAGS, APP[1:])
+@json_option
+def command(name: str | None, as_json: bool) -> None:
+    """Record an app's traffic into a snapshot.
+
+    Starts the app (given after --, or app.command in wiretape.toml) with its outbound calls led through a proxy,
+    opens a port in front of it, and writes each request and response until Ctrl-C or until the app ends.
+    """
+    from wiretape_capture.proxy.spec import RecordResult
+    from wiretape_server.cli import endpoints, job_view
+    from wiretape_server.workspace.specs import record_spec
+
+    ws = open_workspace()
+    ws.create()
+    now = datetime.now(UTC)
+    files = endpoints.job_files(ws, "record", now)
+    spec = record_spec(ws, now=now, name=name, log=files.app)
+    if spec.app_port is None:
+        say("note: no --app-port, so only outbound traffic is recorded")
+    view = job_view.View(
+        on_ready=lambda ready: endpoints.tell_recording(ready, spec, files),
+        doing="recording",
+        app_output=None if ws.config.app.log else files.app,
+    )
+    result = RecordResult.model_validate(job_view.run("wiretape_capture.record", spec, view, log=files.job))
+    if as_json:
+        out_json(result)
+    else:
+        _tell(result)
+    click.get_current_context().exit(_exit_code(result))
+
+
+def _tell(result: RecordResult) -> None:
+    for note in result.notes:
+        say(f"note: {note}")
+    if result.summary:
+        summary_table(result.summary)
+        out()
+    out(f"snapshot {result.name}: {plural(result.exchanges, 'exchange')}"
+        f" ({result.inbound} inbound, {result.outbound} outbound)")  # fmt: skip
+    out(f"next: wiretape show {result.name}" if result.exchanges else
+        "nothing was recorded: send requests to the address shown above while recording")  # fmt: skip
+
+
+def summary_table(rows: tuple[CommandStats, ...]) -> None:
+    """What was recorded, a row for each command of each service."""
+    out_table(
+        ("direction", "service", "command", "count", "errors", "p50 ms", "p95 ms"),
+        [(row.direction, row.service, row.command, str(row.count), str(row.errors), ms(row.p50_ms), ms(row.p95_ms))
+         for row in rows],
+        flexible="service", right=("count", "errors", "p50 ms", "p95 ms"),
+    )  # fmt: skip
+
+
+def _exit_code(result: RecordResult) -> int:
+    """An app that failed by itself is a failed environment; the snapshot is kept all the same."""
+    if not result.app_exit:
+        return 0
+    say(f"wiretape: the app ended by itself with status {result.app_exit}; its last output says why")
+    return 3

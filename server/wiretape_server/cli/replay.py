@@ -1,0 +1,31 @@
+"""`wiretape replay`."""
+
+from __future__ import annotations
+
+import click
+
+from wiretape_server.cli.app_flags import APP, MOCK, REPLAY, add
+from wiretape_server.cli.command import Command, json_option, setting, snapshot_argument
+
+TARGET = (setting("replay.target", "--target", metavar="URL", help="Where the app answers"),)
+
+
+@click.command(
+    "replay",
+    cls=Command,
+    takes_app=True,
+    short_help="Send a snapshot's requests to an app and compare",
+    example='wiretape replay checkout --target http://127.0.0.1:8000 --fail-if "latency.p95 > 50"',
+)
+@snapshot_argument
+@add(TARGET, REPLAY, MOCK, APP)
+@json_option
+def command(as_json: bool) -> None:
+    """Send a snapshot's requests to an app and compare its answers.
+
+    The app runs already at --target, or is started from what follows --. The exit code is 0 when the verdict is
+    pass, 1 when it is fail, 3 when the app could not be reached, 4 when nothing could be judged.
+    """
+    from wiretape_server.cli.run_replay import run_replay
+
+    run_replay(verify=False, as_json=as_json)

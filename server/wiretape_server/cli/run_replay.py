@@ -1,0 +1,61 @@
+"""What `replay` and `verify` share: run the engine's job, show the run, give the exit code of its verdict."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from wiretape_capture.jobs.events import Ready
+from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.report.terminal import run_lines
+from wiretape_replay.verdict.evals import parse
+from wiretape_replay.verdict.model import Run
+from wiretape_server.cli import endpoints, job_view
+from wiretape_server.cli.command import open_workspace
+from wiretape_server.cli.terminal import out, out_json, say
+from wiretape_server.workspace.specs import replay_spec
+
+COLOURS = {" ✔": "green", " ✖": "red", " ?": "yellow", " ▲": "yellow"}
+
+
+def run_replay(*, verify: bool, as_json: bool) -> None:
+    """Replay the workspace's snapshot and end the command with the verdict's exit code."""
+    ws = open_workspace()
+    for condition in ws.config.replay.fail_if:
+        parse(condition)  # a typo is told before anything starts
+    ws.create()
+    now = datetime.now(UTC)
+    files = endpoints.job_files(ws, "verify" if verify else "replay", now)
+    spec = replay_spec(ws, now=now, verify=verify, log=files.app, command=f"wiretape {shlex.join(sys.argv[1:])}")
+    say(_opening(spec))
+    view = job_view.View(on_ready=lambda ready: _tell_target(ready, spec), doing="replaying")
+    run = Run.model_validate(job_view.run("wiretape_replay.engine", spec, view, log=files.job))
+    if as_json:
+        out_json(run)
+    else:
+        for line in run_lines(run):
+            out(coloured(line))
+    click.get_current_context().exit(run.exit_code)
+
+
+def coloured(line: str) -> str:
+    """A report's line with its mark in colour."""
+    colour = COLOURS.get(line[:2])
+    return click.style(line[:2], fg=colour, bold=True) + line[2:] if colour else line
+
+
+def _opening(spec: ReplaySpec) -> str:
+    parts = [f"replaying {spec.tape.stem}"]
+    if spec.app is not None:
+        parts.append(f"starting the app (its output: {spec.app.log})")
+    if spec.mock is not None:
+        parts.append("services mocked")
+    return ", ".join(parts)
+
+
+def _tell_target(ready: Ready, spec: ReplaySpec) -> None:
+    if target := ready.endpoints.get("target", spec.target):
+        say(f"sending to {target}")

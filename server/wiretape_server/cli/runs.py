@@ -1,0 +1,38 @@
+"""`wiretape runs`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from wiretape_server.cli.command import Command, Whole, json_option, open_workspace
+from wiretape_server.cli.terminal import moment, ms, out, out_json, out_table, say
+
+
+@click.command("runs", cls=Command, short_help="List runs with their verdicts", example="wiretape runs")
+@click.option("--limit", type=Whole(1, 10**6), default=20, show_default=True, help="At most so many")
+@json_option
+def command(limit: int, as_json: bool) -> None:
+    """List runs with their verdicts, the newest first."""
+    from wiretape_replay.run_file import scan_runs
+
+    runs, broken = asyncio.run(scan_runs(open_workspace().runs_dir))
+    shown = runs[:limit]
+    if as_json:
+        out_json(shown)
+        return
+    if shown:
+        out_table(
+            ("run", "started", "verdict", "failed", "sent", "findings", "p95 ms", "snapshot"),
+            [(run.id, moment(run.started_ns), run.verdict.verdict, str(run.counts.failed), str(run.counts.total),
+              str(len(run.verdict.findings)), ms(run.latency.p95) if run.latency else "-", run.snapshot)
+             for run in shown],
+            flexible="snapshot", right=("failed", "sent", "findings", "p95 ms"),
+        )  # fmt: skip
+    elif not broken:
+        out("no runs yet; make one with: wiretape verify")
+    if len(runs) > limit:
+        out(f"and {len(runs) - limit} older; --limit shows more")
+    for problem in broken:
+        say(problem)
