@@ -13,6 +13,8 @@ from wiretape_capture.errors import SnapshotUnreadable, WiretapeError
 MAGIC = b"SQLite format 3\0"
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+BESIDE = ("-wal", "-shm", "-journal")
+"""What SQLite may keep beside a tape."""
 
 
 @contextmanager

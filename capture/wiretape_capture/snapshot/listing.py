@@ -12,11 +12,10 @@ import aiosqlite
 
 from wiretape_capture.errors import SnapshotUnreadable, UsageError, WiretapeError
 from wiretape_capture.snapshot.exchange import Model, SnapshotInfo
-from wiretape_capture.snapshot.file_errors import writing
+from wiretape_capture.snapshot.file_errors import BESIDE, writing
 from wiretape_capture.snapshot.tape_reader import TapeReader
 
 SUFFIX = ".tape"
-_BESIDE = ("-wal", "-shm", "-journal")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -93,7 +92,7 @@ async def delete_snapshot(folder: Path, name: str) -> Path:
             if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
                 raise _in_use(path) from None
     with writing(path):
-        for part in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
+        for part in (path, *(path.with_name(path.name + end) for end in BESIDE)):
             part.unlink(missing_ok=True)
     return path
 
