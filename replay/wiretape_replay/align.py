@@ -1,0 +1,181 @@
+"""Which element of one array is which element of another, so that one dropped element is one difference.
+
+By an inferred key where objects have one, else by the longest common subsequence of what is not volatile.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import pairwise
+
+from pydantic import JsonValue
+
+from wiretape_replay.leaves import kind_of
+from wiretape_replay.masks import skeleton
+
+type Rename = Callable[[str, JsonValue], JsonValue]
+"""The live value that a recorded scalar of this name is known to have become, else the value itself."""
+
+_KEY_NAMES = ("id", "uuid", "guid", "_id", "key", "sku", "code", "slug", "name", "email", "title", "username", "@id")
+_LCS_LIMIT = 3000
+_SIMILARITY_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Pairs of positions (recorded, live), and what has no partner."""
+
+    pairs: tuple[tuple[int, int], ...]
+    removed: tuple[int, ...] = ()
+    added: tuple[int, ...] = ()
+    by: str = ""
+    """The key's name, empty when aligned by content."""
+
+    @property
+    def moved(self) -> bool:
+        """Whether partners stand in another order."""
+        return any(later[1] < earlier[1] for earlier, later in pairwise(self.pairs))
+
+
+def align(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rename) -> Alignment:
+    """Align two arrays."""
+    left, right = [signature(item) for item in recorded], [signature(item) for item in live]
+    if left == right:
+        return Alignment(tuple((index, index) for index in range(len(left))))
+    keyed = _by_key(recorded, live, rename)
+    if keyed and not ((keyed.removed or keyed.added) and _only_key_differs(recorded, live, keyed.by)):
+        return keyed
+    if len(left) == len(right) and Counter(left) == Counter(right):
+        return Alignment(_permutation(left, right))
+    return _by_content(recorded, live, left, right)
+
+
+def signature(value: JsonValue) -> Hashable:
+    """Equal for values that differ at most in what is volatile."""
+    if isinstance(value, str):
+        return ("string", skeleton(value) if len(value) >= 8 else value)
+    if isinstance(value, dict):
+        return ("object", tuple((key, signature(value[key])) for key in sorted(value)))
+    if isinstance(value, list):
+        return ("array", tuple(signature(item) for item in value))
+    return (kind_of(value), value if value == value else "NaN")
+
+
+def _by_key(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rename) -> Alignment | None:
+    left, right = _objects(recorded), _objects(live)
+    if not left or not right:
+        return None
+    names = [name for name in _key_names(left[0]) if name in left[0]]
+    for name in names:
+        ours, theirs = _keys(left, name, rename), _keys(right, name, None)
+        if not ours or not theirs:
+            continue
+        common = ours.keys() & theirs.keys()
+        if common and 2 * len(common) >= min(len(ours), len(theirs)):
+            return Alignment(
+                tuple((index, theirs[key]) for key, index in ours.items() if key in common),
+                tuple(index for key, index in ours.items() if key not in common),
+                tuple(index for key, index in theirs.items() if key not in common),
+                name,
+            )
+    return None
+
+
+def _objects(items: Sequence[JsonValue]) -> list[dict[str, JsonValue]]:
+    objects = [item for item in items if isinstance(item, dict)]
+    return objects if len(objects) == len(items) else []
+
+
+def _key_names(item: dict[str, JsonValue]) -> list[str]:
+    others = [name for name in item if name.lower().endswith(("id", "_key", "code", "number")) or name == "Key"]
+    return list(dict.fromkeys([*_KEY_NAMES, *others]))
+
+
+def _keys(items: list[dict[str, JsonValue]], name: str, rename: Rename | None) -> dict[Hashable, int]:
+    """Position by key; empty unless the key is a scalar of every element and unique."""
+    found: dict[Hashable, int] = {}
+    for index, item in enumerate(items):
+        value = item.get(name)
+        while isinstance(value, list) and len(value) == 1:  # an XML child
+            value = value[0]
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            return {}
+        found[rename(name, value) if rename else value] = index  # type: ignore[index]
+    return found if len(found) == len(items) else {}
+
+
+def _only_key_differs(recorded: Sequence[JsonValue], live: Sequence[JsonValue], key: str) -> bool:
+    """Serial numbers that started elsewhere overlap by chance: the rest of each element tells."""
+    if len(recorded) != len(live):
+        return False
+
+    def rest(items: Sequence[JsonValue]) -> list[Hashable]:
+        return [signature({k: v for k, v in item.items() if k != key}) for item in items if isinstance(item, dict)]
+
+    return rest(recorded) == rest(live)
+
+
+def _permutation(left: list[Hashable], right: list[Hashable]) -> tuple[tuple[int, int], ...]:
+    places: dict[Hashable, list[int]] = {}
+    for index in range(len(right) - 1, -1, -1):
+        places.setdefault(right[index], []).append(index)
+    return tuple((index, places[item].pop()) for index, item in enumerate(left))
+
+
+def _by_content(
+    recorded: Sequence[JsonValue], live: Sequence[JsonValue], left: list[Hashable], right: list[Hashable]
+) -> Alignment:
+    pairs: list[tuple[int, int]] = []
+    removed: list[int] = []
+    added: list[int] = []
+    for a, a_end, b, b_end, equal in _stretches(left, right):
+        if equal or a_end - a == b_end - b:
+            pairs += zip(range(a, a_end), range(b, b_end), strict=True)
+            continue
+        partners = _partners(recorded[a:a_end], live[b:b_end])
+        pairs += [(a + i, b + j) for i, j in partners]
+        removed += [i for i in range(a, a_end) if i - a not in {i for i, _ in partners}]
+        added += [j for j in range(b, b_end) if j - b not in {j for _, j in partners}]
+    return Alignment(tuple(pairs), tuple(removed), tuple(added))
+
+
+def _stretches(left: list[Hashable], right: list[Hashable]) -> list[tuple[int, int, int, int, bool]]:
+    """Equal and unequal stretches in order. Beyond the limit the middle is one unequal stretch: LCS is quadratic."""
+    head = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+    limit = min(len(left), len(right)) - head
+    tail = next((i for i in range(limit) if left[-1 - i] != right[-1 - i]), limit)
+    a_end, b_end = len(left) - tail, len(right) - tail
+    middle: list[tuple[int, int, int, int, bool]] = [(head, a_end, head, b_end, False)]
+    if max(a_end, b_end) - head <= _LCS_LIMIT:
+        matcher = SequenceMatcher(None, left[head:a_end], right[head:b_end], autojunk=False)
+        middle = [(head + a, head + ae, head + b, head + be, tag == "equal")
+                  for tag, a, ae, b, be in matcher.get_opcodes()]  # fmt: skip
+    return [(0, head, 0, head, True), *middle, (a_end, len(left), b_end, len(right), True)]
+
+
+def _partners(recorded: Sequence[JsonValue], live: Sequence[JsonValue]) -> list[tuple[int, int]]:
+    """In a stretch of unequal lengths: the most alike in order; by position when there are too many to try."""
+    if max(len(recorded), len(live)) > _SIMILARITY_LIMIT:
+        return [(index, index) for index in range(min(len(recorded), len(live)))]
+    scored = sorted(
+        ((-likeness(a, b), abs(i - j), i, j) for i, a in enumerate(recorded) for j, b in enumerate(live)),
+    )
+    taken: list[tuple[int, int]] = []
+    for score, _, i, j in scored:
+        if score < -0.3 and all((i < x and j < y) or (i > x and j > y) for x, y in taken):
+            taken.append((i, j))
+    return sorted(taken)
+
+
+def likeness(a: JsonValue, b: JsonValue) -> float:
+    """How alike two elements are, 0 to 1: the share of equal members, or of a common start and end."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        names = a.keys() | b.keys()
+        same = sum(name in a and name in b and signature(a[name]) == signature(b[name]) for name in names)
+        return same / len(names) if names else 1.0
+    if isinstance(a, str) and isinstance(b, str):
+        return SequenceMatcher(None, a[:200], b[:200], autojunk=False).quick_ratio() - 0.3
+    return float(signature(a) == signature(b))

@@ -1,0 +1,94 @@
+"""Bindings: which response gave birth to a value that a later request carries on. Found without any rule of a user.
+
+A value is bound when a response had it first, no earlier request did, and a later request has it: distinctive values
+wherever they stand, others only under the same noun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from wiretape_capture.snapshot.exchange import Exchange
+from wiretape_replay.bindings.messages import request_tokens, response_tokens
+from wiretape_replay.bindings.tokens import Place, Token
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change nothing (RFC 9110 §9.2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One value on its way from a response to a request."""
+
+    producer: int
+    produced_at: Place
+    consumer: int
+    consumed_at: Place
+    value: str
+    noun: str
+    """Empty for a distinctive value."""
+    needed: bool
+    """Whether the consumer cannot do without it; a plain id read from a list may well be a constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class BindingPlan:
+    """The bindings of a recording."""
+
+    edges: tuple[Edge, ...]
+    by_consumer: dict[int, tuple[Edge, ...]] = field(default_factory=dict, repr=False)
+    born: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
+    """The exchange whose response had each value first, by (noun, value); nothing that a client knew before."""
+
+    def producers(self, sequence: int) -> tuple[int, ...]:
+        """The exchanges whose answers this one needs, directly."""
+        return tuple(sorted({edge.producer for edge in self.by_consumer.get(sequence, ())}))
+
+    def closure(self, sequences: Iterable[int]) -> tuple[int, ...]:
+        """These exchanges and all that they depend on, in order."""
+        wanted: set[int] = set()
+        pending = list(sequences)
+        while pending:
+            if (sequence := pending.pop()) not in wanted:
+                wanted.add(sequence)
+                pending.extend(self.producers(sequence))
+        return tuple(sorted(wanted))
+
+
+def find_bindings(exchanges: Sequence[Exchange]) -> BindingPlan:
+    """The bindings among exchanges of one direction."""
+    born: dict[tuple[str, str], tuple[Exchange, Token]] = {}
+    known: set[tuple[str, str]] = set()
+    edges: list[Edge] = []
+    for exchange in sorted(exchanges, key=lambda each: each.sequence):
+        for token in request_tokens(exchange.request):
+            edge = _edge(exchange, token, born)
+            if edge is None:
+                known.update(key for key in token.keys if key not in born)
+            elif edge not in edges[-32:]:
+                edges.append(edge)
+        if exchange.response is None or exchange.response.status >= 400:
+            continue
+        for token in response_tokens(exchange.request, exchange.response):
+            for key in token.keys:
+                if key not in known and key not in born:
+                    born[key] = (exchange, token)
+    by_consumer: dict[int, tuple[Edge, ...]] = {}
+    for edge in edges:
+        by_consumer[edge.consumer] = (*by_consumer.get(edge.consumer, ()), edge)
+    return BindingPlan(tuple(edges), by_consumer, {key: birth.sequence for key, (birth, _) in born.items()})
+
+
+def _edge(exchange: Exchange, token: Token, born: dict[tuple[str, str], tuple[Exchange, Token]]) -> Edge | None:
+    for noun, value in token.keys:
+        producer, origin = born.get((noun, value), (None, None))
+        if producer and origin and _ended_before(producer, exchange):
+            carried = origin.place.part in ("cookie", "header") or origin.place.name.startswith("<")
+            needed = producer.command not in SAFE or carried
+            return Edge(producer.sequence, origin.place, exchange.sequence, token.place, value, noun, needed)
+    return None
+
+
+def _ended_before(producer: Exchange, consumer: Exchange) -> bool:
+    return producer.started_ns + producer.duration_us * 1000 <= consumer.started_ns or producer.duration_us == 0

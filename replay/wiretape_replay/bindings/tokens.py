@@ -1,0 +1,146 @@
+"""Tokens: the values in a message that a later request could carry on, where they stand and what they name.
+
+A token is *distinctive* when its form alone makes a chance match unlikely (a UUID, a session token, `ord_9f2c`);
+any other token counts only together with its noun, so that order 17 and a quantity of 17 are never confused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from wiretape_replay.formats import TIMED, format_of, is_opaque
+from wiretape_replay.leaves import split, walk
+from wiretape_replay.routes import is_identifier, singular
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a token stands in a message."""
+
+    part: str
+    """`path`, `query`, `header`, `cookie` or `body`."""
+    name: str
+    """Segment number, parameter, header or cookie name; for a body its JSON Pointer."""
+
+    def __str__(self) -> str:
+        return self.name if self.part == "body" else f"{self.part}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One value at its place."""
+
+    value: str
+    place: Place
+    nouns: tuple[str, ...]
+    """What it may identify, likeliest first: `order`."""
+    distinctive: bool
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """What two tokens share when one was carried on from the other."""
+        return [("", self.value)] if self.distinctive else [(noun, self.value) for noun in self.nouns]
+
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_ID_WORDS = frozenset(
+    "id uuid guid uid oid pk key ref reference number no nr code slug sku handle token cursor".split()  # noqa: SIM905
+)
+_CONTAINERS = frozenset({
+    "data", "result", "results", "items", "response", "payload", "attributes", "rows", "records", "content", "body",
+    "entries", "list", "values", "hits", "edges", "node", "nodes", "object", "objects", "meta",
+})  # fmt: skip
+_LONG_NUMBER = 8
+
+
+def name_words(name: str) -> list[str]:
+    """The words of a field name: `orderId` and `order-id` are both order, id."""
+    return [word for word in re.split(r"[^a-z0-9]+", _CAMEL.sub("_", name).lower()) if word]
+
+
+def is_id_name(name: str) -> bool:
+    """Whether a field of this name holds an identifier."""
+    words = name_words(name)
+    return bool(words) and words[-1] in _ID_WORDS
+
+
+def is_distinctive(text: str) -> bool:
+    """Whether the value can be recognised wherever it turns up."""
+    if len(text) < 6 or len(text) > 8192 or not text.isascii() or " " in text.strip():
+        return False
+    if text.isdecimal():
+        return len(text) >= _LONG_NUMBER
+    found = format_of(text)
+    if found is not None:
+        return found not in TIMED
+    if len(text) >= 16 and is_opaque(text):
+        return True
+    mixed = any(character.isdigit() for character in text) and any(character.isalpha() for character in text)
+    return mixed and bool(re.fullmatch(r"[A-Za-z]{1,6}[-_:.]?[A-Za-z0-9]*\d[A-Za-z0-9]*", text)) and len(text) <= 64
+
+
+def body_token(pointer: str, value: JsonValue, path: str) -> Token | None:
+    """The token of a body leaf, or None for a value that nothing can be carried on from."""
+    keys = split(pointer)
+    name = next((key for key in reversed(keys) if not key.isdecimal()), "")
+    return token(Place("body", pointer), name, value, nouns_of(name, keys, path))
+
+
+def token(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...]) -> Token | None:
+    """A token when the value is distinctive, or identifies by its name."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value)
+    if not text or len(text) > 8192:
+        return None
+    distinctive = is_distinctive(text) and (isinstance(value, str) or is_id_name(name))
+    if distinctive or (is_id_name(name) and nouns and len(text) <= 64 and format_of(text) is None):
+        return Token(text, place, nouns, distinctive)
+    return None
+
+
+def body_tokens(tree: JsonValue, path: str) -> list[Token]:
+    """The tokens of a whole body."""
+    found = (body_token(pointer, value, path) for pointer, value in walk(tree))
+    return [token for token in found if token]
+
+
+def nouns_of(name: str, keys: list[str], path: str) -> tuple[str, ...]:
+    """What an identifier of this name identifies: by its own name, else by its parent, else by the path."""
+    words = name_words(name)
+    if words and words[-1] in _ID_WORDS and len(words) > 1:
+        return (singular("_".join(words[:-1])),)
+    parents = [key for key in keys[:-1] if not key.isdecimal()]
+    by_path = path_noun(path)
+    if parents and parents[-1].lower() not in _CONTAINERS:
+        return (singular("_".join(name_words(parents[-1]))),)
+    named = (singular(parents[-1].lower()),) if parents else ()
+    return tuple(dict.fromkeys([noun for noun in (by_path, *named) if noun]))
+
+
+def path_noun(path: str) -> str:
+    """The resource that a path is about: `order` for `/api/orders/17`."""
+    words = [segment for segment in path.split("/") if segment and not is_identifier(segment)]
+    return singular("_".join(name_words(words[-1]))) if words else ""
+
+
+def path_tokens(path: str) -> list[Token]:
+    """The tokens of a path's segments; a number is named by the segment before it."""
+    segments = path.split("/")
+    found = []
+    for index, segment in enumerate(segments):
+        noun = path_noun("/".join(segments[:index]))
+        if (segment.isdecimal() and noun) or is_distinctive(segment):
+            found.append(Token(segment, Place("path", str(index)), (noun,) if noun else (), is_distinctive(segment)))
+        elif index and noun and index == len(segments) - 1 and len(segment) >= 3:
+            found.append(Token(segment, Place("path", str(index)), (noun,), distinctive=False))
+    return found
+
+
+def query_tokens(pairs: list[tuple[str, str]], path: str) -> list[Token]:
+    """The tokens of query or form parameters."""
+    found = (token(Place("query", name), name, value, nouns_of(name, [name], path)) for name, value in pairs)
+    return [token for token in found if token]

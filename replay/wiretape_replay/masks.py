@@ -1,0 +1,53 @@
+"""Volatile parts inside longer strings: `Order 8f3c… created at 2026-…` is two literals and two volatile pieces."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from wiretape_replay.formats import Window, format_of
+
+type Piece = tuple[str, str | None]
+"""Text with its volatile format, or None for literal text."""
+
+_UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_CANDIDATE = re.compile(
+    r"eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"
+    rf"|(?<![0-9a-fA-F]){_UUID}(?![0-9a-fA-F])"
+    r"|(?<!\d)\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,12})?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)"
+    r"|[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})"
+    r"|(?<![\d:])\d\d:\d\d:\d\d(?:\.\d{1,9})?(?![\d:])"
+    r"|[A-Za-z0-9_-]{16,}={0,2}|(?<![\d.])\d{10,19}(?![\d.])"
+)
+_UUID_ONLY = re.compile(_UUID)
+_WORD = re.compile(r"[A-Za-z0-9]{16,}|(?<!\d)\d{10,15}(?!\d)")
+
+
+def pieces(text: str, window: Window | None = None) -> list[Piece]:
+    """The text cut into literal and volatile pieces; joined again they are the text."""
+    found: list[Piece] = []
+    end = 0
+    for candidate in _CANDIDATE.finditer(text):
+        for start, stop, name in _volatile(text, candidate.start(), candidate.end(), window):
+            if start > end:
+                found.append((text[end:start], None))
+            found.append((text[start:stop], name))
+            end = stop
+    if end < len(text) or not found:
+        found.append((text[end:], None))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def skeleton(text: str) -> str:
+    """The text with its volatile pieces replaced by the names of their formats."""
+    return "".join(part if name is None else f"\0{name}\0" for part, name in pieces(text))
+
+
+def _volatile(text: str, start: int, end: int, window: Window | None) -> list[tuple[int, int, str]]:
+    run = text[start:end]
+    if name := format_of(run, window=window):
+        return [(start, end, name)]
+    inner = _UUID_ONLY if _UUID_ONLY.search(run) else _WORD
+    parts = ((start + part.start(), start + part.end(), part[0]) for part in inner.finditer(run))
+    return [(a, b, name) for a, b, word in parts if word != run and (name := format_of(word, window=window))]
