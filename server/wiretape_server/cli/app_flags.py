@@ -15,6 +15,14 @@ def noise_rules(values: tuple[str, ...]) -> list[dict[str, str]]:
     return [_noise_rule(value) for value in values]
 
 
+def services(values: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=URL` and `HOST:PORT` flags as the table `services`."""
+    from wiretape_capture.launch.mapping import parse_maps
+
+    return {each.name: value.partition("=")[2] if value.startswith(f"{each.name}=") else value
+            for each, value in zip(parse_maps(values), values, strict=True)}  # fmt: skip
+
+
 def _noise_rule(value: str) -> dict[str, str]:
     route, _, pointer = value.strip().rpartition(" ")
     if not pointer.startswith(("/", "header:")):
@@ -33,7 +41,9 @@ APP: tuple[Decorator, ...] = (
     setting("app.log", "--app-log", metavar="FILE", convert=here, help="File for the app's output"),
 )
 
-MAP = setting("services", "--map", multiple=True, metavar="NAME=URL", convert=pairs, help="Listen in a service's place")
+MAP = setting(
+    "services", "--map", multiple=True, metavar="NAME=URL", convert=services, help="Listen in a service's place"
+)
 MOCK_PORT = setting("mock.proxy_port", "--proxy-port", type=PORT, metavar="PORT",
                     help="Port of the mock's proxy")  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ class Command(click.Command):
         formatter.write("".join(f"  {line}\n" for line in self.example.splitlines()))
 
 
-class Whole(click.ParamType):
+class Whole(click.ParamType[int]):
     """A whole number of a range, without click's notation for ranges in the help."""
 
     name = "number"
@@ -96,8 +96,8 @@ def setting(key: str, *flags: str, **kwargs: Any) -> Decorator:
 class SnapshotArgument(click.Argument):
     """The optional SNAPSHOT of a command: the key `snapshot`."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, required=False, metavar="[SNAPSHOT]", expose_value=False, callback=self._keep, **kwargs)
+    def __init__(self, declarations: Sequence[str], **_attributes: Any) -> None:
+        super().__init__(declarations, required=False, metavar="[SNAPSHOT]", expose_value=False, callback=self._keep)
 
     @staticmethod
     def _keep(ctx: click.Context, _argument: click.Parameter, value: str | None) -> None:

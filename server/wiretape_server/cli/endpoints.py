@@ -61,8 +61,8 @@ def tell_mock(ready: Ready, spec: MockSpec, files: JobFiles) -> None:
 
 def _outbound_rows(endpoints: Mapping[str, str], app: AppSpec | None, maps: tuple[ServiceMap, ...],
                    done: str) -> list[tuple[str, str, str]]:  # fmt: skip
-    how = "set for the app" if app else "for the app's HTTP_PROXY and HTTPS_PROXY"
-    rows = [("proxy", endpoints["proxy"], f"outbound calls are {done} here ({how})")] if "proxy" in endpoints else []
+    how = "the app knows" if app else "see below"
+    rows = [("proxy", endpoints["proxy"], f"outbound calls are {done} here; {how}")] if "proxy" in endpoints else []
     return rows + [
         (each.name, endpoints[f"map:{each.name}"], f"stands for {each.scheme}://{each.host}:{each.port}")
         for each in maps

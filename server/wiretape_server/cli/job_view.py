@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 TAIL_SECONDS = 0.1
+END_SECONDS = 5.0
+"""How long a job may take to leave after its result or its error."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -45,16 +47,15 @@ def run(module: str, spec: BaseModel, view: View, *, log: Path) -> dict[str, Any
 
 async def _run(module: str, spec: BaseModel, view: View, log: Path) -> dict[str, Any]:
     job = await Job.start(module, spec, log=log)
-    ending = _Ending(job)
-    loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        loop.add_signal_handler(number, ending.ask)
     with Drawing(view.doing) as drawing:
+        ending = _Ending(job, drawing.above)
+        for number in SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, ending.ask)
         tail = asyncio.create_task(_tail(view.app_output, drawing.above)) if view.app_output else None
         try:
             return await _follow(job, view, drawing, log)
         finally:
-            job.kill()
+            await job.stop(grace=END_SECONDS)
             if tail is not None:
                 tail.cancel()
                 with suppress(asyncio.CancelledError):
@@ -85,8 +86,9 @@ def _with_log(error: WiretapeError, log: Path) -> WiretapeError:
 class _Ending:
     """The first Ctrl-C asks the job to finish, the second ends it."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, tell: Callable[[str], None]) -> None:
         self._job = job
+        self._tell = tell
         self._asked = False
         self.forced = False
 
@@ -96,7 +98,7 @@ class _Ending:
             self._job.kill()
             return
         self._asked = True
-        say("finishing; Ctrl-C again ends at once")
+        self._tell("finishing; Ctrl-C again ends at once")
         self._job.request_stop()
 
 
@@ -157,20 +159,21 @@ class Drawing:
 
     def _draw(self, event: Progress) -> None:
         if self._bar is None:
-            self._bar = self._stack.enter_context(_new_bar())
-            self._task = self._bar.add_task(self._doing, total=event.total)
+            self._bar = self._stack.enter_context(_new_bar(with_end=event.total is not None))
+            self._task = self._bar.add_task(self._doing, total=event.total, message="")
         assert self._task is not None
         count = f"{event.done} {event.unit}" if event.total is None else f"{event.done}/{event.total} {event.unit}"
         self._bar.update(self._task, completed=event.done, total=event.total,
                          description=f"{self._doing} {count}", message=visible(event.message)[:60])  # fmt: skip
 
 
-def _new_bar() -> Bar:
+def _new_bar(*, with_end: bool) -> Bar:
     # Rich costs 0.1 s to import and is needed on a terminal only.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
     console = Console(stderr=True, no_color=not colourful(sys.stderr))
     description, message = (TextColumn(f"{{task.{part}}}", markup=False) for part in ("description", "fields[message]"))
-    return Progress(SpinnerColumn(), description, BarColumn(bar_width=24), message,
+    bar = [BarColumn(bar_width=24)] if with_end else []
+    return Progress(SpinnerColumn(), description, *bar, message,
                     console=console, transient=True, refresh_per_second=8)  # fmt: skip

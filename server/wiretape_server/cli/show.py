@@ -64,7 +64,7 @@ def command(
 
     ws = open_workspace()
     if sequence is None and snapshot and snapshot.isdecimal() and not ws.snapshot_path(snapshot).exists():
-        snapshot, sequence = None, int(snapshot)
+        sequence, snapshot = int(snapshot), None
     if raw and sequence is None:
         raise click.UsageError("--raw writes one exchange: give its SEQ", click.get_current_context())
     tape = find_snapshot(ws.snapshots_dir, snapshot or ws.config.snapshot or None)

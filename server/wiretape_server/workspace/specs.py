@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.launch.mapping import parse_map
+from wiretape_capture.launch.mapping import parse_maps
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.proxy.spec import RecordSpec
 from wiretape_capture.snapshot.listing import find_snapshot
@@ -108,7 +108,8 @@ def app_spec(ws: Workspace, log: Path | None = None) -> AppSpec | None:
 
 def service_maps(ws: Workspace) -> tuple[ServiceMap, ...]:
     """The configured services as listeners."""
-    return tuple(parse_map(f"{name}={url}") for name, url in ws.config.services.items())
+    # A service without a name of its own is called by its host:port.
+    return parse_maps(url if ":" in name else f"{name}={url}" for name, url in ws.config.services.items())
 
 
 def target_url(ws: Workspace, app: AppSpec | None) -> str | None:
