@@ -48,7 +48,7 @@ inconclusive with findings. Call it after every edit; without arguments it start
     state = ctx.request_context.lifespan_context
     workspace = state.workspace()
     settings = _settings(state, workspace, snapshot, target, only, fail_if, mock, baseline)
-    spec = _spec(state, workspace, settings, starts_app=target is None and not workspace.config.replay.target)
+    spec = _spec(state, workspace, settings)
     live = await state.jobs.start("run", spec.run.stem, spec, state.log_path(spec.run.stem))
     return await awaited(ctx, live, spec.tape.stem, wait_seconds)
 
@@ -71,15 +71,15 @@ def _settings(state: ServerState, workspace: Workspace, snapshot: str | None, ta
     settings = {
         "snapshot": plain(snapshot, "snapshot"), "replay.target": target, "replay.fail_if": fail_if,
         "replay.only": None if only is None else [str(each) for each in only],
-        "replay.mock": mock, "replay.baseline": plain(baseline, "run"),
+        "replay.mock": mock, "app.start": False if target else None, "replay.baseline": plain(baseline, "run"),
         # Two runs at once must not meet on one port.
         "mock.proxy_port": 0 if workspace.config.mock.proxy_port is None else None,
     }  # fmt: skip
     return {key: value for key, value in settings.items() if value is not None}
 
 
-def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object], *, starts_app: bool) -> ReplaySpec:
-    from wiretape_server.workspace.specs import replay_spec
+def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
+    from wiretape_server.workspace.specs import app_spec, replay_spec
 
     configured = workspace.with_settings(settings)
     app = configured.config.app
@@ -87,7 +87,7 @@ def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object],
         raise UsageError("nothing to replay against: wiretape.toml has no app.command and app.port",
                          "set both there, or give target, the URL of an app that already runs")  # fmt: skip
     configured.create()
-    verify = starts_app and bool(app.command) and app.start is not False
+    verify = app_spec(configured) is not None
     spec = replay_spec(configured, now=now(), verify=verify, command=_command(settings, verify=verify))
     inside(spec.tape, workspace.snapshots_dir)
     spec = _unique(spec, state)

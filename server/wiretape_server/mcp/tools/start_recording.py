@@ -32,9 +32,8 @@ async def start_recording(
         description="Name of the new snapshot: a-z, 0-9, . _ -; default: date and time.")] = None,
     app_port: Annotated[int | None, Field(
         ge=1, le=65535, description="Port the app listens on, 1 to 65535; default: app.port of wiretape.toml.")] = None,
-    start_app: Annotated[bool, Field(
-        description="Start the app with the command of wiretape.toml; false when it runs already. Default true.",
-    )] = True,
+    start_app: Annotated[bool | None, Field(
+        description="false when the app runs already. Default: start it if wiretape.toml has its command.")] = None,
     command: Annotated[list[str] | None, Field(
         description="Another command to start, as a list of words; refused unless the server allows commands.")] = None,
 ) -> Annotated[CallToolResult, Recording]:  # fmt: skip
