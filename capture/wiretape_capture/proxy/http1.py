@@ -57,7 +57,7 @@ class TrailingConnection(Http1Connection):
             return
 
     def _at_eof(self) -> Any:
-        return self.body_reader.read_eof()  # type: ignore[no-untyped-call]
+        return self.body_reader.read_eof()
 
     def _end_of_body(self, end: h11.EndOfMessage) -> layer.CommandGenerator[None]:
         assert self.request is not None
@@ -141,6 +141,6 @@ def is_informational(head: bytes) -> bool:
 
 def install() -> None:
     """Have mitmproxy's HTTP layer use these connections in this process."""
-    http_layers.Http1Server = RecordedHttp1Server  # type: ignore[misc]
-    http_layers.Http1Client = RecordedHttp1Client  # type: ignore[misc]
-    http_layers.Http2Server = RecordedHttp2Server  # type: ignore[misc]
+    vars(http_layers).update(
+        Http1Server=RecordedHttp1Server, Http1Client=RecordedHttp1Client, Http2Server=RecordedHttp2Server
+    )

@@ -36,12 +36,13 @@ class ProtocolChoice(NextLayer):
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Set the layer that follows, or leave it unset until more bytes are there."""
-        if nextlayer.layer is None and nextlayer.data_client().startswith(PREFACE):
+        sent: bytes = nextlayer.data_client()  # type: ignore[no-untyped-call]
+        if nextlayer.layer is None and sent.startswith(PREFACE):
             context = nextlayer.context
             context.client.alpn = context.server.alpn = b"h2"
             nextlayer.layer = HttpLayer(context, HTTPMode.transparent)
         else:
-            super().next_layer(nextlayer)  # type: ignore[no-untyped-call]
+            super().next_layer(nextlayer)
 
 
 def first_layer(context: Context, *, kind: str, address: tuple[str, int] | None) -> layer.Layer:

@@ -34,7 +34,7 @@ def settings(ca_dir: Path, *, trust: Path | None, keep_host: bool, eager: bool) 
     loader = SimpleNamespace(add_option=options.add_option)
     Proxyserver().load(loader)  # type: ignore[no-untyped-call]
     TlsConfig().load(loader)  # type: ignore[no-untyped-call]
-    options.update(
+    options.update(  # type: ignore[no-untyped-call]
         confdir=str(ca_dir),
         connection_strategy="eager" if eager else "lazy",
         keep_host_header=keep_host,
@@ -46,5 +46,6 @@ def settings(ca_dir: Path, *, trust: Path | None, keep_host: bool, eager: bool) 
         # gRPC servers answer pings that they did not allow with GOAWAY.
         http2_ping_keepalive=0,
     )
-    values: dict[str, Any] = {name: getattr(options, name) for name in options.keys()}  # noqa: SIM118 - no __iter__
+    names: set[str] = options.keys()  # type: ignore[no-untyped-call]
+    values: dict[str, Any] = {name: getattr(options, name) for name in names}
     return cast(Options, Settings(**values))
