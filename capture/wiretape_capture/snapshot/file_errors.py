@@ -24,6 +24,8 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _unreadable(path, error) from None
+    except OSError as error:
+        raise _without_access(path, error) from None
     except ValueError as error:
         raise corrupt(path, str(error)) from None
 
@@ -57,27 +59,36 @@ def corrupt(path: Path, what: str) -> SnapshotUnreadable:
     return SnapshotUnreadable(f"{path} is corrupt: {what}", "restore it from a copy or record it again")
 
 
+def truncated(path: Path, size: int, promised: int) -> SnapshotUnreadable:
+    """The tape's end is missing."""
+    return SnapshotUnreadable(f"{path} is truncated: {size} of {promised} bytes are there",
+                              "copy it again from where it came, or record it again")  # fmt: skip
+
+
 def _unreadable(path: Path, error: sqlite3.Error) -> SnapshotUnreadable:
     code = _primary(error)
     if code in BUSY:
         return SnapshotUnreadable(f"{path} is locked by another process", "wait until it is done, then try again")
     if code == sqlite3.SQLITE_CANTOPEN or not path.is_file():
-        return unopenable(path)
+        return _unopenable(path)
     return _damage(path, str(error))
 
 
-def unopenable(path: Path) -> SnapshotUnreadable:
-    """Why the system does not give us the file."""
+def _unopenable(path: Path) -> SnapshotUnreadable:
     try:
         with path.open("rb"):
             pass
-    except FileNotFoundError:
-        return SnapshotUnreadable(f"there is no snapshot at {path}", "list the snapshots with: wiretape snapshots")
-    except PermissionError:
-        return SnapshotUnreadable(f"permission denied: {path} cannot be read", "check the file's owner and mode")
     except OSError as error:
-        return SnapshotUnreadable(f"{path} cannot be read: {error.strerror}", "name a .tape file")
+        return _without_access(path, error)
     return SnapshotUnreadable(f"{path} cannot be opened: its folder does not allow it", "copy the snapshot elsewhere")
+
+
+def _without_access(path: Path, error: OSError) -> SnapshotUnreadable:
+    if isinstance(error, FileNotFoundError):
+        return SnapshotUnreadable(f"there is no snapshot at {path}", "list the snapshots with: wiretape snapshots")
+    if isinstance(error, PermissionError):
+        return SnapshotUnreadable(f"permission denied: {path} cannot be read", "check the file's owner and mode")
+    return SnapshotUnreadable(f"{path} cannot be read: {error.strerror}", "name a .tape file on a healthy disk")
 
 
 def _damage(path: Path, detail: str) -> SnapshotUnreadable:
@@ -89,8 +100,7 @@ def _damage(path: Path, detail: str) -> SnapshotUnreadable:
     if not header.startswith(MAGIC):
         return SnapshotUnreadable(f"{path} is not a snapshot: it is no SQLite file", "name a .tape file")
     if size < _promised_size(header):
-        return SnapshotUnreadable(f"{path} is truncated: {size} of {_promised_size(header)} bytes are there",
-                                  "copy it again from where it came, or record it again")  # fmt: skip
+        return truncated(path, size, _promised_size(header))
     return corrupt(path, detail)
 
 

@@ -23,7 +23,7 @@ from wiretape_capture.errors import SnapshotUnreadable, UsageError
 from wiretape_capture.snapshot import rows, schema
 from wiretape_capture.snapshot.bodies import unpack
 from wiretape_capture.snapshot.exchange import Body, Exchange, SnapshotInfo
-from wiretape_capture.snapshot.file_errors import corrupt, reading
+from wiretape_capture.snapshot.file_errors import corrupt, reading, truncated
 from wiretape_capture.snapshot.search import Query, holds_text, where
 from wiretape_capture.snapshot.summary import WAL, read_info
 
@@ -32,6 +32,7 @@ PAGE = 256
 """Rows and bodies fetched at once."""
 EMPTY_NAME = Body().sha256
 SEARCHED_BODY = 1 << 20
+_COLUMNS = ", ".join((*rows.COLUMNS, "digest"))
 
 
 class TapeReader:
@@ -49,6 +50,7 @@ class TapeReader:
             with reading(path):
                 connection = await _connect(path.absolute(), stack)  # noqa: ASYNC240 - asks for the cwd only
                 await _check_mark(connection, path)
+                await _check_size(connection, path)
             return cls(path, connection, stack.pop_all())
         raise AssertionError
 
@@ -118,7 +120,7 @@ class TapeReader:
         return await self._rows(condition, values, min(query.limit or 0, PAGE) if small else PAGE)
 
     async def _rows(self, condition: str, values: Iterable[str | int], limit: int = 1) -> list[Mapping[str, Any]]:
-        sql = f"SELECT * FROM exchange WHERE {condition} ORDER BY sequence LIMIT {limit}"
+        sql = f"SELECT {_COLUMNS} FROM exchange WHERE {condition} ORDER BY sequence LIMIT {limit}"
         with reading(self.path):
             found = await self._connection.execute_fetchall(sql, tuple(values))
         page: list[Mapping[str, Any]] = [dict(row) for row in found]
@@ -193,6 +195,14 @@ async def _connect_uri(path: Path, options: str, stack: AsyncExitStack) -> aiosq
     connection.row_factory = sqlite3.Row
     await connection.execute_fetchall("SELECT count(*) FROM sqlite_schema")
     return connection
+
+
+async def _check_size(connection: aiosqlite.Connection, path: Path) -> None:
+    """SQLite fills a cut last page with zeros and goes on; only beside a log may the size be on its way."""
+    ((page,),) = await connection.execute_fetchall("PRAGMA page_size")
+    size = path.stat().st_size  # noqa: ASYNC240 - one system call
+    if size % page and not path.with_name(path.name + WAL).exists():
+        raise truncated(path, size, size - size % page + page)
 
 
 async def _check_mark(connection: aiosqlite.Connection, path: Path) -> None:

@@ -1,0 +1,172 @@
+"""What is put into a tape comes out of it, while it is recorded and when it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_capture.snapshot.bodies import CHUNK, body_of
+from wiretape_capture.snapshot.exchange import Exchange
+from wiretape_capture.snapshot.search import Query
+from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_capture.snapshot.tape_writer import TapeWriter
+
+
+async def read(path: Path) -> list[Exchange]:
+    async with await TapeReader.open(path) as reader:
+        return await reader.exchanges()
+
+
+async def test_every_field_and_byte_comes_back(tmp_path: Path, exchanges: list[Exchange], tape_of) -> None:
+    await tape_of(tmp_path / "a.tape", exchanges)
+    assert await read(tmp_path / "a.tape") == exchanges
+
+
+async def test_a_closed_tape_is_one_file_that_describes_itself(tmp_path: Path, exchanges, tape_of) -> None:
+    info = await tape_of(tmp_path / "a.tape", exchanges)
+    assert os.listdir(tmp_path) == ["a.tape"]
+    assert info.model_dump(exclude={"sha256", "size_bytes"}) == {
+        "name": "a", "created_ns": 1_700_000_000_000_000_000, "exchanges": 4, "inbound": 3, "outbound": 1,
+        "services": ("shop.local:443", "shop.local:8000"), "closed": True, "format_version": 1,
+        "app_command": ("run", "it"), "notes": ("frames dropped (3 times)",),
+    }  # fmt: skip
+    assert info.size_bytes == (tmp_path / "a.tape").stat().st_size
+    async with await TapeReader.open(tmp_path / "a.tape") as reader:
+        assert await reader.info() == info
+
+
+async def test_a_tape_is_readable_while_it_is_recorded(tmp_path: Path, plain: Callable[..., Exchange]) -> None:
+    tape = await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1)
+    tape.put(plain(1))
+    await tape.flush()
+    async with await TapeReader.open(tmp_path / "a.tape") as reader:
+        assert len(await reader.exchanges()) == 1
+        tape.put(plain(2))
+        await tape.flush()
+        assert len(await reader.exchanges()) == 2
+        assert not (await reader.info()).closed
+    assert (await tape.close()).exchanges == 2
+
+
+async def test_an_exchange_reaches_the_disk_without_a_flush(tmp_path: Path, plain) -> None:
+    async with await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1) as tape:
+        tape.put(plain(1))
+        async with asyncio.timeout(5), await TapeReader.open(tmp_path / "a.tape") as reader:
+            while not await reader.exchanges():
+                await asyncio.sleep(0.02)
+
+
+async def test_sequences_come_in_any_order_and_zero_takes_the_next(tmp_path: Path, plain, tape_of) -> None:
+    await tape_of(tmp_path / "a.tape", [plain(3), plain(1), plain(0), plain(2)])
+    assert [exchange.sequence for exchange in await read(tmp_path / "a.tape")] == [1, 2, 3, 4]
+
+
+async def test_the_hash_is_that_of_the_exchanges_alone(tmp_path: Path, exchanges, tape_of) -> None:
+    first = await tape_of(tmp_path / "a.tape", exchanges)
+    second = await tape_of(tmp_path / "other.tape", reversed(exchanges))
+    with sqlite3.connect(tmp_path / "other.tape") as connection:
+        connection.execute("DELETE FROM note")
+    sqlite3.connect(tmp_path / "other.tape", autocommit=True).execute("VACUUM").connection.close()
+    connection.close()
+    async with await TapeReader.open(tmp_path / "other.tape") as reader:
+        assert (await reader.info()).sha256 == first.sha256 == second.sha256
+    changed = exchanges[0].model_copy(update={"duration_us": 1})
+    assert (await tape_of(tmp_path / "c.tape", [changed, *exchanges[1:]])).sha256 != first.sha256
+
+
+async def test_equal_bodies_are_stored_once(tmp_path: Path, plain, tape_of) -> None:
+    noise = os.urandom(CHUNK + 1)
+    info = await tape_of(tmp_path / "a.tape", [plain(number, body=noise) for number in range(1, 21)])
+    assert info.size_bytes < 2 * len(noise)
+
+
+async def test_large_bodies_load_only_when_asked(tmp_path: Path, plain, tape_of) -> None:
+    body = os.urandom(3 * CHUNK + 7)
+    await tape_of(tmp_path / "a.tape", [plain(1, body=body)])
+    async with await TapeReader.open(tmp_path / "a.tape") as reader:
+        (light,) = await reader.exchanges(max_body=1000)
+        assert light.response is not None
+        assert light.response.body == body_of(body).model_copy(update={"data": None})
+        assert (await reader.exchange(1)).response == light.response.model_copy(update={"body": body_of(body)})
+        assert [len(piece) async for piece in reader.body_chunks(light.response.body.sha256)] == [CHUNK] * 3 + [7]
+        assert await reader.body_bytes(light.response.body.sha256) == body
+
+
+async def test_a_sink_takes_a_body_in_pieces(tmp_path: Path, plain) -> None:
+    pieces = [os.urandom(size) for size in (0, 1, 5 * CHUNK, 99)]
+    async with await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1) as tape:
+        sink, twin, unused = await tape.body(), await tape.body(), await tape.body()
+        for piece in pieces:
+            sink.write(piece)
+            twin.write(piece)
+        unused.write(b"x")
+        unused.discard()
+        bodies = await asyncio.gather(sink.close(), twin.close(complete=False))
+        exchange = plain(1)
+        tape.put(exchange.model_copy(update={"response": exchange.response.model_copy(update={"body": bodies[0]})}))
+    whole = body_of(b"".join(pieces))
+    assert bodies == [whole.model_copy(update={"data": None}),
+                      whole.model_copy(update={"data": None, "complete": False})]  # fmt: skip
+    async with await TapeReader.open(tmp_path / "a.tape") as reader:
+        assert (await reader.exchange(1)).response.body == whole
+
+
+async def test_an_empty_sink_is_an_empty_body(tmp_path: Path) -> None:
+    async with await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1) as tape:
+        assert await (await tape.body()).close() == body_of(b"")
+
+
+async def test_cancelling_a_flush_loses_nothing(tmp_path: Path, plain) -> None:
+    async with await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1) as tape:
+        for number in range(1, 40):
+            tape.put(plain(number))
+            flush = asyncio.create_task(tape.flush())
+            for _ in range(number % 7):
+                await asyncio.sleep(0)
+            flush.cancel()
+    assert len(await read(tmp_path / "a.tape")) == 39
+
+
+async def test_what_no_row_can_hold_is_noted_and_the_rest_kept(tmp_path: Path, plain, tape_of) -> None:
+    info = await tape_of(tmp_path / "a.tape", [plain(1), plain(2).model_copy(update={"duration_us": 1 << 63})])
+    assert info.exchanges == 1
+    assert info.notes[0] == "exchanges that could not be stored: a number has more than 64 bits"
+
+
+async def test_an_existing_file_is_never_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.tape").write_bytes(b"precious")
+    with pytest.raises(UsageError, match=r"a\.tape exists already; choose another"):
+        await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1)
+    assert (tmp_path / "a.tape").read_bytes() == b"precious"
+
+
+async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WiretapeError, match="does not exist"):
+        await TapeWriter.create(tmp_path / "none" / "a.tape", name="a", created_ns=1)
+
+
+async def test_an_unknown_sequence_is_a_usage_error(tmp_path: Path, plain, tape_of) -> None:
+    await tape_of(tmp_path / "a.tape", [plain(1)])
+    async with await TapeReader.open(tmp_path / "a.tape") as reader:
+        with pytest.raises(UsageError, match="snapshot 'a' has no exchange 9; list them with: wiretape show a"):
+            await reader.exchange(9)
+
+
+async def test_a_tape_is_private(tmp_path: Path, plain, tape_of) -> None:
+    await tape_of(tmp_path / "a.tape", [plain(1)])
+    assert (tmp_path / "a.tape").stat().st_mode & 0o777 == 0o600
+
+
+async def test_pages_follow_each_other(tmp_path: Path, plain, tape_of) -> None:
+    await tape_of(tmp_path / "a.tape", [plain(number) for number in range(1, 601)])
+    async with await TapeReader.open(tmp_path / "a.tape") as reader:
+        assert [exchange.sequence async for exchange in reader.stream()] == list(range(1, 601))
+        assert [e.sequence for e in await reader.exchanges(Query(limit=300))] == list(range(1, 301))
+        assert [e.sequence for e in await reader.exchanges(Query(after_sequence=598))] == [599, 600]
+        assert await reader.exchanges(Query(limit=0)) == []
