@@ -1,0 +1,129 @@
+"""What the mock answered: counted at once, written in batches off the answering path."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import orjson
+
+from wiretape_capture.errors import WiretapeError
+from wiretape_replay.mock.spec import Candidate, LeafDifference, MockAnswer, MockTally, Tier
+
+FLUSH_SECONDS = 0.2
+PENDING_LIMIT = 200_000
+"""Entries waiting to be written; beyond it, when the disk stalls, hits are counted but not listed."""
+MISSES_KEPT = 100
+
+
+@dataclass(slots=True)
+class Entry:
+    """One answer, as slim as the answering path needs it."""
+
+    at_ns: int
+    service: str
+    command: str
+    location: str
+    tier: Tier
+    sequence: int | None = None
+    status: str = ""
+    session: str = ""
+    body: bytes | None = None
+    body_sha256: str = ""
+    normalized: Sequence[LeafDifference] = ()
+    closest: Sequence[Candidate] = ()
+
+
+class Journal:
+    """The journal of one mock. Call `flush` now and then, and `close` at the end."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._file = _open(path) if path is not None else None
+        self._pending: list[Entry] = []
+        self._counts: Counter[Tier] = Counter()
+        self._misses: dict[tuple[str, str, str, str], MockAnswer] = {}
+        self._writing = asyncio.Lock()
+        self.unlisted = 0
+        """Hits that were counted but not written."""
+
+    @property
+    def tally(self) -> MockTally:
+        """How many requests ended in each tier."""
+        return MockTally.model_validate(dict(self._counts))
+
+    @property
+    def misses(self) -> tuple[MockAnswer, ...]:
+        """The first misses, one for each distinct request."""
+        return tuple(self._misses.values())
+
+    def record(self, entry: Entry) -> bool:
+        """Count an answer and queue its line. True for a miss that is told for the first time."""
+        self._counts[entry.tier] += 1
+        if self._file is not None:
+            if len(self._pending) < PENDING_LIMIT or entry.tier == "miss":
+                self._pending.append(entry)
+            else:
+                self.unlisted += 1
+        return entry.tier == "miss" and self._keep(entry)
+
+    def _keep(self, entry: Entry) -> bool:
+        key = (entry.service, entry.command, entry.location, _sha256(entry))
+        if key in self._misses or len(self._misses) >= MISSES_KEPT:
+            return False
+        self._misses[key] = answer_of(entry)
+        return True
+
+    async def flush(self) -> None:
+        """Write what is pending."""
+        async with self._writing:
+            batch, self._pending = self._pending, []
+            if batch and self._file is not None:
+                await asyncio.to_thread(_write, self._file, batch)
+
+    async def close(self) -> None:
+        """Write the rest and let go of the file."""
+        await self.flush()
+        if self._file is not None:
+            self._file.close()
+
+
+def answer_of(entry: Entry) -> MockAnswer:
+    """The journal line's model for one entry."""
+    return MockAnswer(
+        at_ns=entry.at_ns, service=entry.service, command=entry.command, location=entry.location, tier=entry.tier,
+        sequence=entry.sequence, status=entry.status, session=entry.session, request_body_sha256=_sha256(entry),
+        normalized=tuple(entry.normalized), closest=tuple(entry.closest),
+    )  # fmt: skip
+
+
+def _line(entry: Entry) -> bytes:
+    """The same as `answer_of(entry).model_dump_json()`, about ten times as fast."""
+    return orjson.dumps({
+        "at_ns": entry.at_ns, "service": entry.service, "command": entry.command, "location": entry.location,
+        "tier": entry.tier, "sequence": entry.sequence, "status": entry.status, "session": entry.session,
+        "request_body_sha256": _sha256(entry),
+        "normalized": [difference.model_dump() for difference in entry.normalized],
+        "closest": [candidate.model_dump() for candidate in entry.closest],
+    }, option=orjson.OPT_APPEND_NEWLINE)  # fmt: skip
+
+
+def _sha256(entry: Entry) -> str:
+    return hashlib.sha256(entry.body).hexdigest() if entry.body else entry.body_sha256
+
+
+def _write(file: IO[bytes], batch: Sequence[Entry]) -> None:
+    file.write(b"".join(_line(entry) for entry in batch))
+    file.flush()
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("ab")
+    except OSError as error:
+        raise WiretapeError(f"cannot write the journal {path}: {error.strerror}",
+                            "choose a path that can be written") from error  # fmt: skip
