@@ -200,10 +200,14 @@ class Recorder:
         # mitmproxy would keep every message for as long as the connection lasts.
         flow.messages.clear()
 
-    async def close(self) -> None:
-        """Put what is still open on the tape as incomplete and wait until every body is there."""
+    def end_open(self) -> None:
+        """Put what is still open on the tape as incomplete."""
         for live in list(self._live.values()):
             self._end(live, "" if live.flow.websocket and live.response_done else "the recording ended first")
+
+    async def close(self) -> None:
+        """Wait until every body is on the tape."""
+        await asyncio.sleep(0)
         await asyncio.gather(*self._finishing)
 
     def _listening(self, client: Client) -> Listening:

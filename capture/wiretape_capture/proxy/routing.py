@@ -41,8 +41,13 @@ class ProtocolChoice(NextLayer):
             context = nextlayer.context
             context.client.alpn = context.server.alpn = b"h2"
             nextlayer.layer = HttpLayer(context, HTTPMode.transparent)
-        else:
+        elif sent or not is_settings(nextlayer.data_server()):  # type: ignore[no-untyped-call]
             super().next_layer(nextlayer)
+
+
+def is_settings(received: bytes) -> bool:
+    """Whether a service spoke first and began with an HTTP/2 SETTINGS frame, which its client may not have answered."""
+    return received[3:4] == b"\x04" and received[5:9] == bytes(4)
 
 
 def first_layer(context: Context, *, kind: str, address: tuple[str, int] | None) -> layer.Layer:

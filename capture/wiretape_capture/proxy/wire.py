@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from wiretape_capture.launch.spec import ServiceMap
-from wiretape_capture.proxy import http1
+from wiretape_capture.proxy import http1, tasks
 from wiretape_capture.proxy.authority import authority
 from wiretape_capture.proxy.listener import LOOPBACK, CrashLog, Hooks, Listener, Port
 from wiretape_capture.proxy.live import Listening
@@ -45,7 +44,7 @@ class Wire:
     async def open(cls, spec: RecordSpec, recorder: Recorder) -> Wire:
         """Listen on every port of the recording, or on none."""
         http1.install()
-        asyncio.get_running_loop().set_task_factory(eager)
+        tasks.install()
         trust_file = spec.ca_dir / "bundle.pem"
         bundle = trust_file if trust_file.exists() else None
         trust = Trust(settings(spec.ca_dir, trust=bundle, keep_host=True, eager=True), recorder.note)
@@ -82,18 +81,12 @@ class Wire:
             self._inbound.point_to(host)
 
     async def close(self) -> None:
-        """End every connection, then put what was open on the tape."""
+        """Put what is open on the tape and end every connection."""
+        self._recorder.end_open()
         for listener in self._listeners:
             await listener.close()
         await self._recorder.close()
         logging.getLogger("mitmproxy").removeHandler(self._crashes)
-        asyncio.get_running_loop().set_task_factory(None)
-
-
-def eager(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
-    """Start tasks at once, as mitmproxy does: it makes one for every hook. uvloop names an option that 3.13.0 lacks."""
-    options.pop("eager_start", None)
-    return asyncio.Task(coroutine, loop=loop, eager_start=True, **options)
 
 
 def hooks_of(*sources: Any) -> Hooks:
