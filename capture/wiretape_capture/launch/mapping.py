@@ -1,0 +1,118 @@
+"""`--map`: what a user writes for one service, and how a variable that names the service is pointed at our listener.
+
+Pure text; listening and forwarding belong to the recorder and the mock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from wiretape_capture.errors import UsageError
+from wiretape_capture.launch.spec import ServiceMap
+
+DEFAULT_PORTS = {
+    "http": 80, "ws": 80, "https": 443, "wss": 443, "tcp": 0,
+    "postgres": 5432, "postgresql": 5432, "mysql": 3306, "redis": 6379, "mongodb": 27017, "amqp": 5672,
+}  # fmt: skip
+"""Schemes that a map understands, with their port; 0: has none."""
+
+HTTP_SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
+TLS_PORTS = frozenset({443, 8443})
+TCP_PORTS = frozenset({1433, 1521, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 11211, 27017})
+"""Ports of services that do not speak HTTP, for maps without a scheme."""
+
+FORM = "write NAME=URL[@PORT], such as payments=https://api.example.com@9001, or HOST:PORT"
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
+_NAMED = re.compile(r"([^=/@:\[\]]*)=(.*)\Z", re.DOTALL)
+_LISTEN = re.compile(r"(.+)@([0-9]+)\Z", re.DOTALL)
+
+
+def parse_map(text: str) -> ServiceMap:
+    """One `--map` value. Without a name, the service is called `host:port`."""
+    named = _NAMED.match(text)
+    name, rest = (named[1], named[2]) if named else ("", text)
+    if named and not _NAME.match(name):
+        raise UsageError(
+            f"{name!r} in --map {text!r} is not a name", "begin with a letter; use letters, digits, - and _"
+        )
+    listening = _LISTEN.match(rest)
+    url, listen = (listening[1], _port(listening[2], text)) if listening else (rest, 0)
+    scheme, host, port = _service(url, text)
+    return ServiceMap(name=name or f"{host}:{port}", scheme=scheme, host=host, port=port, listen=listen)
+
+
+def parse_maps(texts: Iterable[str]) -> tuple[ServiceMap, ...]:
+    """All `--map` values; a name or a local port given twice is an error."""
+    maps = tuple(parse_map(text) for text in texts)
+    names = [service.name for service in maps]
+    ports = [service.listen for service in maps if service.listen]
+    for twice in [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"two maps are named {twice!r}", "give each service its own name")
+    for port in [port for port in ports if ports.count(port) > 1]:
+        raise UsageError(f"two maps listen on port {port}", "give each its own port, or leave @PORT out")
+    return maps
+
+
+def variable(name: str) -> str:
+    """The variable that tells the app where the map `name` listens: `payments` becomes `WIRETAPE_PAYMENTS_URL`."""
+    return f"WIRETAPE_{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_').upper()}_URL"
+
+
+def redirect(base: Mapping[str, str], maps: Mapping[str, str], services: Sequence[ServiceMap]) -> dict[str, str]:
+    """Variables of `base` that name a mapped service, with the service replaced by our local URL."""
+    changed = {}
+    for key, value in base.items():
+        pointed = value
+        for service in services:
+            if service.name in maps:
+                pointed = _pointed(pointed, service, maps[service.name])
+        if pointed != value:
+            changed[key] = pointed
+    return changed
+
+
+def _pointed(value: str, service: ServiceMap, local: str) -> str:
+    place = urlsplit(local).netloc
+    host = re.escape(f"[{service.host}]" if ":" in service.host else service.host)
+    if service.scheme == "tcp":
+        return re.sub(rf"(?<![\w.-]){host}:{service.port}(?!\d)", place, value, flags=re.IGNORECASE)
+    port = rf"(?::{service.port})" + ("?" if service.port == DEFAULT_PORTS[service.scheme] else "")
+    value = re.sub(rf"\b{service.scheme}://{host}{port}(?![\w.:-])", f"http://{place}", value, flags=re.IGNORECASE)
+    # A bare host:port has no scheme that would have to change with it.
+    return re.sub(rf"\A{host}:{service.port}\Z", place, value, flags=re.IGNORECASE)
+
+
+def _service(url: str, text: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a map's target."""
+    bare = "://" not in url
+    try:
+        parts = urlsplit(f"//{url}" if bare else url)
+        host, given = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise UsageError(f"--map {text!r} has no valid host and port", FORM) from error
+    if not bare and parts.scheme not in DEFAULT_PORTS:
+        raise UsageError(
+            f"--map {text!r} has the unknown scheme {parts.scheme!r}", f"use one of {', '.join(DEFAULT_PORTS)}"
+        )
+    port = given or DEFAULT_PORTS.get(parts.scheme, 0)
+    if not host or not port or re.search(r"\s", url):
+        raise UsageError(f"--map {text!r} names no {'port' if host else 'host'}", FORM)
+    scheme = _bare_scheme(port) if bare else HTTP_SCHEMES.get(parts.scheme, "tcp")
+    if scheme != "tcp" and (parts.path not in ("", "/") or parts.query):
+        raise UsageError(f"--map {text!r} has a path", "a map stands for a whole service: leave the path out")
+    return scheme, host, port
+
+
+def _bare_scheme(port: int) -> str:
+    if port in TLS_PORTS:
+        return "https"
+    return "tcp" if port in TCP_PORTS else "http"
+
+
+def _port(digits: str, text: str) -> int:
+    if not 0 < int(digits) < 65536:
+        raise UsageError(f"{digits} in --map {text!r} is not a port", "use a number from 1 to 65535")
+    return int(digits)
