@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wiretape_capture.errors import UsageError
 from wiretape_server.mcp.options import ServeOptions
 from wiretape_server.mcp.web import is_loopback
-from wiretape_server.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from wiretape_server.workspace.workspace import Workspace
 
 
 def check_command(options: ServeOptions, command: list[str] | None) -> None:

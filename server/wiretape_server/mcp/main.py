@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
 
 import anyio
-from anyio.abc import TaskGroup
-from mcp.server import MCPServer
 
 from wiretape_server.mcp.app import build_server
 from wiretape_server.mcp.live_jobs import LiveJobs
@@ -24,19 +23,17 @@ def serve(options: ServeOptions) -> int:
 
 
 async def _serve(options: ServeOptions) -> int:
-    async with LiveJobs() as jobs, anyio.create_task_group() as tasks:
+    async with LiveJobs() as jobs:
         state = ServerState(options, jobs)
-        tasks.start_soon(_end_on_signal, jobs)
-        await _run(build_server(state), state, tasks)
+        signals = asyncio.create_task(_end_on_signal(jobs))
+        try:
+            if options.transport == "stdio":
+                await serve_stdio(build_server(state))
+            else:
+                await serve_web(build_server(state), state)
+        finally:
+            signals.cancel()
     return 0
-
-
-async def _run(server: MCPServer[ServerState], state: ServerState, tasks: TaskGroup) -> None:
-    if state.options.transport == "stdio":
-        await serve_stdio(server)
-    else:
-        await serve_web(server, state)
-    tasks.cancel_scope.cancel()
 
 
 async def _end_on_signal(jobs: LiveJobs) -> None:

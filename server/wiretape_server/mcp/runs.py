@@ -13,10 +13,10 @@ from wiretape_server.mcp.masking import CREDENTIAL_HEADERS, Mask
 from wiretape_server.mcp.names import inside, plain
 from wiretape_server.mcp.quoting import fence
 from wiretape_server.mcp.results import Result, cut
-from wiretape_server.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from wiretape_replay.run_file import RunReader
+    from wiretape_server.workspace.workspace import Workspace
 
 FINDINGS_SHOWN = 5
 VALUE_LIMIT = 160

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wiretape_server.mcp.names import inside, plain
-from wiretape_server.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from wiretape_capture.snapshot.tape_reader import TapeReader
+    from wiretape_server.workspace.workspace import Workspace
 
 
 async def open_snapshot(workspace: Workspace, name: str | None) -> TapeReader:

@@ -93,6 +93,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))
+        listener.listen(128)  # from here on clients queue, so the address may be announced
     except OSError as error:
         listener.close()
         raise WiretapeError(f"cannot listen on {host} port {port}: {error.strerror or error}",

@@ -70,7 +70,7 @@ async def test_exchanges_are_found_by_their_filters(project: Workspace, stdio: C
             for filters in ({"direction": "outbound"}, {"command": "post"}, {"status": "2xx", "path": "/orders/*"})
         ]
 
-    rows = [[row["sequence"] for row in result.structured_content["exchanges"]]  # type: ignore[index]
+    rows = [[row["sequence"] for row in result.structured_content["exchanges"]]
             for result in found]  # fmt: skip
     assert rows == [[3], [2], [1]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
@@ -11,7 +11,6 @@ from pydantic import Field
 
 from wiretape_capture.errors import UsageError
 from wiretape_replay.report.diff import FindingDetail, finding_detail
-from wiretape_replay.run_file import RunReader
 from wiretape_replay.verdict.model import Finding, Run, Suppressed
 from wiretape_server.mcp.finding_view import capped, detail_lines
 from wiretape_server.mcp.masking import Mask
@@ -21,6 +20,9 @@ from wiretape_server.mcp.results import Result, answer, cut
 from wiretape_server.mcp.runs import VALUE_LIMIT, finding_line, open_run, shortened
 from wiretape_server.mcp.runs import summary as run_summary
 from wiretape_server.mcp.state import ServerState
+
+if TYPE_CHECKING:
+    from wiretape_replay.run_file import RunReader
 
 
 class Diff(Result):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
@@ -20,7 +20,9 @@ from wiretape_server.mcp.runs import RunResult, finished_result, result_lines, r
 from wiretape_server.mcp.state import ServerState
 from wiretape_server.mcp.times import now
 from wiretape_server.mcp.waiting import wait_or_stop
-from wiretape_server.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from wiretape_server.workspace.workspace import Workspace
 
 
 async def run_replay(
@@ -79,6 +81,7 @@ def _settings(state: ServerState, workspace: Workspace, snapshot: str | None, ta
 
 
 def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
+    from wiretape_replay.verdict.evals import parse
     from wiretape_server.workspace.specs import app_spec, replay_spec
 
     configured = workspace.with_settings(settings)
@@ -86,6 +89,8 @@ def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object])
     if not configured.config.replay.target and not app.command and app.port is None:
         raise UsageError("nothing to replay against: wiretape.toml has no app.command and app.port",
                          "set both there, or give target, the URL of an app that already runs")  # fmt: skip
+    for condition in configured.config.replay.fail_if:
+        parse(condition)  # a typo is told before anything starts
     configured.create()
     verify = app_spec(configured) is not None
     spec = replay_spec(configured, now=now(), verify=verify, command=_command(settings, verify=verify))
