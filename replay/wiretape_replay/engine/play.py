@@ -1,0 +1,107 @@
+"""Plays the chosen exchanges: sessions concurrently, each in its own order, on an absolute schedule.
+
+Knows neither the verdict nor how the target was started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wiretape_capture.snapshot.exchange import Exchange
+from wiretape_replay.bindings.live import LiveSession
+from wiretape_replay.engine.client import IN_FLIGHT, Answer, Client
+from wiretape_replay.engine.live_bodies import LiveResponses
+from wiretape_replay.engine.order import Order
+from wiretape_replay.engine.pacing import Slot
+
+type BodyChunks = Callable[[str], AsyncIterator[bytes]]
+
+
+@dataclass(slots=True)
+class Played:
+    """How one exchange went; its response is kept apart."""
+
+    exchange: Exchange
+    ended_ns: int = 0
+    """When the answer had come, nanoseconds since the Unix epoch."""
+    latency_ms: float | None = None
+    error: str = ""
+    blocked_by: int | None = None
+
+
+@dataclass(slots=True)
+class Playback:
+    """One run under way and what has come of it so far."""
+
+    client: Client
+    live: LiveResponses
+    values: Mapping[int, LiveSession]
+    """What recorded values have become, by exchange; exchanges that share values share it."""
+    producers: Callable[[int], Iterable[int]]
+    body_chunks: BodyChunks
+    concurrency: int
+    played: dict[int, Played] = field(default_factory=dict)
+    errors: int = 0
+    latest: float = 0.0
+    """Most seconds by which a request was sent later than its schedule says."""
+    _began: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    async def run(self, sessions: Iterable[Sequence[Slot]], paced: bool) -> None:
+        """Play every session to its end."""
+        every = [list(slots) for slots in sessions]
+        slots = [slot for session in every for slot in session]
+        self._began = {slot.exchange.sequence: _beginning(slot.exchange) for slot in slots}
+        order = Order(slots)
+        # A schedule that waits for its own requests is none: paced sessions are bounded by the connections alone.
+        gate = asyncio.Semaphore(IN_FLIGHT if paced else self.concurrency)
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for session in every:
+                    group.create_task(self._session(session, order, gate, began))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+
+    async def _session(self, slots: Sequence[Slot], order: Order, gate: asyncio.Semaphore, began: float) -> None:
+        loop = asyncio.get_running_loop()
+        for slot in slots:
+            await order.wait(slot, self._earlier(slot.exchange))
+            await asyncio.sleep(began + slot.at - loop.time())
+            async with gate:
+                if slot.at:
+                    self.latest = max(self.latest, loop.time() - began - slot.at)
+                self.played[slot.exchange.sequence] = await self._one(slot.exchange)
+            order.ended(slot)
+
+    def _earlier(self, exchange: Exchange) -> list[int]:
+        """Producers that take part and come first: a clock that was set back must not make a circle."""
+        own = _beginning(exchange)
+        return [producer for producer in self.producers(exchange.sequence) if self._began.get(producer, own) < own]
+
+    async def _one(self, exchange: Exchange) -> Played:
+        values = self.values[exchange.sequence]
+        producer = values.missing(exchange)
+        if producer is not None and producer in self.played:
+            return Played(exchange, blocked_by=producer)
+        answer = await self._send(exchange, values)
+        ended_ns = time.time_ns()
+        if answer.response is None:
+            self.errors += 1
+            return Played(exchange, error=answer.error)
+        values.observe(exchange, answer.response)
+        self.live.put(exchange.sequence, answer.response)
+        return Played(exchange, ended_ns, answer.latency_ms)
+
+    async def _send(self, exchange: Exchange, values: LiveSession) -> Answer:
+        request = values.prepare(exchange)
+        if request.body.data is not None:
+            return await self.client.send(request)
+        recorded = exchange.request.body.sha256
+        return await self.client.send(request, lambda: self.body_chunks(recorded))
+
+
+def _beginning(exchange: Exchange) -> tuple[int, int]:
+    return exchange.started_ns, exchange.sequence

@@ -1,0 +1,99 @@
+"""Which recorded exchanges a run sends: the filters, what they depend on, and what cannot be replayed. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from wiretape_capture.errors import UsageError
+from wiretape_capture.snapshot.exchange import Exchange, Protocol
+
+NAMED_IN_NOTE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The exchanges to send, in the order in which they began, and what was left out."""
+
+    exchanges: tuple[Exchange, ...]
+    notes: tuple[str, ...]
+    whole: bool
+    """Whether every inbound exchange of the snapshot is in it."""
+
+
+def select(inbound: Sequence[Exchange], *, sequences: Sequence[int], routes: Sequence[str],
+           route: Callable[[Exchange], str], producers: Callable[[int], Iterable[int]]) -> Selection:  # fmt: skip
+    """Apply the filters, add the exchanges whose values the chosen ones need, drop what cannot be replayed."""
+    chosen = _chosen(inbound, sequences, routes, route)
+    chosen |= _closure(chosen, producers)
+    kept = [exchange for exchange in inbound if exchange.sequence in chosen]
+    obstacles = {exchange.sequence: obstacle(exchange) for exchange in kept}
+    playable = [exchange for exchange in kept if not obstacles[exchange.sequence]]
+    return Selection(
+        exchanges=tuple(sorted(playable, key=lambda one: (one.started_ns, one.sequence))),
+        notes=tuple(_notes(kept, obstacles)),
+        whole=len(playable) == len(inbound),
+    )
+
+
+def obstacle(exchange: Exchange) -> str:
+    """Why an exchange cannot be replayed and compared; empty when it can."""
+    if exchange.protocol is Protocol.WEBSOCKET or exchange.status == "101":
+        return "is a WebSocket or another upgrade"
+    if exchange.command == "CONNECT":
+        return "is a tunnel"
+    if not exchange.request.body.complete:
+        return "was recorded with an incomplete request"
+    if exchange.response is None or not exchange.response.body.complete:
+        return "was recorded without a complete response"
+    return ""
+
+
+def _chosen(inbound: Sequence[Exchange], sequences: Sequence[int], routes: Sequence[str],
+            route: Callable[[Exchange], str]) -> set[int]:  # fmt: skip
+    if not sequences and not routes:
+        return {exchange.sequence for exchange in inbound}
+    wanted = set(sequences)
+    chosen = {exchange.sequence for exchange in inbound
+              if exchange.sequence in wanted or _fits(exchange, routes, route(exchange))}  # fmt: skip
+    if not chosen and inbound:
+        raise _nothing_chosen(inbound, sequences, routes, route)
+    return chosen
+
+
+def _fits(exchange: Exchange, globs: Sequence[str], route: str) -> bool:
+    path = exchange.location.partition("?")[0]
+    names = (route, f"{exchange.command} {path}", f"{exchange.command} {exchange.location}")
+    return any(glob == name or fnmatchcase(name, glob) for glob in globs for name in names)
+
+
+def _nothing_chosen(inbound: Sequence[Exchange], sequences: Sequence[int], routes: Sequence[str],
+                    route: Callable[[Exchange], str]) -> UsageError:  # fmt: skip
+    asked = ", ".join([*map(str, sequences[:5]), *routes])
+    known = sorted({route(exchange) for exchange in inbound})
+    nearest = get_close_matches(routes[0], known, n=1, cutoff=0.3) if routes else []
+    hint = f"did you mean {nearest[0]}" if nearest else f"its routes are {', '.join(known[:8])}"
+    return UsageError(f"no inbound exchange of the snapshot matches {asked}", hint)
+
+
+def _closure(chosen: set[int], producers: Callable[[int], Iterable[int]]) -> set[int]:
+    found: set[int] = set()
+    pending = list(chosen)
+    while pending:
+        fresh = set(producers(pending.pop())) - found - chosen
+        found |= fresh
+        pending.extend(fresh)
+    return found
+
+
+def _notes(kept: Sequence[Exchange], obstacles: dict[int, str]) -> list[str]:
+    notes = []
+    for reason, count in Counter(filter(None, obstacles.values())).items():
+        names = [f"{one.command} {one.location}" for one in kept if obstacles[one.sequence] == reason]
+        more = f" and {count - NAMED_IN_NOTE} more" if count > NAMED_IN_NOTE else ""
+        subject = "1 exchange" if count == 1 else f"{count} exchanges"
+        notes.append(f"{subject} not replayed, because it {reason}: {', '.join(names[:NAMED_IN_NOTE])}{more}")
+    return notes

@@ -1,0 +1,170 @@
+"""What a run plays against: the mock and the app, started when they are ours, reached, and stopped again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Ready
+from wiretape_capture.jobs.parent import Job, failure
+from wiretape_capture.launch.process import App
+from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.mock.spec import MockAnswer, MockResult, MockSpec
+
+MOCK_MODULE = "wiretape_replay.mock"
+MOCK_STOP_SECONDS = 15.0
+CONNECT_TRIES = 10
+CONNECT_PAUSE = 0.2
+
+
+class MockJob:
+    """The mock's process, followed from its start to its result."""
+
+    def __init__(self, job: Job, journal: Path) -> None:
+        self._job = job
+        self._journal = journal
+        self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+        self._stopping = False
+        self.result: MockResult | None = None
+        self.answers: list[MockAnswer] = []
+        """The journal; known when the mock has stopped."""
+        self.died = ""
+        self._following = asyncio.create_task(self._follow())
+
+    @classmethod
+    async def start(cls, spec: MockSpec, journal: Path) -> Self:
+        """Start it; `ready` says when it listens."""
+        return cls(await Job.start(MOCK_MODULE, spec.model_copy(update={"journal": journal, "app": None})), journal)
+
+    async def ready(self) -> Ready:
+        """Where the mock listens, and the variables that lead an app there."""
+        return await asyncio.shield(self._ready)
+
+    async def stop(self) -> None:
+        """End the mock and keep its result."""
+        self._stopping = True
+        self._job.request_stop()
+        _, pending = await asyncio.wait({self._following}, timeout=MOCK_STOP_SECONDS)
+        if pending:
+            self._job.kill()
+            await self._following
+        self.answers = await asyncio.to_thread(self._read_journal)
+
+    def _read_journal(self) -> list[MockAnswer]:
+        with suppress(FileNotFoundError), self._journal.open("rb") as lines:
+            return [MockAnswer.model_validate_json(line) for line in lines if line.endswith(b"\n")]
+        return []
+
+    async def _follow(self) -> None:
+        async for event in self._job.events():
+            self._hear(event)
+        if not self._ready.done():
+            self._ready.set_exception(WiretapeError("the mock ended before it was ready", "its log says why"))
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Ready) and not self._ready.done():
+            self._ready.set_result(event)
+        elif isinstance(event, Finished):
+            self.result = MockResult.model_validate(event.result)
+            self.died = "" if self._stopping else "the mock ended during the run"
+        elif isinstance(event, Failed) and not self._ready.done():
+            self._ready.set_exception(failure(event))
+        elif isinstance(event, Failed):
+            self.died = f"the mock failed during the run: {event.problem}"
+
+
+@dataclass(slots=True)
+class Target:
+    """A reachable app."""
+
+    url: str
+    endpoints: dict[str, str] = field(default_factory=dict)
+    app: App | None = None
+    mock: MockJob | None = None
+
+    @property
+    def netloc(self) -> str:
+        """Its `host:port`."""
+        return urlsplit(self.url).netloc
+
+    async def obituary(self) -> str:
+        """How the app came to an end by itself, with its last words; empty while it runs."""
+        if self.app is None or self.app.running:
+            return ""
+        last = " | ".join(self.app.last_output()[-4:])
+        return f"the app ended with status {await self.app.wait()} during the run; it last said: {last or 'nothing'}"
+
+
+@asynccontextmanager
+async def staged(spec: ReplaySpec, tell: Callable[[Event], None]) -> AsyncIterator[Target]:
+    """Start what is ours, wait until the target answers, and stop all of it at the end."""
+    async with AsyncExitStack() as stack:
+        mock, ready = await _mock(spec, stack)
+        app = None
+        if spec.app is not None:
+            app = await App.start(spec.app, ready.environment)
+            stack.push_async_callback(app.stop)
+            await app.wait_ready()
+        elif mock is not None:
+            tell(Notice(message="the app at the target must reach the mock by itself: give it the mock's environment"))
+        url = _url(spec, app)
+        await _reach(url, app)
+        endpoints = {**ready.endpoints, "target": url}
+        tell(Ready(endpoints=endpoints, environment=ready.environment))
+        yield Target(url, endpoints, app, mock)
+
+
+async def _mock(spec: ReplaySpec, stack: AsyncExitStack) -> tuple[MockJob | None, Ready]:
+    if spec.mock is None:
+        return None, Ready()
+    journal = spec.mock.journal or await asyncio.to_thread(_private_journal, stack)
+    mock = await MockJob.start(spec.mock, journal)
+    stack.push_async_callback(mock.stop)
+    return mock, await mock.ready()
+
+
+def _private_journal(stack: AsyncExitStack) -> Path:
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wiretape-"))) / "journal"
+
+
+def _url(spec: ReplaySpec, app: App | None) -> str:
+    if spec.target is not None:
+        return spec.target
+    if app is None or app.spec.port is None:
+        raise UsageError("there is no target to replay against", "give --target URL, or the app with its port")
+    host = f"[{app.host}]" if ":" in app.host else app.host
+    return f"http://{host}:{app.spec.port}"
+
+
+async def _reach(url: str, app: App | None) -> None:
+    """Wait shortly until the target accepts a connection."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or parts.hostname is None:
+        raise UsageError(f"{url!r} is no http or https URL", "write it as http://127.0.0.1:8000")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    refusal: OSError | None = None
+    for _ in range(CONNECT_TRIES if app is not None else 2):
+        refusal = await _refusal(parts.hostname, port)
+        if refusal is None:
+            return
+        await asyncio.sleep(CONNECT_PAUSE)
+    why = os.strerror(refusal.errno).lower() if refusal and (refusal.errno or 0) > 0 else str(refusal)
+    raise WiretapeError(f"the target {url} cannot be reached: {why}", "start the app there, or correct the target")
+
+
+async def _refusal(host: str, port: int) -> OSError | None:
+    try:
+        async with asyncio.timeout(5):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError as error:  # a TimeoutError is one too
+        return error
+    writer.close()
+    return None

@@ -1,0 +1,89 @@
+"""The verdict: evals decide between pass and fail; what makes a pass hollow turns it into inconclusive. Pure.
+
+Findings are shown whatever the evals say; they fail a run only through an eval that counts them or the exchanges
+they are in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from wiretape_capture.errors import UsageError
+from wiretape_replay.verdict.evals import Condition, evaluate, parse
+from wiretape_replay.verdict.metrics import measure
+from wiretape_replay.verdict.model import Eval, Finding, Run, Severity, Verdict
+
+MISSES = "mock.misses > 0"
+"""Joined to the evals when a mock takes part and no eval speaks of the mock or of findings."""
+
+_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+def conditions(fail_if: Iterable[str], *, mocked: bool, has_baseline: bool) -> list[Condition]:
+    """What the run is judged by; refuses what could never be judged before anything is started."""
+    asked = [parse(text) for text in fail_if]
+    relative = next((condition for condition in asked if condition.relative), None)
+    if relative is not None and not has_baseline:
+        raise UsageError(f"the eval {str(relative)!r} needs a baseline, and none was given",
+                         "name an earlier run with --baseline")  # fmt: skip
+    if mocked and not any(condition.metric.startswith(("mock.", "findings.")) for condition in asked):
+        asked.append(parse(MISSES))
+    return asked
+
+
+def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, stopped: str = "",
+          doubts: Sequence[str] = ()) -> Verdict:  # fmt: skip
+    """The verdict on a run whose own verdict holds its findings only.
+
+    `stopped` says how the run was cut short: nothing is judged then. Each of `doubts` forbids a pass.
+    """
+    metrics = measure(run)
+    reference = None if baseline is None else measure(baseline)
+    evals = tuple(evaluate(condition, metrics, reference) for condition in asked)
+    findings = tuple(sorted(run.verdict.findings, key=_rank))
+    failed = [one for one in evals if one.passed is False]
+    doubt = next(iter([*doubts, *_hollow(run), *_unjudged(evals)]), "")
+    if stopped:
+        return Verdict(verdict="inconclusive", reason=stopped, evals=evals, findings=findings)
+    if failed:
+        return Verdict(verdict="fail", reason=_why_failed(failed, findings), evals=evals, findings=findings)
+    if doubt:
+        return Verdict(verdict="inconclusive", reason=doubt, evals=evals, findings=findings)
+    return Verdict(verdict="pass", reason=_why_passed(run), evals=evals, findings=findings)
+
+
+def _rank(finding: Finding) -> tuple[int, bool, int, str]:
+    return _RANK[finding.severity], not finding.breaking, -finding.count, finding.id
+
+
+def _hollow(run: Run) -> list[str]:
+    """Why a pass would say nothing."""
+    counts = run.counts
+    if counts.total == 0:
+        return ["nothing was sent: the snapshot has no inbound exchange that can be replayed"]
+    if counts.bytes_equal + counts.semantically_equal + counts.different == 0:
+        return ["nothing was compared: no exchange got a response"]
+    if run.mock is not None and run.mock.nearest:
+        return [f"{run.mock.nearest} calls were answered by the nearest recording, not by their own"]
+    return []
+
+
+def _unjudged(evals: Sequence[Eval]) -> list[str]:
+    if not evals:
+        return ["there is no eval to judge the run by"]
+    return [f"{one.expression} could not be judged: {one.note}" for one in evals if one.passed is None]
+
+
+def _why_failed(failed: Sequence[Eval], findings: Sequence[Finding]) -> str:
+    first = failed[0]
+    more = f" and {len(failed) - 1} more evals failed" if len(failed) > 1 else ""
+    shown = next((finding for finding in findings if finding.severity is Severity.ERROR), None)
+    cause = f"; first: {shown.route}: {shown.message}" if shown else ""
+    return f"{first.expression} is true, observed {first.observed:.2f}{more}{cause}"
+
+
+def _why_passed(run: Run) -> str:
+    equal = run.counts.total - run.counts.failed
+    if equal == run.counts.total:
+        return f"all {run.counts.total} exchanges came out equal" if equal > 1 else "the exchange came out equal"
+    return f"no eval failed, though {run.counts.failed} of {run.counts.total} exchanges did not come out equal"
