@@ -1,0 +1,269 @@
+"""Whether a difference between two values is noise: the value was bound, the clock moved, it is made afresh, the
+recording shows it to vary, or the user said so. Without one of these reasons it is a finding.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from functools import cached_property
+from urllib.parse import unquote
+
+from pydantic import JsonValue
+
+from wiretape_capture.protocols.http import split_target
+from wiretape_capture.snapshot.exchange import Exchange
+from wiretape_replay.bindings.live import LiveSession
+from wiretape_replay.bindings.plan import SAFE
+from wiretape_replay.bindings.tokens import is_id_name, nouns_of
+from wiretape_replay.compare.noise import NoiseModel
+from wiretape_replay.content import read_content
+from wiretape_replay.formats import TIMED, Window, format_of, jwt_claims
+from wiretape_replay.instants import DAY, SECOND, Instant, instant_of
+from wiretape_replay.leaves import kind_of, leaf_name, split
+from wiretape_replay.masks import pieces
+
+type Scalar = str | int | float | bool | Decimal | None
+
+_MOVING_CLAIMS = frozenset({"iat", "exp", "nbf", "jti", "auth_time"})
+_DIGEST_NAME = re.compile(r"(?:^|[_-])(?:sha\d*|md5|crc\d*|checksum|digest|hash|fingerprint)(?:$|[_-])", re.IGNORECASE)
+_EPOCH_UNITS = (("epoch-s", SECOND), ("epoch-ms", 1_000_000), ("epoch-us", 1_000), ("epoch-ns", 1))
+_YEARS = 20 * 366 * DAY
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges the leaves of one exchange."""
+
+    exchange: Exchange
+    route: str
+    noise: NoiseModel
+    session: LiveSession | None
+    live_window: Window
+    """From the start of the live app or run to the moment when this answer had come."""
+
+    def reason(self, place: str, at: str, expected: JsonValue, actual: JsonValue) -> str | None:
+        """Why two unequal scalars of one JSON type differ only by noise; None when the difference matters.
+
+        `place` is the templated pointer or `header:NAME`.
+        """
+        if isinstance(expected, str) and isinstance(actual, str):
+            found = self._text(at, expected, actual)
+        elif isinstance(expected, bool):
+            found = None
+        else:
+            found = self._number(at, expected, actual)
+        if found:
+            return found
+        if (rule := self.noise.rule_for(self.route, place)) and self.same_shape(expected, actual):
+            return f"rule {rule.pointer}" + (f": {rule.reason}" if rule.reason else "")
+        variation = self.noise.varying.get((self.route, place))
+        if variation and variation.differed and self.same_shape(expected, actual):
+            return str(variation)
+        return None
+
+    def same_shape(self, expected: JsonValue, actual: JsonValue) -> bool:
+        """Whether two scalars agree in what noise must keep: type, format, and roughly the range."""
+        if kind_of(expected) != kind_of(actual):
+            return False
+        if isinstance(expected, str) and isinstance(actual, str):
+            return self._same_format(expected, actual) and bool(expected) == bool(actual)
+        if isinstance(expected, bool) or not isinstance(expected, int | Decimal | float):
+            return True
+        assert isinstance(actual, int | Decimal | float)
+        return _same_range(Decimal(expected), Decimal(actual))
+
+    def is_digest(self, at: str, expected: JsonValue) -> bool:
+        """Whether a value is named as the hash of some content."""
+        return isinstance(expected, str) and bool(_DIGEST_NAME.search(leaf_name(at))) and format_of(expected) == "hex"
+
+    def same_key(self, expected: str, actual: str) -> str | None:
+        """Why an object's key that is data stands for a recorded one."""
+        return self._text("", expected, actual)
+
+    def rename(self, name: str, value: JsonValue) -> JsonValue:
+        """What a recorded key of an array's elements has become."""
+        if self.session is None or isinstance(value, bool) or not isinstance(value, str | int):
+            return value
+        live = self.session.live_value(str(value), name, self._path)
+        return value if live is None else live if isinstance(value, str) or not live.isdecimal() else int(live)
+
+    def _text(self, at: str, expected: str, actual: str) -> str | None:
+        if (claims := self._token_claims(at, expected, actual)) is not None:
+            return "jwt" if claims else None
+        bound = self._bound(at, expected)
+        if bound is not None and bound == actual:
+            return self._bound_reason(at, expected)
+        if bound is None and (simple := self._fresh(expected, actual)):
+            return simple
+        if instants := self._instants(expected, actual):
+            return instants[0].kind if self._clock_moved(*instants) else None
+        if bound is None and self._created(at, expected) and self.same_shape(expected, actual):
+            return "id made by the app"
+        rewritten = self._addressed(self.session.rewrite(expected) if self.session else expected)
+        if rewritten == self._addressed(actual):
+            return "bound" if rewritten != self._addressed(expected) else "address of the app"
+        return self._masked(rewritten, self._addressed(actual))
+
+    def _bound(self, at: str, expected: str) -> str | None:
+        if self.session is None:
+            return None
+        return self.session.live_value(expected, leaf_name(at) if at else "", self._path, at)
+
+    def _bound_reason(self, at: str, expected: str) -> str:
+        nouns = ["", *nouns_of(leaf_name(at), split(at), self._path)]
+        births = (self.noise.plan.born.get((noun, expected)) for noun in nouns)
+        birth = next((sequence for sequence in births if sequence is not None), None)
+        return f"bound to {self.noise.commands.get(birth, '')}" if birth in self.noise.commands else "bound"
+
+    def _fresh(self, expected: str, actual: str) -> str | None:
+        """A value of a format that is drawn anew: not what the client sent, and nothing the recording knows."""
+        name = format_of(expected)
+        if name is None or name in TIMED or name != format_of(actual):
+            return None
+        return None if actual in self.noise.known or self._was_sent(expected) else name
+
+    def _token_claims(self, at: str, expected: str, actual: str) -> bool | None:
+        """Whether two JSON Web Tokens say the same; None when they are not both tokens."""
+        ours, theirs = jwt_claims(expected), jwt_claims(actual)
+        if ours is None or theirs is None:
+            return None
+        (ours_head, ours_claims), (theirs_head, theirs_claims) = ours, theirs
+        if ours_head.keys() != theirs_head.keys() or ours_claims.keys() != theirs_claims.keys():
+            return False
+        names = [name for name in ours_claims if name not in _MOVING_CLAIMS]
+        pairs = [(name, ours_claims[name], theirs_claims[name]) for name in names]
+        pairs.append(("alg", ours_head.get("alg"), theirs_head.get("alg")))
+        return all(
+            a == b or (kind_of(a) == kind_of(b) and self.reason("", f"{at}/{name}", a, b) is not None)
+            for name, a, b in pairs
+        )
+
+    def _instants(self, expected: str, actual: str) -> tuple[Instant, Instant] | None:
+        ours, theirs = instant_of(expected), instant_of(actual)
+        if ours is None and theirs is None and expected.isdecimal() and actual.isdecimal() and len(expected) < 21:
+            return self._epochs(int(expected), int(actual)) if len(expected) >= 10 else None
+        return (ours, theirs) if ours and theirs else None
+
+    def _epochs(self, expected: float | Decimal, actual: float | Decimal) -> tuple[Instant, Instant] | None:
+        for kind, unit in _EPOCH_UNITS:
+            ours, theirs = int(Decimal(expected) * unit), int(Decimal(actual) * unit)
+            if abs(ours - self.exchange.started_ns) < _YEARS and abs(theirs - self.live_window.end_ns) < _YEARS:
+                return Instant(ours, kind), Instant(theirs, kind)
+        return None
+
+    def _clock_moved(self, ours: Instant, theirs: Instant) -> bool:
+        """Both read a clock of their own run, or lie equally far from the moment of the answer."""
+        if (ours.kind, ours.style) != (theirs.kind, theirs.style):
+            return False
+        before = ours.ns - self.exchange.started_ns
+        after = theirs.ns - self.live_window.end_ns
+        if ours.kind == "time":
+            return _same_time_of_day(before, after)
+        if ours.inside(self.noise.window) and theirs.inside(self.live_window):
+            return True
+        lengths = self.noise.window.length_ns + self.live_window.length_ns + 5 * SECOND
+        return abs(before - after) <= min(lengths, max(60 * SECOND, abs(before) // 2)) + ours.slack
+
+    def _masked(self, expected: str, actual: str) -> str | None:
+        ours, theirs = pieces(expected, self.noise.window), pieces(actual, self.live_window)
+        if len(ours) != len(theirs) or len(ours) < 2:
+            return None
+        names: list[str] = []
+        for (text, name), (other, other_name) in zip(ours, theirs, strict=True):
+            if text == other:
+                continue
+            if name is None or name != other_name or not self._piece(text, other):
+                return None
+            names.append(name)
+        return f"holds {' and '.join(dict.fromkeys(names))}"
+
+    def _piece(self, expected: str, actual: str) -> bool:
+        if self._token_claims("", expected, actual) or self._fresh(expected, actual):
+            return True
+        instants = self._instants(expected, actual)
+        return instants is not None and self._clock_moved(*instants)
+
+    def _number(self, at: str, expected: JsonValue, actual: JsonValue) -> str | None:
+        assert isinstance(expected, int | float | Decimal)
+        assert isinstance(actual, int | float | Decimal)
+        if isinstance(expected, int) and (bound := self._bound(at, str(expected))) is not None:
+            return self._bound_reason(at, str(expected)) if bound == str(actual) and bound != str(expected) else None
+        if isinstance(expected, int) and self._created(at, str(expected)) and _same_range(expected, actual):
+            return "id made by the app"
+        if not _finite(expected) or not _finite(actual) or min(expected, actual) < 1e8:
+            return None
+        if (instants := self._epochs(expected, actual)) and self._clock_moved(*instants):
+            return instants[0].kind
+        ours, theirs = (format_of(v, window=w) for v, w in ((expected, self.noise.window), (actual, self.live_window)))
+        return ours if ours == theirs == "snowflake" else None
+
+    def _created(self, at: str, expected: str) -> bool:
+        """Whether a writing exchange of the recording gave birth to this identifier."""
+        if not at or not is_id_name(leaf_name(at)):
+            return False
+        for noun in ("", *nouns_of(leaf_name(at), split(at), self._path)):
+            birth = self.noise.plan.born.get((noun, expected))
+            if birth in self.noise.commands and self.noise.commands[birth].partition(" ")[0] not in SAFE:
+                return True
+        return False
+
+    def _same_format(self, expected: str, actual: str) -> bool:
+        ours, theirs = instant_of(expected), instant_of(actual)
+        if ours and theirs:
+            return (ours.kind, ours.style) == (theirs.kind, theirs.style)
+        return format_of(expected) == format_of(actual)
+
+    def _addressed(self, text: str) -> str:
+        for address in self._addresses:
+            if address in text:
+                text = text.replace(address, "{app}")
+        return text
+
+    @cached_property
+    def _addresses(self) -> tuple[str, ...]:
+        """Both runs' own `host:port`, which an app puts into links."""
+        names = {self.exchange.service} | {v for k, v in self.exchange.request.headers if k.lower() == "host"}
+        names |= {self.session.target} if self.session else set()
+        named = {name for name in names if ":" in name}
+        local = {f"{host}:{name.rpartition(':')[2]}" for name in named for host in ("127.0.0.1", "localhost", "[::1]")
+                 if name.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0")}  # fmt: skip
+        return tuple(sorted(named | local, key=len, reverse=True))
+
+    @cached_property
+    def _path(self) -> str:
+        return split_target(self.exchange.request.target)[0]
+
+    def _was_sent(self, value: str) -> bool:
+        return value in self._sent
+
+    @cached_property
+    def _sent(self) -> str:
+        request = self.exchange.request
+        body = read_content(request.headers, request.body)
+        return "\n".join([unquote(request.target), *(value for _, value in request.headers), str(body.tree)])
+
+
+def _finite(number: float | Decimal) -> bool:
+    return number == number and abs(number) != float("inf")
+
+
+def _same_range(expected: float | Decimal, actual: float | Decimal) -> bool:
+    """Same sign, both whole or both not, and within a factor of a thousand."""
+    if not _finite(expected) or not _finite(actual):
+        return False
+    ours, theirs = Decimal(expected), Decimal(actual)
+    if (ours < 0) != (theirs < 0) or (ours == 0 or theirs == 0):
+        return (ours < 0) == (theirs < 0) and max(abs(ours), abs(theirs)) <= 1000
+    whole = ours == ours.to_integral_value(), theirs == theirs.to_integral_value()
+    return whole[0] <= whole[1] and abs(ours.adjusted() - theirs.adjusted()) <= 3
+
+
+def _same_time_of_day(before: int, after: int) -> bool:
+    """Equally far from the clock modulo a day, and a whole number of quarter hours away as time zones are."""
+    day, quarter, tolerance = DAY, int(timedelta(minutes=15).total_seconds()) * SECOND, 10 * SECOND
+    moved = (before - after + day // 2) % day - day // 2
+    zone = (before + quarter // 2) % quarter - quarter // 2
+    return abs(moved) <= tolerance and abs(zone) <= tolerance

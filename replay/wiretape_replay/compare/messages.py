@@ -1,0 +1,49 @@
+"""The one sentence of each kind of difference."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from wiretape_replay.leaves import kind_of
+
+VALUE_LIMIT = 200
+"""Longest example value that a finding carries."""
+
+
+def shown(value: JsonValue) -> JsonValue:
+    """A value fit for any JSON writer: exact numbers readable, long texts cut, lone surrogates escaped."""
+    if isinstance(value, str):
+        text = value.encode("utf-8", "backslashreplace").decode()
+        return text if len(text) <= VALUE_LIMIT else f"{text[: VALUE_LIMIT - 1]}…"
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, Decimal):
+        return float(value) if value.is_finite() and str(float(value)) == str(value) else str(value)
+    if isinstance(value, int):
+        return value if abs(value) < 1 << 53 else str(value)
+    if isinstance(value, dict | list):
+        text = json.dumps(_plain(value, 6), ensure_ascii=True, default=str)
+        return _plain(value, 6) if len(text) <= VALUE_LIMIT else f"{text[: VALUE_LIMIT - 1]}…"
+    return value
+
+
+def said(value: JsonValue) -> str:
+    """A value inside a sentence, at most sixty characters."""
+    text = json.dumps(shown(value), ensure_ascii=False) if not isinstance(value, Decimal) else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def kind_said(value: JsonValue) -> str:
+    """The type inside a sentence: `the string "7"`, `null`."""
+    return "null" if value is None else f"the {kind_of(value)} {said(value)}"
+
+
+def _plain(value: JsonValue, depth: int) -> JsonValue:
+    if isinstance(value, dict):
+        return {str(shown(k)): _plain(v, depth - 1) for k, v in list(value.items())[:20]} if depth else "…"
+    if isinstance(value, list):
+        return [_plain(item, depth - 1) for item in value[:20]] if depth else "…"
+    return shown(value)
