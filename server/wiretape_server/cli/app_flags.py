@@ -58,14 +58,15 @@ REPLAY: tuple[Decorator, ...] = (
     setting("replay.fail_if", "--fail-if", multiple=True, metavar="EXPR", help="Fail the run when this is true"),
     setting("replay.mock", "--mock/--no-mock", help="Answer outbound calls or not"),
     setting("replay.only", "--only", multiple=True, metavar="SEQ|ROUTE", help="Replay only these"),
-    setting("replay.timing", "--timing", "--speed", metavar="asap|recorded|Nx", help="When to send"),
+    setting("replay.timing", "--timing", "--speed", metavar="PACE",
+            help="asap, recorded, or 2x for twice as fast"),
     setting("replay.concurrency", "--concurrency", type=Whole(1, 1024), metavar="N",
             help="Sessions under way at once"),
     setting("replay.timeout", "--timeout", type=float, metavar="SEC", help="Seconds to wait for a response"),
     setting("replay.baseline", "--baseline", metavar="RUN", help="Run that evals compare with"),
     setting("noise", "--noise", multiple=True, metavar="[ROUTE ]POINTER", convert=noise_rules,
             help="Place to check for its shape only"),
-    setting("mock.timing", "--mock-timing", metavar="none|recorded|Nx", help="How fast the mock answers"),
+    setting("mock.timing", "--mock-timing", metavar="PACE", help="The mock: none, recorded or 2x"),
     MOCK_PORT,
 )  # fmt: skip
 

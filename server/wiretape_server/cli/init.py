@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,18 +12,21 @@ from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_server.cli.command import Command, json_option
 from wiretape_server.cli.terminal import out, out_json, out_table
 
+if TYPE_CHECKING:
+    from wiretape_server.workspace.guess import Guess
+
 READ_LIMIT = 256 * 1024
 """Bytes read of one project file."""
 
 
 @click.command("init", cls=Command, short_help="Write a wiretape.toml for this project", example="wiretape init")
-@click.option("--force", is_flag=True, help="Overwrite the wiretape.toml that is there")
+@click.option("--force", is_flag=True, help="Overwrite what is there")
 @json_option
 def command(force: bool, as_json: bool) -> None:
     """Write a wiretape.toml for this project.
 
-    Reads what the project's own files say about its command, port and services, tells what it guessed, and writes
-    every other key as a comment. Check the guess before you run it.
+    Reads what the newest snapshot and the project's files say about its command, port and services, tells what it
+    guessed, and writes every other key as a comment. Check the guess before you run it.
     """
     from wiretape_server.workspace.config import FILE_NAME
     from wiretape_server.workspace.guess import READ, guess
@@ -33,6 +38,7 @@ def command(force: bool, as_json: bool) -> None:
     if file.exists() and not force:
         raise UsageError(f"there is a {FILE_NAME} already", "edit it, or overwrite it with --force")
     found = guess({name: text for name in READ if (text := _read(root / name)) is not None})
+    found = asyncio.run(_recorded(Workspace(root).snapshots_dir, found))
     try:
         file.write_text(project_file(found), encoding="utf-8")
     except OSError as error:
@@ -50,6 +56,27 @@ def command(force: bool, as_json: bool) -> None:
         if key not in {each for each, _, _ in guessed}:
             out(f"not found: {key}; set it in {FILE_NAME}")
     out("next: wiretape record" if found.command else "next: wiretape record -- CMD")
+
+
+async def _recorded(snapshots_dir: Path, found: Guess) -> Guess:
+    """What the newest snapshot says, where there is one that can be read."""
+    from wiretape_capture.errors import SnapshotUnreadable
+    from wiretape_capture.snapshot.exchange import Direction
+    from wiretape_capture.snapshot.listing import find_snapshot, snapshot_names
+    from wiretape_capture.snapshot.search import Query
+    from wiretape_capture.snapshot.tape_reader import TapeReader
+    from wiretape_server.workspace.guess import recorded
+
+    if not snapshot_names(snapshots_dir):
+        return found
+    try:
+        async with await TapeReader.open(find_snapshot(snapshots_dir)) as reader:
+            info = await reader.info()
+            inbound = await reader.exchanges(Query(direction=Direction.INBOUND, limit=1), max_body=0)
+    except SnapshotUnreadable:
+        return found
+    port = inbound[0].service.rpartition(":")[2] if inbound else ""
+    return recorded(found, info.name, info.app_command, int(port) if port.isdecimal() else None)
 
 
 def _read(path: Path) -> str | None:

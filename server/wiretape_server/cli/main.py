@@ -34,7 +34,10 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code."""
     try:
-        code = wiretape.main(args=list(arguments), prog_name="wiretape", standalone_mode=False)
+        with wiretape.make_context("wiretape", list(arguments)) as context:
+            wiretape.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         return _complain(arguments, *_usage(error), code=2)
     except WiretapeError as error:
@@ -48,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(arguments, *_environment(error), code=3)
     except Exception as error:  # noqa: BLE001 - the command line's outermost boundary: users get a sentence, not a trace
         return _complain(arguments, *_bug(error), code=3)
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def _complain(arguments: Sequence[str], problem: str, hint: str, *, code: int) -> int:

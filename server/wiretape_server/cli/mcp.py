@@ -17,7 +17,7 @@ FLAGS = (
     setting("mcp.port", "--port", type=PORT, metavar="PORT", help="Port to listen on"),
     setting("mcp.token", "--token", metavar="TOKEN", help="Bearer token to ask for"),
     setting("mcp.allow_hosts", "--allow-host", multiple=True, metavar="NAME", help="Further name of this server"),
-    setting("mcp.allow_commands", "--allow-commands/--no-allow-commands", help="Let agents start any command"),
+    setting("mcp.allow_commands", "--allow-commands/--no-commands", help="Let agents start any command"),
     setting("mcp.allow_targets", "--allow-target", multiple=True, metavar="HOST", help="Host agents may replay to"),
 )
 

@@ -15,7 +15,9 @@ from wiretape_server.cli.terminal import out, out_json, plural, say
 if TYPE_CHECKING:
     from wiretape_replay.mock.spec import Candidate, MockAnswer, MockResult
 
-TIMING = (setting("mock.timing", "--timing", "--speed", metavar="none|recorded|Nx", help="How fast answers come"),)
+TIMING = (
+    setting("mock.timing", "--timing", "--speed", metavar="PACE", help="none, recorded, or 2x for twice as fast"),
+)
 
 
 @click.command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -38,6 +38,14 @@ def guess(files: Files) -> Guess:
         found = look(files, found)
     found = _port(files, found)
     return _services(files, found)
+
+
+def recorded(found: Guess, name: str, command: Sequence[str], port: int | None) -> Guess:
+    """What a snapshot was recorded from is surer than any file."""
+    source = f"snapshot {name}"
+    if command:
+        found = replace(found, command=tuple(command), sources={**found.sources, "command": source})
+    return found if port is None else _with_port(found, str(port), source)
 
 
 def _with_command(found: Guess, framework: str, command: str, source: str) -> Guess:

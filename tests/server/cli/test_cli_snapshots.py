@@ -1,0 +1,194 @@
+"""The commands that look after snapshots, run as users run them: whole outputs, exit codes, one sentence for errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_snapshots_lists_what_there_is_and_names_what_is_broken(wiretape: Run, checkout: Path) -> None:
+    (checkout.parent / "broken.tape").write_bytes(b"not a tape")
+    ran = wiretape("snapshots")
+    size = f"{checkout.stat().st_size / 1000:.1f} KB"
+    assert ran.stdout == (
+        "name      recorded             inbound  outbound     size  services\n"
+        f"checkout  2026-11-18 11:06:40        2         1  {size:>7}  127.0.0.1:8000, payments:443\n"
+    )
+    assert ran.stderr.startswith("broken: ")
+    assert ran.returncode == 0
+
+
+def test_snapshots_without_any_says_how_to_make_one_and_writes_nothing(wiretape: Run, tmp_path: Path) -> None:
+    ran = wiretape("snapshots")
+    assert (ran.stdout, ran.stderr, ran.returncode) == (
+        "no snapshots yet; record one with: wiretape record -- CMD\n", "", 0,
+    )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("checkout")
+def test_show_lists_exchanges_whole_in_a_pipe(wiretape: Run) -> None:
+    assert wiretape("show").stdout == (
+        "seq  direction  service         command  location" + " " * 124 + "status   ms  bytes\n"
+        "  1  inbound    127.0.0.1:8000  GET      /orders/1" + " " * 123 + "200     1.5     41\n"
+        "  2  outbound   payments:443    POST     /charge?amount=110" + " " * 114 + "502     3.0     20\n"
+        f"  3  inbound    127.0.0.1:8000  GET      /search?q={'long' * 30}  200     4.5      2\n"
+    )
+
+
+@pytest.mark.usefixtures("checkout")
+def test_show_filters(wiretape: Run) -> None:
+    def found(*filters: str) -> list[int]:
+        return [each["sequence"] for each in json.loads(wiretape("show", "checkout", *filters, "--json").stdout)]
+
+    assert found("--direction", "outbound", "--status", "5xx") == [2]
+    assert found("--method", "get", "--path", "/orders") == [1]
+    assert found("--service", "payments") == [2]
+    assert found("--text", "declined") == [2]
+    assert found("--since", "2026-11-18T11:06:42+00:00") == [2, 3]
+    assert found("--limit", "1") == [1]
+
+
+@pytest.mark.usefixtures("checkout")
+def test_show_one_exchange_in_full_with_control_characters_visible(wiretape: Run) -> None:
+    assert wiretape("show", "checkout", "1").stdout == (
+        "# exchange 1: inbound http, 127.0.0.1:8000, 1.5 ms\n"
+        "\n"
+        "GET /orders/1 HTTP/1.1\n"
+        "Host: shop\n"
+        "\n"
+        "HTTP/1.1 200 OK\n"
+        "Content-Type: application/json\n"
+        "\n"
+        "{\n"
+        '  "id": 1,\n'
+        '  "price": 1.10,\n'
+        '  "note": "\\u001b[31m"\n'
+        "}\n"
+    )
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_number_alone_is_an_exchange_of_the_newest_snapshot(wiretape: Run) -> None:
+    assert wiretape("show", "2").stdout == wiretape("show", "checkout", "2").stdout
+
+
+@pytest.mark.usefixtures("checkout")
+def test_show_raw_writes_the_bytes(wiretape: Run) -> None:
+    ran = wiretape("show", "checkout", "3", "--raw")
+    assert ran.stdout.endswith("HTTP/1.1 200 OK\nContent-Type: application/json\n\n[]\n")
+
+
+@pytest.mark.usefixtures("checkout")
+def test_an_unknown_snapshot_is_answered_with_the_nearest(wiretape: Run) -> None:
+    ran = wiretape("show", "chekout")
+    assert (ran.stdout, ran.stderr, ran.returncode) == (
+        "", "wiretape: there is no snapshot 'chekout'; did you mean 'checkout'?\n", 2,
+    )  # fmt: skip
+
+
+def test_rename_and_delete(wiretape: Run, checkout: Path) -> None:
+    assert wiretape("rename", "checkout", "old").stdout == "renamed checkout to old\n"
+    assert wiretape("delete", "old", "nothing").returncode == 2
+    assert (checkout.parent / "old.tape").exists()
+    assert wiretape("delete", "old").stdout == "deleted old\n"
+    assert list(checkout.parent.iterdir()) == []
+
+
+@pytest.mark.usefixtures("checkout")
+def test_har_and_folder_give_the_snapshot_back(wiretape: Run) -> None:
+    assert wiretape("export", "--har", "out.har").stdout == "exported checkout to out.har\n"
+    assert wiretape("export", "checkout", "--folder", "out").stdout == "exported checkout to out\n"
+    told = ": 3 exchanges (2 inbound, 1 outbound)\n"
+    assert wiretape("import", "out.har", "--name", "from-har").stdout == f"imported from-har{told}"
+    assert wiretape("import", "out").stdout == f"imported out{told}"
+    hashes = {each["sha256"] for each in json.loads(wiretape("snapshots", "--json").stdout)["snapshots"]}
+    assert len(hashes) == 1
+    assert wiretape("import", "out").stderr == (
+        'wiretape: there is a snapshot called "out" already; take another name with --name\n'
+    )
+
+
+def test_what_cannot_be_imported_is_named(wiretape: Run, tmp_path: Path) -> None:
+    (tmp_path / "noise.har").write_text("{")
+    for arguments in (("import", "missing.har"), ("import", "noise.har"), ("import", str(tmp_path))):
+        ran = wiretape(*arguments)
+        assert ran.returncode in (2, 3)
+        assert ran.stderr.startswith("wiretape: ")
+        assert ran.stderr.count("\n") == 1
+        assert "Traceback" not in ran.stderr
+
+
+def test_ca_names_files_that_exist_and_only_the_owner_can_read_the_key(wiretape: Run, tmp_path: Path) -> None:
+    files = json.loads(wiretape("ca", "--json").stdout)
+    assert {name: Path(file).is_file() for name, file in files.items()} == dict.fromkeys(files, True)
+    assert stat.S_IMODE((tmp_path / ".wiretape" / "ca").stat().st_mode) == 0o700
+    assert "curl --cacert" in wiretape("ca").stdout
+
+
+@pytest.mark.usefixtures("checkout")
+def test_output_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ran = subprocess.run([Path(sys.executable).parent / "wiretape", "show"], cwd=tmp_path, stdout=writer,
+                         stderr=subprocess.PIPE, timeout=30, check=False)  # fmt: skip
+    os.close(writer)
+    assert (ran.stderr, ran.returncode) == (b"", 0)
+
+
+def test_a_directory_that_cannot_be_written_is_told(wiretape: Run, tmp_path: Path) -> None:
+    (tmp_path / ".wiretape").write_text("a file in the way")
+    ran = wiretape("ca")
+    assert (ran.stdout, ran.returncode) == ("", 3)
+    assert ran.stderr == (
+        f"wiretape: {tmp_path}/.wiretape cannot be written (File exists); "
+        "run wiretape in a directory that you may write to\n"
+    )
+
+
+def test_init_writes_what_the_project_shows_and_never_twice(wiretape: Run, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("Flask==3.1\nrequests\n")
+    (tmp_path / "app.py").touch()
+    (tmp_path / ".env").write_text("SECRET=1\nPAYMENTS_API_URL=https://user:pw@pay.example.com/v1 # live\n")
+    ran = wiretape("init")
+    assert ran.stdout == (
+        "wrote wiretape.toml\n"
+        "guessed            value                            from\n"
+        "app.command        flask --app app run --port 5000  requirements.txt\n"
+        "app.port           5000                             requirements.txt\n"
+        "services.payments  https://pay.example.com          PAYMENTS_API_URL in .env\n"
+        "next: wiretape record\n"
+    )
+    again = wiretape("init")
+    assert (again.returncode, again.stderr) == (
+        2, "wiretape: there is a wiretape.toml already; edit it, or overwrite it with --force\n",
+    )  # fmt: skip
+    assert wiretape("init", "--force").returncode == 0
+    assert wiretape("snapshots").returncode == 0
+
+
+@pytest.mark.usefixtures("checkout")
+def test_init_trusts_a_recording_more_than_files(wiretape: Run, tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"scripts": {"start": "node ."}}')
+    guessed = json.loads(wiretape("init", "--json").stdout)["guessed"]
+    assert guessed == {
+        "app.command": {"value": "npm start", "from": "package.json"},
+        "app.port": {"value": "8000", "from": "snapshot checkout"},
+    }
+
+
+def test_a_wrong_key_stops_every_command_with_its_line(wiretape: Run, tmp_path: Path) -> None:
+    (tmp_path / "wiretape.toml").write_text("[app]\nprot = 8000\n")
+    ran = wiretape("snapshots")
+    assert (ran.stderr, ran.returncode) == (
+        'wiretape: wiretape.toml line 2: unknown key "app.prot"; did you mean "app.port"?\n', 2,
+    )  # fmt: skip
