@@ -72,10 +72,8 @@ class Choice[R: Rung]:
     """The answer that is due."""
 
     rung: R
-    again: bool
-    """It was served before."""
-    round_over: bool = False
-    """The ladder begins again from this answer."""
+    forget: frozenset[int] = frozenset()
+    """Sequences that count as not served again, because the ladder begins anew with this answer."""
 
 
 def choose[R: Rung](rungs: Sequence[R], state: int, served: Container[int], at_end: AtEnd) -> Choice[R] | None:
@@ -88,7 +86,7 @@ def choose[R: Rung](rungs: Sequence[R], state: int, served: Container[int], at_e
     group = [rung for rung in rungs if rung.after == epoch]
     for rung in group:
         if rung.sequence not in served:
-            return Choice(rung, again=False)
+            return Choice(rung)
     if group[-1] is not rungs[-1] or at_end == "repeat":
-        return Choice(group[-1], again=True)
-    return Choice(group[0], again=True, round_over=True) if at_end == "cycle" else None
+        return Choice(group[-1])
+    return Choice(group[0], forget=frozenset(rung.sequence for rung in group)) if at_end == "cycle" else None

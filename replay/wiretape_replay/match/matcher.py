@@ -110,7 +110,8 @@ class Matcher:
     def _hit(self, session: Session, choice: Choice[Recorded], pairs: Sequence[tuple[Volatile, Volatile]],
              lane: str) -> Hit:  # fmt: skip
         recorded = choice.rung
-        if choice.round_over and recorded.writes:
+        session.served -= choice.forget
+        if choice.forget and recorded.writes:
             self._begin_round(session, recorded)
         session.served.add(recorded.sequence)
         self.used.add(recorded.sequence)
