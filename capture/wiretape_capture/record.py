@@ -21,6 +21,7 @@ from wiretape_capture.launch.readiness import loopback_of
 from wiretape_capture.proxy.bypass import Bypass
 from wiretape_capture.proxy.spec import RecordResult, RecordSpec
 from wiretape_capture.proxy.summary import Tally
+from wiretape_capture.proxy.upstream import from_environment
 from wiretape_capture.snapshot.exchange import SnapshotInfo
 from wiretape_capture.snapshot.tape_writer import TapeWriter
 
@@ -70,7 +71,10 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
     def said(text: str) -> None:
         emit(Notice(message=text))
 
-    wire = await Wire.open(spec, Recorder(tape, tape.body, seen=tally.add, said=said))
+    upstreams = from_environment(base_environment(spec))
+    for scheme in upstreams.unusable:
+        said(f"the proxy that the environment names is a {scheme} proxy, which is not used; connections go direct")
+    wire = await Wire.open(spec, Recorder(tape, tape.body, seen=tally.add, said=said), upstreams)
     bypass = Bypass(own_ports=wire.ports.values())
     app: App | None = None
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mitmproxy.options import Options
-from mitmproxy.proxy import commands, server
+from mitmproxy.proxy import commands, events, server
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from wiretape_capture.errors import WiretapeError
@@ -53,6 +53,13 @@ class Connection(server.LiveConnectionHandler):
         context = self.layer.context
         context.layers.clear()
         self.layer = first_layer(context, kind=port.kind, address=port.address)
+
+    async def server_event(self, event: events.Event) -> None:
+        """Stamp what arrives from a service before anything is parsed: its latency must not include ours."""
+        if isinstance(event, events.DataReceived) and event.connection is not self.client:
+            for function in self._hooks["arrived"]:
+                function(event.connection)
+        await super().server_event(event)
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
         """Call our functions of this name; an addon manager would ask every addon for every hook."""

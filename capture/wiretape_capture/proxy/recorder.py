@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from mitmproxy import http, tcp
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import TlsData
 
@@ -54,6 +54,7 @@ class Recorder:
         self._live: dict[str, LiveExchange] = {}
         self._connections: dict[str, str] = {}
         self._connected: dict[str, int] = {}
+        self._arrived: dict[str, int] = {}
         self._finishing: set[asyncio.Task[None]] = set()
         self._sequence = 0
         self._opened = 0
@@ -95,6 +96,11 @@ class Recorder:
     def server_disconnected(self, data: ServerConnectionHookData) -> None:
         """A connection to a service ended."""
         self._connected.pop(data.server.id, None)
+        self._arrived.pop(data.server.id, None)
+
+    def arrived(self, service: Connection) -> None:
+        """Bytes came from a service."""
+        self._arrived[service.id] = time.monotonic_ns()
 
     def tls_established_server(self, data: TlsData) -> None:
         """TLS with a service is set up: only now can the request be sent."""
@@ -141,7 +147,7 @@ class Recorder:
         if live is None:
             return
         live.response_done = True
-        live.ended = time.monotonic_ns()
+        live.ended = self._arrived.get(flow.server_conn.id, 0) or time.monotonic_ns()
         if live.request_done and flow.websocket is None:
             self._end(live)
 

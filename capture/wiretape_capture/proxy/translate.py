@@ -19,6 +19,7 @@ REQUEST_IDS: Final = ("x-request-id", "x-correlation-id", "x-b3-traceid")
 TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 CAUSES: Final = (
+    ("upstream proxy", "the network's proxy refused the connection"),
     ("refused", "connection refused"),
     ("connect call failed", "connection refused"),
     ("reset", "connection reset"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wiretape_capture.launch.spec import ServiceMap
-from wiretape_capture.proxy import http1, tasks
+from wiretape_capture.proxy import chain, http1, tasks
 from wiretape_capture.proxy.authority import authority
 from wiretape_capture.proxy.listener import LOOPBACK, CrashLog, Hooks, Listener, Port
 from wiretape_capture.proxy.live import Listening
@@ -18,37 +18,42 @@ from wiretape_capture.proxy.routing import ProtocolChoice
 from wiretape_capture.proxy.settings import settings
 from wiretape_capture.proxy.spec import RecordSpec
 from wiretape_capture.proxy.trust import Trust
+from wiretape_capture.proxy.upstream import NO_UPSTREAMS, Upstreams
 from wiretape_capture.snapshot.exchange import Direction
 
 HOOKS = (
-    "client_connected", "client_disconnected", "server_connect", "server_connected", "server_disconnected",
+    "arrived", "client_connected", "client_disconnected", "server_connect", "server_connected", "server_disconnected",
     "tls_clienthello", "tls_start_client", "tls_start_server", "tls_established_server", "tls_failed_client",
-    "tls_failed_server", "next_layer", "http_connect", "http_connect_error", "requestheaders", "request",
-    "responseheaders", "response", "error", "websocket_message", "websocket_end", "tcp_start", "tcp_message",
+    "tls_failed_server", "next_layer", "http_connect", "http_connect_error", "http_connect_upstream",
+    "requestheaders", "request", "responseheaders", "response", "error", "websocket_message", "websocket_end",
+    "tcp_start", "tcp_message",
 )  # fmt: skip
+"""mitmproxy's hooks that somebody here listens to, and `arrived`, which is ours."""
 
 
 class Wire:
     """Open listeners by role: `inbound`, `proxy`, `map:NAME`."""
 
-    def __init__(self, recorder: Recorder, trust: Trust) -> None:
+    def __init__(self, recorder: Recorder, trust: Trust, upstreams: Upstreams) -> None:
         self._recorder = recorder
         self._crashes = CrashLog(recorder.note)
-        self._hooks = hooks_of(trust, ProtocolChoice(), recorder)
+        # The recorder copies a request before the chain changes it for the next proxy.
+        self._hooks = hooks_of(trust, ProtocolChoice(), recorder, chain.Chain(upstreams))
         self._listeners: list[Listener] = []
         self._inbound: Listener | None = None
         self._schemes: dict[str, str] = {}
         self.ports: dict[str, int] = {}
 
     @classmethod
-    async def open(cls, spec: RecordSpec, recorder: Recorder) -> Wire:
+    async def open(cls, spec: RecordSpec, recorder: Recorder, upstreams: Upstreams = NO_UPSTREAMS) -> Wire:
         """Listen on every port of the recording, or on none."""
         http1.install()
+        chain.install()
         tasks.install()
         trust_file = spec.ca_dir / "bundle.pem"
         bundle = trust_file if trust_file.exists() else None
         trust = Trust(settings(spec.ca_dir, trust=bundle, keep_host=True, eager=True), recorder.note)
-        wire = cls(recorder, trust)
+        wire = cls(recorder, trust, upstreams)
         logging.getLogger("mitmproxy").setLevel(logging.ERROR)
         logging.getLogger("mitmproxy").addHandler(wire._crashes)
         try:

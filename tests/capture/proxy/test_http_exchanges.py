@@ -158,7 +158,8 @@ async def test_an_offer_of_h2c_stays_on_http_1(recording: Any, service: Any, ask
     rec = await recording()
     host = f"127.0.0.1:{dependency.port}".encode()
     await ask(rec.port("proxy"), b"GET http://" + host + b"/ HTTP/1.1\r\nHost: " + host
-              + b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAA\r\n\r\n")  # fmt: skip
+              + b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+              b"HTTP2-Settings: AAMAAA\r\n\r\n")  # fmt: skip
     (exchange,) = await rec.finish()
     assert dependency.received == [b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"]
     assert ("Upgrade", "h2c") in exchange.request.headers

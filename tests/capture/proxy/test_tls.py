@@ -116,22 +116,22 @@ async def test_socks_carries_https_under_the_name_that_the_app_used(
 
 async def serve_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer every HTTP/2 request with its path, two cookies and a trailer."""
-    conn = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+    conn = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
     conn.initiate_connection()
     writer.write(conn.data_to_send())
-    paths: dict[int, str] = {}
+    paths: dict[int, bytes] = {}
     while data := await reader.read(65535):
         for event in conn.receive_data(data):
             if isinstance(event, h2.events.RequestReceived):
                 assert event.stream_id is not None
-                paths[event.stream_id] = dict(event.headers or [])[":path"]
+                paths[event.stream_id] = dict(event.headers or [])[b":path"]
             elif isinstance(event, h2.events.DataReceived):
                 assert event.stream_id is not None
                 conn.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
             elif isinstance(event, h2.events.StreamEnded):
                 assert event.stream_id is not None
                 conn.send_headers(event.stream_id, [(":status", "200"), ("set-cookie", "a=1"), ("set-cookie", "b=2")])
-                conn.send_data(event.stream_id, paths[event.stream_id].encode())
+                conn.send_data(event.stream_id, paths[event.stream_id])
                 conn.send_headers(event.stream_id, [("x-sum", "9")], end_stream=True)
         writer.write(conn.data_to_send())
     writer.close()
