@@ -30,6 +30,8 @@ class LiveSession:
         self._learned: dict[tuple[str, str], str] = {}
         self._first: dict[tuple[str, str], str] = {}
         self._fresh: set[int] = set()
+        self._stable: set[tuple[str, str]] = set()
+        """Values that came again unchanged: whatever else stands in their place is wrong, not new."""
 
     def prepare(self, exchange: Exchange) -> Request:
         """The recorded request with live values in place of recorded ones and its content length corrected."""
@@ -83,8 +85,12 @@ class LiveSession:
 
     def _learn(self, exchange: Exchange, token: Token, live: str) -> None:
         for key in token.keys:
-            self._learned[key] = live
-            self._first.setdefault(key, live)
+            if live == token.value:
+                self._stable.add(key)
+                self._learned[key] = self._first[key] = live
+            elif key not in self._stable:
+                self._learned[key] = live
+                self._first.setdefault(key, live)
         if live != token.value and exchange.command in SAFE:
             self._fresh.add(exchange.sequence)
 

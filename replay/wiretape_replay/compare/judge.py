@@ -69,11 +69,17 @@ class Judge:
         if kind_of(expected) != kind_of(actual):
             return False
         if isinstance(expected, str) and isinstance(actual, str):
-            return self._same_format(expected, actual) and bool(expected) == bool(actual)
+            return _named_format(expected) == _named_format(actual) and bool(expected) == bool(actual)
         if isinstance(expected, bool) or not isinstance(expected, int | Decimal | float):
             return True
         assert isinstance(actual, int | Decimal | float)
         return _same_range(Decimal(expected), Decimal(actual))
+
+    def formats(self, expected: JsonValue, actual: JsonValue) -> tuple[str | None, str | None]:
+        """The formats of a recorded and a live value; a number has one only where it reads a clock of its run."""
+        if isinstance(expected, str) and isinstance(actual, str):
+            return _named_format(expected), _named_format(actual)
+        return format_of(expected, window=self.noise.window), format_of(actual, window=self.live_window)
 
     def is_digest(self, at: str, expected: JsonValue) -> bool:
         """Whether a value is named as the hash of some content."""
@@ -210,12 +216,6 @@ class Judge:
                 return True
         return False
 
-    def _same_format(self, expected: str, actual: str) -> bool:
-        ours, theirs = instant_of(expected), instant_of(actual)
-        if ours and theirs:
-            return (ours.kind, ours.style) == (theirs.kind, theirs.style)
-        return format_of(expected) == format_of(actual)
-
     def _addressed(self, text: str) -> str:
         for address in self._addresses:
             if address in text:
@@ -244,6 +244,12 @@ class Judge:
         request = self.exchange.request
         body = read_content(request.headers, request.body)
         return "\n".join([unquote(request.target), *(value for _, value in request.headers), str(body.tree)])
+
+
+def _named_format(text: str) -> str | None:
+    """The format with, for a point in time, how it is spelt."""
+    instant = instant_of(text)
+    return f"{instant.kind} {instant.style}".strip() if instant else format_of(text)
 
 
 def _finite(number: float | Decimal) -> bool:

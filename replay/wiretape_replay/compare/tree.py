@@ -145,12 +145,12 @@ class TreeComparison:
 
     def difference(self, expected: JsonValue, actual: JsonValue, at: str, pointer: str) -> Difference:
         """The finding of two unequal scalars of one type."""
-        name = format_of(expected, window=None)
         message = f"was {said(expected)} and is now {said(actual)}"
-        if name and not self.judge.same_shape(expected, actual):
-            message = f"was a {name} like {said(expected)} and is now {said(actual)}"
-            return Difference(FindingClass.FORMAT, Part.BODY, pointer, at, expected, actual, message, breaking=True)
-        return Difference(FindingClass.VALUE, Part.BODY, pointer, at, expected, actual, message)
+        ours, theirs = self.judge.formats(expected, actual)
+        if ours is None or ours == theirs:
+            return Difference(FindingClass.VALUE, Part.BODY, pointer, at, expected, actual, message)
+        message = f"was {ours} like {said(expected)} and is now {theirs or 'something else'}: {said(actual)}"
+        return Difference(FindingClass.FORMAT, Part.BODY, pointer, at, expected, actual, message, breaking=True)
 
     def _find(
         self,
