@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from wiretape_capture.snapshot.exchange import Exchange
@@ -47,6 +48,9 @@ class Playback:
     errors: int = 0
     latest: float = 0.0
     """Most seconds by which a request was sent later than its schedule says."""
+    ended: str = ""
+    """Why nothing more is sent; empty while it makes sense."""
+    _given_up: asyncio.Event = field(default_factory=asyncio.Event)
     _began: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     async def run(self, sessions: Iterable[Sequence[Slot]], paced: bool) -> None:
@@ -65,11 +69,23 @@ class Playback:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
+    def give_up(self, why: str) -> None:
+        """Send nothing more: what is left is in error for this reason."""
+        self.ended = why
+        self._given_up.set()
+
+    async def _until(self, moment: float) -> None:
+        """Sleep until a time of the loop's clock, or until nothing more is sent."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(moment):
+                await self._given_up.wait()
+
     async def _session(self, slots: Sequence[Slot], order: Order, gate: asyncio.Semaphore, began: float) -> None:
         loop = asyncio.get_running_loop()
         for slot in slots:
             await order.wait(slot, self._earlier(slot.exchange))
-            await asyncio.sleep(began + slot.at - loop.time())
+            if slot.at:
+                await self._until(began + slot.at)
             async with gate:
                 if slot.at:
                     self.latest = max(self.latest, loop.time() - began - slot.at)
@@ -82,6 +98,9 @@ class Playback:
         return [producer for producer in self.producers(exchange.sequence) if self._began.get(producer, own) < own]
 
     async def _one(self, exchange: Exchange) -> Played:
+        if self.ended:
+            self.errors += 1
+            return Played(exchange, error=self.ended)
         values = self.values[exchange.sequence]
         producer = values.missing(exchange)
         if producer is not None and producer in self.played:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Ready
@@ -95,10 +95,20 @@ class Target:
         """Its `host:port`."""
         return urlsplit(self.url).netloc
 
+    async def gone(self) -> None:
+        """Return when the app's process has ended and nothing answers any more; never for an app that is not ours."""
+        if self.app is None:
+            await asyncio.Event().wait()
+            return
+        await self.app.wait()
+        parts = urlsplit(self.url)
+        await asyncio.sleep(CONNECT_PAUSE)
+        if await _refusal(parts.hostname or "", _port(parts)) is None:
+            await asyncio.Event().wait()  # it only started a server, which goes on
+
     async def obituary(self) -> str:
-        """How the app came to an end by itself, with its last words; empty while it runs."""
-        if self.app is None or self.app.running:
-            return ""
+        """How an app that is gone came to its end, with its last words."""
+        assert self.app is not None
         last = " | ".join(self.app.last_output()[-4:])
         return f"the app ended with status {await self.app.wait()} during the run; it last said: {last or 'nothing'}"
 
@@ -125,7 +135,9 @@ async def staged(spec: ReplaySpec, tell: Callable[[Event], None]) -> AsyncIterat
 async def _mock(spec: ReplaySpec, stack: AsyncExitStack) -> tuple[MockJob | None, Ready]:
     if spec.mock is None:
         return None, Ready()
-    journal = spec.mock.journal or await asyncio.to_thread(_private_journal, stack)
+    journal = spec.mock.journal
+    if journal is None:
+        journal = await asyncio.to_thread(_private_journal, stack)
     mock = await MockJob.start(spec.mock, journal)
     stack.push_async_callback(mock.stop)
     return mock, await mock.ready()
@@ -149,15 +161,19 @@ async def _reach(url: str, app: App | None) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname is None:
         raise UsageError(f"{url!r} is no http or https URL", "write it as http://127.0.0.1:8000")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     refusal: OSError | None = None
     for _ in range(CONNECT_TRIES if app is not None else 2):
-        refusal = await _refusal(parts.hostname, port)
+        refusal = await _refusal(parts.hostname, _port(parts))
         if refusal is None:
             return
         await asyncio.sleep(CONNECT_PAUSE)
-    why = os.strerror(refusal.errno).lower() if refusal and (refusal.errno or 0) > 0 else str(refusal)
+    number = refusal.errno if refusal is not None else None
+    why = os.strerror(number).lower() if number and number > 0 else str(refusal) or "it does not answer"
     raise WiretapeError(f"the target {url} cannot be reached: {why}", "start the app there, or correct the target")
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 async def _refusal(host: str, port: int) -> OSError | None:

@@ -1,0 +1,77 @@
+"""Turns what was played into results: each live response against its recorded exchange, read one at a time.
+
+Runs after the last response, so that comparing takes no time from the requests that are measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from wiretape_capture.snapshot.exchange import Exchange, Response
+from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_replay.bindings.live import LiveSession
+from wiretape_replay.compare.difference import Comparison
+from wiretape_replay.compare.findings import finding_ids
+from wiretape_replay.compare.noise import NoiseModel
+from wiretape_replay.compare.response import compare, no_response
+from wiretape_replay.engine.play import Played
+from wiretape_replay.engine.recording import in_full
+from wiretape_replay.formats import Window
+from wiretape_replay.verdict.model import ExchangeResult, Outcome
+
+
+@dataclass(slots=True)
+class Comparing:
+    """What comparison needs besides the responses, and what has come of it."""
+
+    tape: TapeReader
+    noise: NoiseModel
+    route: Callable[[Exchange], str]
+    sessions: Mapping[int, str]
+    values: Mapping[int, LiveSession]
+    started_ns: int
+    """When the live app was started, or the run where it was not ours to start."""
+    results: list[ExchangeResult] = field(default_factory=list)
+    compared: list[tuple[Exchange, str, Comparison]] = field(default_factory=list)
+    violations: dict[str, int] = field(default_factory=dict)
+    """Contract violations by route."""
+    without_trailers: int = 0
+
+    async def add(self, played: Played, live: Response | None) -> None:
+        """Compare one exchange."""
+        await asyncio.sleep(0)  # a stop request or a progress line may be waiting
+        route = self.route(played.exchange)
+        if played.blocked_by is not None:
+            self.results.append(self._result(played, route, Outcome.BLOCKED, None, ()))
+            return
+        comparison = no_response(played.error)
+        if live is not None:
+            comparison = await self._compared(played, live, route)
+        bare = played.exchange
+        self.compared.append((bare, route, comparison))
+        self.results.append(self._result(played, route, comparison.outcome, live, finding_ids(route, comparison)))
+
+    async def _compared(self, played: Played, live: Response, route: str) -> Comparison:
+        exchange = self._without_trailers(await in_full(self.tape, played.exchange))
+        return compare(
+            exchange, live, route=route, noise=self.noise, session=self.values[exchange.sequence],
+            live_window=Window(self.started_ns, played.ended_ns),
+        )  # fmt: skip
+
+    def _without_trailers(self, exchange: Exchange) -> Exchange:
+        """httpx shows no response trailers, so recorded ones have nothing to be compared with."""
+        if exchange.response is None or not exchange.response.trailers:
+            return exchange
+        self.without_trailers += 1
+        return exchange.model_copy(update={"response": exchange.response.model_copy(update={"trailers": ()})})
+
+    def _result(self, played: Played, route: str, outcome: Outcome, live: Response | None,
+                findings: tuple[str, ...]) -> ExchangeResult:  # fmt: skip
+        exchange = played.exchange
+        return ExchangeResult(
+            sequence=exchange.sequence, route=route, session=self.sessions[exchange.sequence], outcome=outcome,
+            expected_status=exchange.status, actual_status=str(live.status) if live else "", findings=findings,
+            latency_ms=played.latency_ms, error=played.error, blocked_by=played.blocked_by,
+        )  # fmt: skip

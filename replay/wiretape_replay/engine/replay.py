@@ -1,0 +1,258 @@
+"""One run from start to end: choose, start, play, compare, judge, write. The order of the parts, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from wiretape_capture.errors import UsageError
+from wiretape_capture.jobs.events import Emit
+from wiretape_capture.snapshot.exchange import Direction, Exchange
+from wiretape_capture.snapshot.search import Query
+from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_replay.bindings.live import LiveSession
+from wiretape_replay.bindings.plan import BindingPlan, find_bindings
+from wiretape_replay.compare.findings import collect
+from wiretape_replay.compare.noise import NoiseModel
+from wiretape_replay.engine.client import Client
+from wiretape_replay.engine.comparing import Comparing
+from wiretape_replay.engine.live_bodies import LiveResponses
+from wiretape_replay.engine.outbound import outbound_findings
+from wiretape_replay.engine.pacing import Slot, schedule, speed_of
+from wiretape_replay.engine.play import Playback, Played
+from wiretape_replay.engine.progress import Stage, telling
+from wiretape_replay.engine.recording import in_full, load_inbound
+from wiretape_replay.engine.selection import Selection, select
+from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.engine.summary import reproducing, response_times, route_summaries
+from wiretape_replay.engine.target import MockJob, Target, staged
+from wiretape_replay.routes import RouteTable
+from wiretape_replay.run_file import RunReader, write_run
+from wiretape_replay.sessions import assign_sessions
+from wiretape_replay.verdict.evals import Condition
+from wiretape_replay.verdict.judge import conditions, judge
+from wiretape_replay.verdict.metrics import count_outcomes
+from wiretape_replay.verdict.model import Counts, Finding, Run, Verdict
+
+LATE_SECONDS = 0.1
+"""From here on, a schedule that was not kept is told."""
+
+LAST_WORDS_SECONDS = 1.0
+"""After errors, how long the app has to turn out to be dead."""
+
+
+async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
+    """Replay a snapshot and write its run file; a run that was stopped is written too and says so."""
+    speed = speed_of(spec.timing)
+    asked = conditions(spec.fail_if, mocked=spec.mock is not None, has_baseline=spec.baseline is not None)
+    baseline = await _baseline(spec)
+    await asyncio.to_thread(_refuse_existing, spec)
+    async with AsyncExitStack() as stack:
+        tape = await stack.enter_async_context(await TapeReader.open(spec.tape))
+        live = stack.enter_context(LiveResponses(spec.run.parent))
+        plan = await _plan(tape, spec)
+        run = _Replay(spec, tape, live, plan, Stage("reading the snapshot", len(plan.selection.exchanges)))
+        async with telling(run.stage, emit):
+            await run.play(speed, emit, stop)
+            return await run.conclude(asked, baseline)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the recording says before anything is sent."""
+
+    inbound: list[Exchange]
+    bindings: BindingPlan
+    routes: RouteTable
+    sessions: dict[int, str]
+    selection: Selection
+
+    def route(self, exchange: Exchange) -> str:
+        return self.routes.route(exchange.command, exchange.request.target)
+
+
+async def _plan(tape: TapeReader, spec: ReplaySpec) -> _Plan:
+    inbound = await load_inbound(tape)
+    routes = RouteTable.infer((one.command, one.request.target) for one in inbound)
+    bindings = find_bindings(inbound)
+    selection = select(
+        inbound, sequences=spec.sequences, routes=spec.routes, producers=bindings.producers,
+        route=lambda one: routes.route(one.command, one.request.target),
+    )  # fmt: skip
+    return _Plan(inbound, bindings, routes, assign_sessions(inbound, bindings), selection)
+
+
+@dataclass(slots=True)
+class _Replay:
+    """The state of one run."""
+
+    spec: ReplaySpec
+    tape: TapeReader
+    live: LiveResponses
+    plan: _Plan
+    stage: Stage
+    started_ns: int = field(default_factory=time.time_ns)
+    target: str = ""
+    duration_ms: float = 0.0
+    playback: Playback | None = None
+    values: dict[int, LiveSession] = field(default_factory=dict)
+    mock: MockJob | None = None
+    stopped: str = ""
+    notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def played(self) -> list[Played]:
+        """What was sent, by sequence."""
+        return [one for _, one in sorted(self.playback.played.items())] if self.playback else []
+
+    async def play(self, speed: float | None, emit: Emit, stop: asyncio.Event) -> None:
+        """Start what is ours, send every chosen exchange, and stop it all again."""
+        self.target = self.spec.target or ""
+        self.notes += self.plan.selection.notes
+        chosen = self.plan.selection.exchanges
+        if not chosen:
+            return
+        self.stage.doing = "starting"
+        if not await _unless(stop, self._on_stage(speed, emit)):
+            self.stopped = f"stopped after {len(self.played)} of {len(chosen)} exchanges"
+        if self.mock is not None and self.mock.died:
+            self._doubt(self.mock.died)
+
+    async def _on_stage(self, speed: float | None, emit: Emit) -> None:
+        async with staged(self.spec, emit) as target:
+            self.target, self.mock = target.url, target.mock
+            client = Client(target.url, self.spec.timeout)
+            watch = asyncio.create_task(self._watch(target))
+            try:
+                await self._send_all(client, target, speed)
+                if target.app is not None and self.playback and self.playback.errors:
+                    await asyncio.wait({watch}, timeout=LAST_WORDS_SECONDS)
+            finally:
+                watch.cancel()
+                await client.close()
+
+    async def _watch(self, target: Target) -> None:
+        """An app that is gone answers nothing any more: what is left is not worth a timeout each."""
+        await target.gone()
+        obituary = await target.obituary()
+        self._doubt(obituary)
+        assert self.playback is not None
+        self.playback.give_up("the app has ended")
+
+    async def _send_all(self, client: Client, target: Target, speed: float | None) -> None:
+        sessions: dict[str, list[Slot]] = {}
+        values: dict[str, LiveSession] = {}
+        for slot in schedule(self.plan.selection.exchanges, speed):
+            name = self.plan.sessions[slot.exchange.sequence]
+            sessions.setdefault(name, []).append(slot)
+            shared = values.setdefault(name, LiveSession(self.plan.bindings, target=target.netloc))
+            self.values[slot.exchange.sequence] = shared
+        self.playback = Playback(
+            client, self.live, self.values, self.plan.bindings.producers, self.tape.body_chunks, self.spec.concurrency
+        )
+        self.stage.doing, self.stage.done = "replaying", lambda: len(self.played)
+        began = time.perf_counter()
+        try:
+            await self.playback.run(sessions.values(), paced=speed is not None)
+        finally:
+            self.duration_ms = (time.perf_counter() - began) * 1000
+        if self.playback.latest > LATE_SECONDS:
+            self.notes.append(f"requests were sent up to {self.playback.latest:.1f} s later than scheduled")
+
+    async def conclude(self, asked: Sequence[Condition], baseline: Run | None) -> Run:
+        """Compare, judge and write."""
+        self.stage.doing = "comparing"
+        comparing = self._comparing()
+        for one in self.played:
+            await comparing.add(one, self.live.get(one.exchange.sequence))
+        run = await self._run(comparing)
+        run = run.model_copy(update={
+            "verdict": judge(run, asked, baseline=baseline, stopped=self.stopped, doubts=self.doubts)
+        })  # fmt: skip
+        failed = {result.sequence for result in comparing.results if result.findings}
+        recorded = [one.exchange for one in self.played if one.exchange.sequence in failed]
+        await write_run(
+            self.spec.run, run, comparing.results, self.live, self.mock.answers if self.mock else (),
+            [await in_full(self.tape, exchange) for exchange in recorded],
+        )  # fmt: skip
+        return run
+
+    def _comparing(self) -> Comparing:
+        plan = self.plan
+        return Comparing(
+            self.tape, NoiseModel.learn(plan.inbound, plan.bindings, self.spec.noise, plan.routes),
+            plan.route, plan.sessions, self.values, self.started_ns,
+        )  # fmt: skip
+
+    async def _run(self, comparing: Comparing) -> Run:
+        info = await self.tape.info()
+        findings, suppressed = collect(
+            comparing.compared, target=self.target, reproduce=lambda some: reproducing(self.spec.command, some),
+            blocked={one.exchange.sequence: one.blocked_by for one in self.played if one.blocked_by is not None},
+        )  # fmt: skip
+        if comparing.without_trailers:
+            self.notes.append(f"trailers of {comparing.without_trailers} responses are not compared")
+        findings += await self._outbound()
+        return Run(
+            id=self.spec.run.stem, snapshot=info.name, snapshot_sha256=info.sha256, target=self.target,
+            started_ns=self.started_ns, duration_ms=self.duration_ms, counts=_counts(comparing),
+            verdict=Verdict(verdict="inconclusive", reason="not judged", findings=tuple(findings)),
+            latency=response_times(comparing.results), suppressed=tuple(suppressed), bindings=self._bindings(),
+            routes=route_summaries(comparing.results, {one.sequence: one for one in self.plan.inbound},
+                                   comparing.violations),
+            contract_violations=sum(comparing.violations.values()), notes=tuple(self.notes),
+            mock=self.mock.result.tally if self.mock and self.mock.result else None,
+            wiretape_version=version("wiretape"), command=self.spec.command,
+        )  # fmt: skip
+
+    async def _outbound(self) -> list[Finding]:
+        if self.mock is None or self.mock.result is None:
+            return []
+        heads = await self.tape.exchanges(Query(direction=Direction.OUTBOUND), max_body=0)
+        routes = RouteTable.infer((one.command, one.request.target) for one in heads)
+        whole = self.plan.selection.whole and not self.stopped
+        return outbound_findings(self.mock.result, self.mock.answers, routes.route, whole=whole)
+
+    def _bindings(self) -> int:
+        sent = {one.exchange.sequence for one in self.played if one.blocked_by is None}
+        return len({(edge.producer, edge.value) for edge in self.plan.bindings.edges
+                    if edge.producer in sent and edge.consumer in sent})  # fmt: skip
+
+    def _doubt(self, sentence: str) -> None:
+        self.notes.append(sentence)
+        self.doubts.append(sentence)
+
+
+def _counts(comparing: Comparing) -> Counts:
+    return count_outcomes(result.outcome for result in comparing.results)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Whether the work came to its end before it was asked to stop; then it is cancelled and cleans up."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        await working
+        return True
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+    return False
+
+
+async def _baseline(spec: ReplaySpec) -> Run | None:
+    if spec.baseline is None:
+        return None
+    async with await RunReader.open(spec.baseline) as reader:
+        return await reader.run()
+
+
+def _refuse_existing(spec: ReplaySpec) -> None:
+    if spec.run.exists():
+        raise UsageError(f"there is a run file {spec.run} already", "give the run another name")
