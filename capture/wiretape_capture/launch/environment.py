@@ -84,8 +84,8 @@ def _java(base: Mapping[str, str], port: int, truststore: Path) -> dict[str, str
         "http.proxyPort": str(port),
         "https.proxyHost": "127.0.0.1",
         "https.proxyPort": str(port),
-        # Replaces the default, which lets loopback pass by.
-        "http.nonProxyHosts": "|".join(METADATA_ADDRESSES[:2]),
+        # Empty: Java adds loopback to every other value. So cloud metadata cannot be excepted here.
+        "http.nonProxyHosts": "",
         "javax.net.ssl.trustStore": str(truststore),
         "javax.net.ssl.trustStorePassword": TRUSTSTORE_PASSWORD,
         "javax.net.ssl.trustStoreType": "PKCS12",
