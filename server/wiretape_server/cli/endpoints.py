@@ -45,8 +45,8 @@ def tell_recording(ready: Ready, spec: RecordSpec, files: JobFiles) -> None:
     rows = []
     if "inbound" in ready.endpoints:
         app = f"http://127.0.0.1:{spec.app_port}"
-        rows.append(("inbound", ready.endpoints["inbound"], f"send requests here instead of {app}"))
-    _say_rows([*rows, *_outbound_rows(ready.endpoints, spec.app, spec.maps, "recorded")])
+        rows.append(("send requests to", ready.endpoints["inbound"], f"instead of {app}"))
+    _say_rows([*rows, *_outbound_rows(ready.endpoints, spec.maps, "records what the app sends")])
     _say_environment(ready, spec.app, files)
     say("Ctrl-C ends the recording")
 
@@ -54,16 +54,14 @@ def tell_recording(ready: Ready, spec: RecordSpec, files: JobFiles) -> None:
 def tell_mock(ready: Ready, spec: MockSpec, files: JobFiles) -> None:
     """What to send where while the mock answers."""
     say(f"mocking {spec.tape.stem}")
-    _say_rows(_outbound_rows(ready.endpoints, spec.app, spec.maps, "answered"))
+    _say_rows(_outbound_rows(ready.endpoints, spec.maps, "answers what the app sends"))
     _say_environment(ready, spec.app, files)
     say("Ctrl-C ends the mock")
 
 
-def _outbound_rows(endpoints: Mapping[str, str], app: AppSpec | None, maps: tuple[ServiceMap, ...],
-                   done: str) -> list[tuple[str, str, str]]:  # fmt: skip
-    how = "the app knows" if app else "see below"
-    rows = [("proxy", endpoints["proxy"], f"outbound calls are {done} here; {how}")] if "proxy" in endpoints else []
-    return rows + [
+def _outbound_rows(endpoints: Mapping[str, str], maps: tuple[ServiceMap, ...], does: str) -> list[tuple[str, str, str]]:
+    proxy = [("outbound proxy", endpoints["proxy"], does)] if "proxy" in endpoints else []
+    return proxy + [
         (each.name, endpoints[f"map:{each.name}"], f"stands for {each.scheme}://{each.host}:{each.port}")
         for each in maps
         if f"map:{each.name}" in endpoints

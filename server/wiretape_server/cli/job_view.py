@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 TAIL_SECONDS = 0.1
+TAIL_BYTES = 1 << 20
+"""Longest line of the app that is passed on in one piece."""
 END_SECONDS = 5.0
 """How long a job may take to leave after its result or its error."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -103,23 +105,29 @@ class _Ending:
 
 
 async def _tail(path: Path, write: Callable[[str], None]) -> None:
-    """Pass on what is appended to `path`; what is left when the job has ended is written before this returns."""
+    """Pass on what is appended to `path`; cancelled, it writes what is left, also a last line without an end."""
     position, rest = 0, b""
-    while True:
-        try:
+    try:
+        while True:
             await asyncio.sleep(TAIL_SECONDS)
-        finally:
             position, rest = _pass_on(path, position, rest, write)
+    finally:
+        position, rest = _pass_on(path, position, rest, write)
+        if rest:
+            write(rest.decode("utf-8", "replace"))
 
 
 def _pass_on(path: Path, position: int, rest: bytes, write: Callable[[str], None]) -> tuple[int, bytes]:
     with suppress(FileNotFoundError), path.open("rb") as file:
         file.seek(position)
-        data = file.read()
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            write(line.decode("utf-8", "replace"))
-        return position + len(data), rest
+        while data := file.read(TAIL_BYTES):
+            position += len(data)
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                write(line.decode("utf-8", "replace"))
+            if len(rest) > TAIL_BYTES:
+                write(rest.decode("utf-8", "replace"))
+                rest = b""
     return position, rest
 
 
@@ -162,7 +170,8 @@ class Drawing:
             self._bar = self._stack.enter_context(_new_bar(with_end=event.total is not None))
             self._task = self._bar.add_task(self._doing, total=event.total, message="")
         assert self._task is not None
-        count = f"{event.done} {event.unit}" if event.total is None else f"{event.done}/{event.total} {event.unit}"
+        unit = event.unit.removesuffix("s") if (event.total or event.done) == 1 else event.unit
+        count = f"{event.done} {unit}" if event.total is None else f"{event.done}/{event.total} {unit}"
         self._bar.update(self._task, completed=event.done, total=event.total,
                          description=f"{self._doing} {count}", message=visible(event.message)[:60])  # fmt: skip
 

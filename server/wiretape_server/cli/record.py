@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ def command(name: str | None, as_json: bool) -> None:
     opens a port in front of it, and writes each request and response until Ctrl-C or until the app ends.
     """
     from wiretape_capture.proxy.spec import RecordResult
+    from wiretape_capture.snapshot.listing import delete_snapshot
     from wiretape_server.cli import endpoints, job_view
     from wiretape_server.workspace.specs import record_spec
 
@@ -54,6 +56,9 @@ def command(name: str | None, as_json: bool) -> None:
         app_output=None if ws.config.app.log else files.app,
     )
     result = RecordResult.model_validate(job_view.run("wiretape_capture.record", spec, view, log=files.job))
+    if not result.exchanges:
+        # An empty snapshot would be the newest one, which mock, replay and verify take by default.
+        asyncio.run(delete_snapshot(ws.snapshots_dir, result.name))
     if as_json:
         out_json(result)
     else:
@@ -67,10 +72,12 @@ def _tell(result: RecordResult) -> None:
     if result.summary:
         summary_table(result.summary)
         out()
-    out(f"snapshot {result.name}: {plural(result.exchanges, 'exchange')}"
-        f" ({result.inbound} inbound, {result.outbound} outbound)")  # fmt: skip
-    out(f"next: wiretape show {result.name}" if result.exchanges else
-        "nothing was recorded: send requests to the address shown above while recording")  # fmt: skip
+    if not result.exchanges:
+        out("no snapshot was kept, for nothing was recorded")
+        return
+    counts = f"({result.inbound} inbound, {result.outbound} outbound)"
+    out(f"snapshot {result.name}: {plural(result.exchanges, 'exchange')} {counts}")
+    out(f"next: wiretape show {result.name}")
 
 
 def summary_table(rows: tuple[CommandStats, ...]) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import re
+import select
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
+import termios
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +44,73 @@ def wiretape(tmp_path: Path) -> Run:
         )  # fmt: skip
 
     return run
+
+
+class Terminal:
+    """One `wiretape` on a pseudo-terminal of 80 columns."""
+
+    def __init__(self, arguments: tuple[str, ...], cwd: Path, extra: dict[str, str]) -> None:
+        self._screen, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            [WIRETAPE, *arguments], cwd=cwd, env=environment(TERM="xterm", **extra), stdin=slave, stdout=slave,
+            stderr=slave, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(slave)
+        self.output = ""
+
+    def wait_for(self, text: str, seconds: float = 30.0) -> None:
+        """Read until `text` has been shown."""
+        end = time.monotonic() + seconds
+        while text not in self.output:
+            assert time.monotonic() < end, f"{text!r} was never shown:\n{self.output}"
+            assert self._read(), f"it ended without showing {text!r}:\n{self.output}"
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        os.write(self._screen, b"\x03")
+
+    def finish(self) -> int:
+        """Read all there is and give the exit code."""
+        while self._read():
+            pass
+        return self.process.wait(30)
+
+    @property
+    def lines(self) -> list[str]:
+        """What was shown, without control sequences; a line that was drawn again counts once for each time."""
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.output)
+        return [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._screen], [], [], 30)
+        assert ready, f"nothing was shown for 30 s:\n{self.output}"
+        try:
+            data = os.read(self._screen, 65536)
+        except OSError:  # EIO: the other side is closed
+            return False
+        self.output += data.decode()
+        return bool(data)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        os.close(self._screen)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Start `wiretape ARGUMENTS` on a terminal."""
+    opened: list[Terminal] = []
+
+    def start(*arguments: str, **extra: str) -> Terminal:
+        opened.append(Terminal(arguments, tmp_path, extra))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()
 
 
 def exchange(sequence: int, direction: Direction, command: str, location: str, status: int, body: bytes) -> Exchange:
