@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Awaitable, Callable
@@ -31,7 +30,7 @@ def run_job[S: BaseModel](name: str, spec_type: type[S], main: JobMain[S]) -> in
     emit = _emitter(_claim_stdout())
     emit(Started(job=name, pid=os.getpid()))
     try:
-        spec = spec_type.model_validate_json(sys.stdin.buffer.readline())
+        spec = spec_type.model_validate_json(_line_of_stdin())
         result = uvloop.run(_supervise(spec, main, emit))
     except WiretapeError as error:
         emit(Failed(problem=error.problem, hint=error.hint, exit_code=error.exit_code))
@@ -64,6 +63,14 @@ def _emitter(out: BinaryIO) -> Emit:
     return emit
 
 
+def _line_of_stdin() -> bytes:
+    """The next line, empty at the end. Unbuffered: a thread inside `sys.stdin` makes the interpreter abort at exit."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
+    return line
+
+
 async def _supervise[S: BaseModel](spec: S, main: JobMain[S], emit: Emit) -> BaseModel:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -74,7 +81,7 @@ async def _supervise[S: BaseModel](spec: S, main: JobMain[S], emit: Emit) -> Bas
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    for line in sys.stdin.buffer:
+    while line := _line_of_stdin():
         if line.strip() == b"stop":
             break
     with suppress(RuntimeError):  # the loop has ended by itself
