@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
-from mock_kit import JSON, answer, body_of, call, exchange_bytes, serving
+from mock_kit import JSON, answer, body_of, call, exchange_bytes, serving, write_tape
 
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Finished, Ready
@@ -69,10 +69,8 @@ async def test_an_untrusting_client_is_told_of(tmp_path: Path) -> None:
         async with httpx.AsyncClient(proxy=mock.proxy, trust_env=False) as http:
             with pytest.raises(httpx.ConnectError):
                 await http.get("https://secure.example.com/a")
-        async with asyncio.timeout(5):
-            while not mock.notices:
-                await asyncio.sleep(0)
-    assert "a client refused TLS for secure.example.com:443" in mock.notices[0]
+        await mock.noticed()
+    assert mock.notices[0].startswith("a client broke off TLS for secure.example.com:443 (")
 
 
 async def test_connect_may_carry_plain_http(tmp_path: Path) -> None:
@@ -227,10 +225,11 @@ async def test_a_live_id_comes_back_in_the_answer(tmp_path: Path) -> None:
     ("connection reset by peer", httpx.ReadError), ("the server closed", httpx.RemoteProtocolError),
 ])  # fmt: skip
 async def test_recorded_failures_happen_again(tmp_path: Path, error: str, raised: type[Exception]) -> None:
-    async with serving(tmp_path, [call(1, "GET", "/a", None, error=error)]) as mock:
-        async with client(mock.proxy, tmp_path) as http:
-            with pytest.raises(raised):
-                await http.get(f"{API}/a")
+    recorded = [call(1, "GET", "/a", None, error=error)]
+    async with serving(tmp_path, recorded) as mock, client(mock.proxy, tmp_path) as http:
+        with pytest.raises(raised):
+            await http.get(f"{API}/a")
+        await mock.end()
     assert [(line.tier, line.sequence, line.status) for line in mock.answers()] == [("exact", 1, "")]
 
 
@@ -308,8 +307,6 @@ async def test_the_app_runs_in_the_mocks_environment_and_ends_it(tmp_path: Path)
 
 
 async def test_curl_through_the_job(tmp_path: Path) -> None:
-    from mock_kit import write_tape
-
     tape = await write_tape(tmp_path / "shop.tape", [
         call(1, "GET", "/a", answer(200, b"one", ())),
         call(2, "GET", "/a", answer(200, b"two", ()), service="secure.example.com:443", scheme="https"),

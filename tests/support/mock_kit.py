@@ -15,7 +15,7 @@ import orjson
 from wiretape_capture.jobs.events import Event, Notice, Ready
 from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Headers, Request, Response
 from wiretape_capture.snapshot.tape_writer import TapeWriter
-from wiretape_replay.mock.connection import Seconds
+from wiretape_replay.mock.conversation import Seconds
 from wiretape_replay.mock.serve import serve_mock
 from wiretape_replay.mock.spec import MockAnswer, MockResult, MockSpec
 
@@ -65,6 +65,7 @@ class Served:
     stop: asyncio.Event
     task: asyncio.Task[MockResult]
     journal: Path
+    notice: asyncio.Event
 
     @property
     def proxy(self) -> str:
@@ -77,6 +78,10 @@ class Served:
     @property
     def notices(self) -> list[str]:
         return [event.message for event in self.events if isinstance(event, Notice)]
+
+    async def noticed(self) -> None:
+        """Wait for the first notice."""
+        await asyncio.wait_for(self.notice.wait(), 10)
 
     async def end(self) -> MockResult:
         self.stop.set()
@@ -93,12 +98,14 @@ async def serving(folder: Path, exchanges: Sequence[Exchange], *, seconds: Secon
     journal = folder / "journal.jsonl"
     spec = MockSpec(tape=tape, ca_dir=folder / "ca", journal=journal, **more)
     events: list[Event] = []
-    is_ready = asyncio.Event()
+    is_ready, notice = asyncio.Event(), asyncio.Event()
 
     def emit(event: Event) -> None:
         events.append(event)
         if isinstance(event, Ready):
             is_ready.set()
+        if isinstance(event, Notice):
+            notice.set()
 
     stop = asyncio.Event()
     task = asyncio.create_task(serve_mock(spec, emit, stop, seconds))
@@ -109,7 +116,7 @@ async def serving(folder: Path, exchanges: Sequence[Exchange], *, seconds: Secon
         task.result()
     ready = next(event for event in events if isinstance(event, Ready))
     try:
-        yield Served(ready, events, stop, task, journal)
+        yield Served(ready, events, stop, task, journal, notice)
     finally:
         stop.set()
         await asyncio.wait_for(task, 10)

@@ -16,6 +16,8 @@ from wiretape_replay.leaves import walk
 
 BODY_LIMIT = 1 << 20
 """Bytes; a longer body is compared as bytes by its hash and has no leaves."""
+DECODED_LIMIT = 8 << 20
+"""Bytes; a body that decodes to more is compared as it was sent."""
 LEAF_LIMIT = 2_000
 """A body with more leaves is compared as a whole."""
 TEXT_LIMIT = 64 << 10
@@ -44,7 +46,7 @@ def content_of(headers: Headers, body: Body) -> Content:
     if body.data is None or body.size > BODY_LIMIT:
         return Content(_digest("sha256", body.sha256.encode()))
     try:
-        data = decode_content(headers, body.data)
+        data = decode_content(headers, body.data, limit=DECODED_LIMIT)
     except ValueError:
         return Content(_digest("raw", body.data))
     kind = media_type(headers)
@@ -65,15 +67,15 @@ def _structured(kind: str, headers: Headers, data: bytes) -> Content | None:
 def _json(data: bytes) -> Content | None:
     try:
         value: JsonValue = json.loads(data) if _LONG_NUMBER.search(data) else orjson.loads(data)
-    except ValueError:
+        return _tree(value)
+    except (ValueError, RecursionError):
         return None
-    return _tree(value)
 
 
 def _json_lines(data: bytes) -> Content | None:
     try:
         return _tree([orjson.loads(line) for line in data.splitlines() if line.strip()])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

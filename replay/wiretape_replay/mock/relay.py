@@ -15,23 +15,30 @@ from wiretape_replay.mock.origin import Origin
 CONNECT_SECONDS = 10.0
 QUEUE_LIMIT = 256 * 1024
 """Bytes waiting for the upstream; beyond it the client is not read."""
+_PIECE = 64 * 1024
 _HOP_BY_HOP = frozenset({"connection", "proxy-connection", "keep-alive", "proxy-authorization", "upgrade"})
 
 
 class Relay:
     """One connection to an allowed host, fed by a client's connection."""
 
-    def __init__(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, send: Callable[[bytes], Awaitable[None]], on_drain: Callable[[], None]) -> None:
         self._send = send
+        self._on_drain = on_drain
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._waiting = 0
-        self.first = b""
-        """The first bytes that came back."""
+        self._first = b""
 
     @property
     def full(self) -> bool:
         """Whether the client should wait."""
         return self._waiting > QUEUE_LIMIT
+
+    @property
+    def status(self) -> str:
+        """The status code that came back, if what came back was HTTP."""
+        words = self._first.split(b" ", 2)
+        return words[1].decode("latin-1")[:3] if self._first.startswith(b"HTTP/") and len(words) > 1 else ""
 
     def put(self, data: bytes) -> None:
         """Queue bytes for the upstream."""
@@ -42,19 +49,17 @@ class Relay:
         """The client sends no more."""
         self._queue.put_nowait(None)
 
-    async def run(self, origin: Origin, *, tls: bool, on_drain: Callable[[], None],
-                  on_open: Callable[[], None] | None = None) -> None:  # fmt: skip
-        """Dial and carry bytes both ways until the upstream closes; raises OSError when it cannot be reached."""
+    async def run(self, origin: Origin, *, tls: bool, greeting: bytes) -> None:
+        """Dial, greet the client, and carry bytes both ways until the upstream closes; OSError when that fails."""
         host, port = split_authority(origin.authority, 443 if tls else 80)
         context = ssl.create_default_context() if tls else None
         async with asyncio.timeout(CONNECT_SECONDS):
             reader, writer = await asyncio.open_connection(host, port, ssl=context)
-        if on_open is not None:
-            on_open()
-        upward = asyncio.create_task(self._upward(writer, on_drain))
+        upward = asyncio.create_task(self._upward(writer))
         try:
-            while data := await reader.read(64 * 1024):
-                self.first = self.first or data[:64]
+            await self._send(greeting)
+            while data := await reader.read(_PIECE):
+                self._first = self._first or data[:64]
                 await self._send(data)
         finally:
             upward.cancel()
@@ -62,12 +67,13 @@ class Relay:
             with suppress(OSError, asyncio.CancelledError):
                 await upward
 
-    async def _upward(self, writer: asyncio.StreamWriter, on_drain: Callable[[], None]) -> None:
+    async def _upward(self, writer: asyncio.StreamWriter) -> None:
         while (data := await self._queue.get()) is not None:
             writer.write(data)
             await writer.drain()
             self._waiting -= len(data)
-            on_drain()
+            if not self.full:
+                self._on_drain()
         if writer.can_write_eof():
             writer.write_eof()
 

@@ -1,0 +1,69 @@
+"""The mock's open ports and what looks after their connections. It answers nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from wiretape_capture.errors import WiretapeError
+from wiretape_capture.launch.spec import ServiceMap
+from wiretape_replay.mock.connection import Connection
+from wiretape_replay.mock.conversation import House
+from wiretape_replay.mock.origin import PROXY, Origin, mapped
+
+HOST = "127.0.0.1"
+BACKLOG = 1024
+SWEEP_SECONDS = 0.25
+
+
+@asynccontextmanager
+async def listening(house: House, proxy_port: int, maps: Iterable[ServiceMap],
+                    on_sweep: Callable[[], None]) -> AsyncIterator[dict[str, str]]:  # fmt: skip
+    """Open the proxy and the maps; yields URL by role. `on_sweep` is called a few times a second."""
+    connections: set[Connection] = set()
+    async with AsyncExitStack() as stack:
+        endpoints = {
+            "proxy": await stack.enter_async_context(_port(house, connections, PROXY, proxy_port, "the proxy"))
+        }
+        for each in maps:
+            port = _port(house, connections, mapped(each), each.listen, f"map '{each.name}'")
+            endpoints[f"map:{each.name}"] = await stack.enter_async_context(port)
+        stack.callback(_abort_all, connections)
+        sweep = asyncio.create_task(_sweep(house, connections, on_sweep))
+        stack.callback(sweep.cancel)
+        yield endpoints
+
+
+@asynccontextmanager
+async def _port(house: House, connections: set[Connection], origin: Origin, port: int,
+                role: str) -> AsyncIterator[str]:  # fmt: skip
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(lambda: Connection(house, connections, origin), HOST, port, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise WiretapeError(f"port {port} for {role} cannot be opened: {reason}",
+                            "stop what listens there or choose another port") from error  # fmt: skip
+    try:
+        yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def _abort_all(connections: set[Connection]) -> None:
+    for connection in list(connections):
+        connection.abort()
+
+
+async def _sweep(house: House, connections: set[Connection], on_sweep: Callable[[], None]) -> None:
+    """Give up half-sent requests and write the journal."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        now = loop.time()
+        for connection in list(connections):
+            connection.expire(now)
+        await house.desk.journal.flush()
+        on_sweep()
