@@ -13,7 +13,7 @@ from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.proxy.spec import RecordSpec
 from wiretape_replay.mock.spec import MockSpec
 from wiretape_server.cli.table import pad
-from wiretape_server.cli.terminal import say
+from wiretape_server.cli.terminal import near, say
 from wiretape_server.workspace.names import dated_name
 from wiretape_server.workspace.workspace import Workspace
 
@@ -81,4 +81,4 @@ def _say_environment(ready: Ready, app: AppSpec | None, files: JobFiles) -> None
         return
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(ready.environment.items())]
     files.environment.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    say(f"start the app in a shell with these variables: . {shlex.quote(str(files.environment))}")
+    say(f"start the app in a shell with these variables: . {shlex.quote(near(files.environment))}")

@@ -10,7 +10,7 @@ import click
 from wiretape_server.cli.app_flags import APP, MOCK, MOCK_PORT, add
 from wiretape_server.cli.command import Command, json_option, open_workspace, setting, snapshot_argument
 from wiretape_server.cli.table import visible
-from wiretape_server.cli.terminal import out, out_json, plural, say
+from wiretape_server.cli.terminal import near, out, out_json, plural, say
 
 if TYPE_CHECKING:
     from wiretape_replay.mock.spec import Candidate, MockAnswer, MockResult
@@ -55,7 +55,7 @@ def command(as_json: bool) -> None:
     else:
         for line in result_lines(result):
             out(line)
-        out(f"journal: {files.journal}")
+        out(f"journal: {near(files.journal)}")
     click.get_current_context().exit(_exit_code(result))
 
 
@@ -82,16 +82,16 @@ UNUSED_SHOWN = 10
 
 def _miss_lines(miss: MockAnswer) -> list[str]:
     lines = [f"missed: {visible(f'{miss.command} {miss.service}{miss.location}')}"]
-    for near in miss.closest:
-        lines += _near_lines(near)
+    for candidate in miss.closest:
+        lines += _near_lines(candidate)
     return lines if miss.closest else [*lines, "  nothing recorded is near it"]
 
 
-def _near_lines(near: Candidate) -> list[str]:
-    lines = [f"  closest: exchange {near.sequence}, {visible(f'{near.command} {near.location}')}"]
-    return lines + [
+def _near_lines(candidate: Candidate) -> list[str]:
+    place = visible(f"{candidate.command} {candidate.location}")
+    return [f"  closest: exchange {candidate.sequence}, {place}"] + [
         f"    {visible(leaf.where)}: recorded {_leaf(leaf.recorded)}, came {_leaf(leaf.live)}"
-        for leaf in near.differences
+        for leaf in candidate.differences
     ]
 
 

@@ -15,7 +15,7 @@ from wiretape_replay.verdict.evals import parse
 from wiretape_replay.verdict.model import Run
 from wiretape_server.cli import endpoints, job_view
 from wiretape_server.cli.command import open_workspace
-from wiretape_server.cli.terminal import out, out_json, say
+from wiretape_server.cli.terminal import near, out, out_json, say
 from wiretape_server.workspace.specs import replay_spec
 
 COLOURS = {" ✔": "green", " ✖": "red", " ?": "yellow", " ▲": "yellow"}
@@ -30,7 +30,7 @@ def run_replay(*, verify: bool, as_json: bool) -> None:
     now = datetime.now(UTC)
     files = endpoints.job_files(ws, "verify" if verify else "replay", now)
     spec = replay_spec(ws, now=now, verify=verify, log=files.app, command=f"wiretape {shlex.join(sys.argv[1:])}")
-    say(_opening(spec))
+    _tell_opening(spec)
     view = job_view.View(on_ready=lambda ready: _tell_target(ready, spec), doing="replaying")
     run = Run.model_validate(job_view.run("wiretape_replay.engine", spec, view, log=files.job))
     if as_json:
@@ -47,13 +47,10 @@ def coloured(line: str) -> str:
     return click.style(line[:2], fg=colour, bold=True) + line[2:] if colour else line
 
 
-def _opening(spec: ReplaySpec) -> str:
-    parts = [f"replaying {spec.tape.stem}"]
-    if spec.app is not None:
-        parts.append(f"starting the app (its output: {spec.app.log})")
-    if spec.mock is not None:
-        parts.append("services mocked")
-    return ", ".join(parts)
+def _tell_opening(spec: ReplaySpec) -> None:
+    say(f"replaying {spec.tape.stem}" + ("" if spec.mock is None else ", its services mocked"))
+    if spec.app is not None and spec.app.log is not None:
+        say(f"the app's output goes to {near(spec.app.log)}")
 
 
 def _tell_target(ready: Ready, spec: ReplaySpec) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -51,6 +52,11 @@ def width() -> int | None:
 def colourful(stream: IO[str]) -> bool:
     """Whether colours are wanted on `stream` (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def near(path: Path) -> str:
+    """A path as short as it can be pasted here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def moment(ns: int) -> str:

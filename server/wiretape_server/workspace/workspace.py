@@ -15,6 +15,9 @@ from wiretape_server.workspace.names import dated_name
 
 DATA_DIR = ".wiretape"
 
+JOB_FILES = 400
+"""Logs and journals kept in `jobs/`: those of about a hundred jobs."""
+
 GITIGNORE = """\
 # Written by wiretape. Recordings hold real traffic and ca/ holds a private key.
 # To share snapshots with your team, take out the line that names them.
@@ -83,9 +86,16 @@ class Workspace:
             ignore = self.data_dir / ".gitignore"
             if not ignore.exists():
                 ignore.write_text(GITIGNORE, encoding="utf-8")
+            self._tidy_jobs()
         except OSError as error:
             raise WiretapeError(f"{self.data_dir} cannot be written ({error.strerror})",
                                 "run wiretape in a directory that you may write to") from None  # fmt: skip
+
+    def _tidy_jobs(self) -> None:
+        """Keep the newest logs and journals only; those of running jobs are among them."""
+        files = sorted(self.jobs_dir.iterdir(), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        for file in files[JOB_FILES:]:
+            file.unlink(missing_ok=True)
 
     def snapshot_path(self, name: str) -> Path:
         """The file of the snapshot called `name`, whether it exists or not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from wiretape_capture.errors import UsageError
 from wiretape_server.workspace.names import name_from, nearest
-from wiretape_server.workspace.workspace import Workspace
+from wiretape_server.workspace.workspace import JOB_FILES, Workspace
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -72,3 +73,14 @@ def test_a_name_is_made_from_any_file_stem() -> None:
 def test_the_nearest_word_is_found() -> None:
     assert nearest("chekout", ["login", "checkout"]) == "checkout"
     assert nearest("zzz", ["login"]) is None
+
+
+def test_only_the_newest_job_files_are_kept(tmp_path: Path) -> None:
+    ws = Workspace(tmp_path)
+    ws.create()
+    for number in range(JOB_FILES + 5):
+        file = ws.jobs_dir / f"{number}.log"
+        file.touch()
+        os.utime(file, (number, number))
+    ws.create()
+    assert {int(file.stem) for file in ws.jobs_dir.iterdir()} == set(range(5, JOB_FILES + 5))
