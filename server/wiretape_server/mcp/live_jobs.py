@@ -29,10 +29,11 @@ SHUTDOWN_GRACE = 5.0
 class LiveJob:
     """One job, what it last said, and how it ended."""
 
-    def __init__(self, kind: Kind, name: str, job: Job) -> None:
+    def __init__(self, kind: Kind, name: str, job: Job, log: Path) -> None:
         self.kind = kind
         self.name = name
         self.job = job
+        self.log = log
         self.ready: Ready | None = None
         self.progress: Progress | None = None
         self.notices: deque[str] = deque(maxlen=20)
@@ -97,8 +98,12 @@ class LiveJob:
         """The result of a job that ended; raises the job's own error."""
         if self.result is not None:
             return self.result
-        raise failure(self.failed or Failed(problem=f"{self.kind} {self.name!r} was stopped before it had a result",
-                                            hint="start it again"))  # fmt: skip
+        failed = self.failed or Failed(problem=f"{self.kind} {self.name!r} was stopped before it had a result",
+                                       hint="start it again")  # fmt: skip
+        if failed.exit_code != UsageError.exit_code and self.log.exists() and self.log.stat().st_size:
+            hint = f"{failed.hint} (log: {Path(*self.log.parts[-3:])})".lstrip()
+            failed = failed.model_copy(update={"hint": hint})
+        raise failure(failed)
 
 
 class LiveJobs:
@@ -124,7 +129,7 @@ class LiveJobs:
         if len(running) >= MOST_RUNNING:
             names = ", ".join(f"{live.kind} {live.name}" for live in running)
             raise WiretapeError(f"{len(running)} jobs are running ({names})", "stop one before starting another")
-        live = LiveJob(kind, name, await Job.start(MODULES[kind], spec, log=log))
+        live = LiveJob(kind, name, await Job.start(MODULES[kind], spec, log=log), log)
         self._jobs[(kind, name)] = live
         self._forget_oldest()
         self._tasks.create_task(live.follow())
