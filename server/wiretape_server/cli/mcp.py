@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from wiretape_capture.errors import WiretapeError
 from wiretape_server.cli.app_flags import add
-from wiretape_server.cli.command import PORT, Command, open_workspace, setting
+from wiretape_server.cli.command import PORT, Command, open_workspace, setting, settings_given
+
+if TYPE_CHECKING:
+    from wiretape_server.workspace.config import McpConfig
 
 FLAGS = (
     setting("mcp.transport", "--stdio", flag_value="stdio", help="Serve on stdin and stdout (default)"),
@@ -33,7 +38,7 @@ def command() -> None:
     from wiretape_server.mcp.main import serve
     from wiretape_server.mcp.options import ServeOptions
 
-    mcp = open_workspace().config.mcp
+    mcp = _settings()
     code = serve(
         ServeOptions(
             transport=mcp.transport,
@@ -47,3 +52,13 @@ def command() -> None:
         )
     )
     click.get_current_context().exit(code)
+
+
+def _settings() -> McpConfig:
+    """A wiretape.toml with a mistake must not leave an agent without tools: each of them says what is wrong with it."""
+    from wiretape_server.workspace.config import Config
+
+    try:
+        return open_workspace().config.mcp
+    except WiretapeError:
+        return Config().with_settings(settings_given()).mcp
