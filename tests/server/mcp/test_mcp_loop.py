@@ -59,7 +59,8 @@ def text(result: CallToolResult) -> str:
 def fields(result: CallToolResult) -> dict[str, Any]:
     assert not result.is_error, text(result)
     assert result.structured_content is not None
-    return result.structured_content
+    found: dict[str, Any] = result.structured_content
+    return found
 
 
 class Shop:
@@ -153,10 +154,10 @@ async def test_an_agent_mends_what_it_broke(connect: Connect, shop: Shop) -> Non
 async def test_a_long_run_reports_progress_goes_on_and_can_be_polled(stdio: Connect, shop: Shop) -> None:
     told: list[float] = []
 
-    async def progress(value: float, total: float | None, message: str | None) -> None:
-        told.append(value)
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
+        told.append(progress)
         assert message
-        assert total is None or total >= value
+        assert total is None or total >= progress
 
     async with stdio(shop.root) as client:
         await record(client, shop)
