@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -61,6 +62,7 @@ def name_words(name: str) -> list[str]:
     return [word for word in re.split(r"[^a-z0-9]+", _CAMEL.sub("_", name).lower()) if word]
 
 
+@lru_cache(4096)
 def is_id_name(name: str) -> bool:
     """Whether a field of this name holds an identifier."""
     words = name_words(name)
@@ -84,8 +86,12 @@ def is_distinctive(text: str) -> bool:
 
 def body_token(pointer: str, value: JsonValue, path: str) -> Token | None:
     """The token of a body leaf, or None for a value that nothing can be carried on from."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
     keys = split(pointer)
     name = next((key for key in reversed(keys) if not key.isdecimal()), "")
+    if not (is_id_name(name) or (isinstance(value, str) and is_distinctive(value))):
+        return None  # most leaves of most bodies: finding their nouns costs more than all the rest
     return token(Place("body", pointer), name, value, nouns_of(name, keys, path))
 
 
@@ -121,6 +127,7 @@ def nouns_of(name: str, keys: list[str], path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([noun for noun in (by_path, *named) if noun]))
 
 
+@lru_cache(4096)
 def path_noun(path: str) -> str:
     """The resource that a path is about: `order` for `/api/orders/17`."""
     words = [segment for segment in path.split("/") if segment and not is_identifier(segment)]
