@@ -33,11 +33,21 @@ class Comparing:
     values: Mapping[int, LiveSession]
     started_ns: int
     """When the live app was started, or the run where it was not ours to start."""
+    learned: frozenset[int]
+    """Exchanges whose answers were read while later ones waited for them."""
     results: list[ExchangeResult] = field(default_factory=list)
     compared: list[tuple[Exchange, str, Comparison]] = field(default_factory=list)
     violations: dict[str, int] = field(default_factory=dict)
     """Contract violations by route."""
     without_trailers: int = 0
+
+    async def learn(self, played: Played, live: Mapping[int, Response]) -> None:
+        """Learn what recorded values became; before any response is compared, since they turn up in earlier ones."""
+        sequence = played.exchange.sequence
+        if sequence in live and sequence not in self.learned:
+            await asyncio.sleep(0)
+            exchange = await in_full(self.tape, played.exchange)
+            self.values[sequence].observe(exchange, live[sequence])
 
     async def add(self, played: Played, live: Response | None) -> None:
         """Compare one exchange."""

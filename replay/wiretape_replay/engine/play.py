@@ -42,6 +42,8 @@ class Playback:
     values: Mapping[int, LiveSession]
     """What recorded values have become, by exchange; exchanges that share values share it."""
     producers: Callable[[int], Iterable[int]]
+    needed: frozenset[int]
+    """Exchanges whose answers hold values for later requests: reading all others can wait until they are compared."""
     body_chunks: BodyChunks
     concurrency: int
     played: dict[int, Played] = field(default_factory=dict)
@@ -110,7 +112,8 @@ class Playback:
         if answer.response is None:
             self.errors += 1
             return Played(exchange, error=answer.error)
-        values.observe(exchange, answer.response)
+        if exchange.sequence in self.needed:
+            values.observe(exchange, answer.response)
         self.live.put(exchange.sequence, answer.response)
         return Played(exchange, ended_ns, answer.latency_ms)
 

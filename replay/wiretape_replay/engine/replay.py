@@ -58,7 +58,7 @@ async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
         run = _Replay(spec, tape, live, plan, Stage("reading the snapshot", len(plan.selection.exchanges)))
         async with telling(run.stage, emit):
             await run.play(speed, emit, stop)
-            return await run.conclude(asked, baseline)
+            return await run.conclude(asked, baseline, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,13 @@ class _Plan:
     sessions: dict[int, str]
     selection: Selection
 
+    @property
+    def needed(self) -> frozenset[int]:
+        """Exchanges whose answers hold values for later requests."""
+        return frozenset(edge.producer for edge in self.bindings.edges)
+
     def route(self, exchange: Exchange) -> str:
+        """The route's name."""
         return self.routes.route(exchange.command, exchange.request.target)
 
 
@@ -153,8 +159,9 @@ class _Replay:
             shared = values.setdefault(name, LiveSession(self.plan.bindings, target=target.netloc))
             self.values[slot.exchange.sequence] = shared
         self.playback = Playback(
-            client, self.live, self.values, self.plan.bindings.producers, self.tape.body_chunks, self.spec.concurrency
-        )
+            client, self.live, self.values, self.plan.bindings.producers,
+            self.plan.needed, self.tape.body_chunks, self.spec.concurrency,
+        )  # fmt: skip
         self.stage.doing, self.stage.done = "replaying", lambda: len(self.played)
         began = time.perf_counter()
         try:
@@ -164,11 +171,16 @@ class _Replay:
         if self.playback.latest > LATE_SECONDS:
             self.notes.append(f"requests were sent up to {self.playback.latest:.1f} s later than scheduled")
 
-    async def conclude(self, asked: Sequence[Condition], baseline: Run | None) -> Run:
+    async def conclude(self, asked: Sequence[Condition], baseline: Run | None, stop: asyncio.Event) -> Run:
         """Compare, judge and write."""
         self.stage.doing = "comparing"
         comparing = self._comparing()
         for one in self.played:
+            await comparing.learn(one, self.live)
+        for done, one in enumerate(self.played):
+            if stop.is_set() and not self.stopped:
+                self.stopped = f"stopped while comparing, after {done} of {len(self.played)} exchanges"
+                break
             await comparing.add(one, self.live.get(one.exchange.sequence))
         run = await self._run(comparing)
         run = run.model_copy(update={
@@ -186,7 +198,7 @@ class _Replay:
         plan = self.plan
         return Comparing(
             self.tape, NoiseModel.learn(plan.inbound, plan.bindings, self.spec.noise, plan.routes),
-            plan.route, plan.sessions, self.values, self.started_ns,
+            plan.route, plan.sessions, self.values, self.started_ns, plan.needed,
         )  # fmt: skip
 
     async def _run(self, comparing: Comparing) -> Run:
