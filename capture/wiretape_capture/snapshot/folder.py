@@ -152,9 +152,7 @@ async def _import_body(directory: Path, side: str, headers: Headers, complete: b
     data = await asyncio.to_thread(found[0].read_bytes)
     shown = directory / f"{side}.pretty.json"
     if shown.exists() and _read(shown) != pretty(headers, data):
-        raise ValueError(
-            f"{shown.name} shows something else than {found[0].name}; edit that one and delete {shown.name}"
-        )
+        raise ValueError(f"{shown.name} does not show {found[0].name}; edit the body and delete {shown.name}")
     return body_of(data, complete=complete)
 
 

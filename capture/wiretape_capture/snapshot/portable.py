@@ -33,11 +33,12 @@ type Facts = dict[str, JsonValue]
 
 
 def facts(exchange: Exchange) -> Facts:
-    """What the messages themselves do not say; empty texts and what follows from the messages are left out."""
+    """What the messages themselves do not say; defaults and what follows from the messages are left out."""
     plain = {name: getattr(exchange, name) for name in _PLAIN}
     derived = _derived(exchange.request, exchange.response)
     different = {name: getattr(exchange, name) for name, value in derived.items() if getattr(exchange, name) != value}
-    return {name: value for name, value in plain.items() if value != ""} | different
+    fields = Exchange.model_fields
+    return {name: value for name, value in plain.items() if value != fields[name].default} | different
 
 
 def exchange_of(facts: Mapping[str, Any], request: Request, response: Response | None,

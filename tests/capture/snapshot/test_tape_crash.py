@@ -30,7 +30,9 @@ def made(number, body):
                     started_ns=number, duration_us=1, request=Request(method="GET", target="/"),
                     response=Response(status=200, body=body))
 """
-RECORD_FOREVER = PRELUDE + """
+RECORD_FOREVER = (
+    PRELUDE
+    + """
 async def main():
     tape = await TapeWriter.create(path, name="a", created_ns=1)
     number = 0
@@ -42,7 +44,10 @@ async def main():
         await asyncio.sleep(0.001)
 asyncio.run(main())
 """
-FULL = PRELUDE + """
+)
+FULL = (
+    PRELUDE
+    + """
 async def main():
     tape = await TapeWriter.create(path, name="a", created_ns=1)
     for number in range(1, 100):
@@ -62,7 +67,10 @@ async def main():
         print(tape.failure is error, error)
 asyncio.run(main())
 """
-LARGE = PRELUDE + """
+)
+LARGE = (
+    PRELUDE
+    + """
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 async def main():
@@ -84,12 +92,15 @@ async def main():
     print(size, again.sha256 == sha256, wrote, read, peak() - before)
 asyncio.run(main())
 """
+)
 FLAT_MB = 48
 """Far above chunk and queue sizes, far below the body."""
 
 
 def run(code: str, path: Path) -> str:
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=100, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
