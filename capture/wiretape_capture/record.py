@@ -9,6 +9,8 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from wiretape_capture.errors import WiretapeError
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from wiretape_capture.proxy.wire import Wire
 
 TICK = 0.2
-"""Seconds between two progress events, and between two looks at the app's sockets."""
+"""Seconds between two progress events."""
 
 
 async def record(spec: RecordSpec, emit: Emit, stop: asyncio.Event) -> RecordResult:
@@ -78,15 +80,44 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
     bypass = Bypass(own_ports=wire.ports.values())
     app: App | None = None
     try:
-        app = await _start(spec, wire, emit)
-        return await _until_stopped(app, tape, tally, bypass, emit, stop)
+        app = await _unless_stopped(_start(spec, wire, emit), stop)
+        async with _watched(app, bypass):
+            return await _until_stopped(app, tape, tally, emit, stop)
     finally:
         if app is not None:
             await app.stop()
         await wire.close()
         for note in bypass.notes():
             tape.note(note)
-            said(note)
+
+
+async def _unless_stopped[T](beginning: Coroutine[None, None, T], stop: asyncio.Event) -> T | None:
+    """Carry out the beginning, or give it up when the user no longer wants to wait."""
+    begun, stopped = asyncio.create_task(beginning), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({begun, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if begun.done():
+            return begun.result()
+        begun.cancel()
+        await asyncio.wait({begun})
+        return None
+    finally:
+        stopped.cancel()
+
+
+@asynccontextmanager
+async def _watched(app: App | None, bypass: Bypass) -> AsyncIterator[None]:
+    """Look for direct connections while the app runs, and once more before it is stopped."""
+    if app is None:
+        yield
+        return
+    watching = asyncio.create_task(bypass.watch(app.pid))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+        await asyncio.to_thread(bypass.look, app.pid)
 
 
 async def _start(spec: RecordSpec, wire: Wire, emit: Emit) -> App | None:
@@ -117,25 +148,21 @@ async def _ready(app: App, spec: RecordSpec, wire: Wire) -> App:
     return app
 
 
-async def _until_stopped(app: App | None, tape: TapeWriter, tally: Tally, bypass: Bypass, emit: Emit,
+async def _until_stopped(app: App | None, tape: TapeWriter, tally: Tally, emit: Emit,
                          stop: asyncio.Event) -> int | None:  # fmt: skip
     """Watch until something ends the recording; returns the app's exit status if it was the app."""
     told = 0
     while not stop.is_set():
         if tape.failure is not None:
             raise tape.failure
-        if app is not None:
-            await asyncio.to_thread(bypass.look, app.pid)
-            if not app.running:
-                status = await app.wait()
-                emit(Notice(message=app_ended(status, app.last_output())))
-                return status
+        if app is not None and not app.running:
+            status = await app.wait()
+            emit(Notice(message=app_ended(status, app.last_output())))
+            return status
         if tally.total > told:
             told = tally.total
             emit(Progress(done=told, unit="exchanges"))
         await _pause(stop)
-    if app is not None:
-        await asyncio.to_thread(bypass.look, app.pid)
     return None
 
 

@@ -6,8 +6,9 @@ lower bounds. Where there is no /proc nothing is seen.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
@@ -18,6 +19,12 @@ from wiretape_capture.proxy.authority import authority
 
 LISTEN = "0A"
 """TCP_LISTEN in include/net/tcp_states.h."""
+EVERY = 0.2
+"""Seconds between two looks."""
+MEMBERS_EVERY = 5
+"""Looks after which the group's processes are listed again."""
+TRIES = 5
+"""Looks after which a socket that is in no TCP table is taken for one of another kind."""
 REMEMBERED = 10_000
 """Connections counted apart; beyond it the counts stop growing."""
 
@@ -37,15 +44,31 @@ class Bypass:
     def __init__(self, own_ports: Iterable[int]) -> None:
         self._own = frozenset(own_ports)
         self._seen: dict[str, tuple[str, int]] = {}
+        self._looks = 0
+        self._members: list[int] = []
+        self._tried: Counter[str] = Counter()
+
+    async def watch(self, group: int) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            await asyncio.to_thread(self.look, group)
+            await asyncio.sleep(EVERY)
 
     def look(self, group: int) -> None:
-        """Look once at the sockets of a process group."""
-        held: set[str] = set()
-        table: dict[str, Socket] = {}
-        for pid in group_members(group):
-            held.update(inodes(pid))
-            table = table or {row.inode: row for row in sockets(pid)}
-        self.take([table[inode] for inode in held if inode in table])
+        """Look once at the sockets of a process group; costs milliseconds, so only at what is new."""
+        if self._looks % MEMBERS_EVERY == 0:
+            self._members = group_members(group)
+        self._looks += 1
+        held = {inode for pid in self._members for inode in inodes(pid)}
+        new = {inode for inode in held if self._tried[inode] < TRIES}
+        self._tried = Counter({inode: self._tried[inode] for inode in held})
+        if not new:
+            return
+        self._tried.update(new)
+        for pid in self._members[:1]:  # one network namespace, one table
+            rows = [row for text in tables(pid) for row in parse(text, held)]
+            self._tried.update({row.inode: TRIES for row in rows if row.listening or row.remote[1]})
+            self.take(rows)
 
     def take(self, sockets_of_app: Sequence[Socket]) -> None:
         """Count the direct connections among the app's sockets."""
@@ -74,11 +97,11 @@ def direct(app: Sequence[Socket], own_ports: frozenset[int]) -> list[Socket]:
     ]  # fmt: skip
 
 
-def parse(table: str) -> Iterator[Socket]:
-    """The rows of a /proc/net/tcp or tcp6 table that still belong to a process."""
+def parse(table: str, held: Set[str]) -> Iterator[Socket]:
+    """The rows of a /proc/net/tcp or tcp6 table that these inodes name; closed connections have none."""
     for line in table.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) > 9 and fields[9] != "0":
+        fields = line.split(maxsplit=10)
+        if len(fields) > 9 and fields[9] in held:
             yield Socket(fields[9], endpoint(fields[1]), endpoint(fields[2]), fields[3] == LISTEN)
 
 
@@ -91,11 +114,11 @@ def endpoint(text: str) -> tuple[str, int]:
     return str(mapped or address), int(port, 16)
 
 
-def sockets(pid: int) -> Iterator[Socket]:
-    """The TCP sockets of a process's network namespace."""
+def tables(pid: int) -> Iterator[str]:
+    """The TCP tables of a process's network namespace."""
     for name in ("tcp", "tcp6"):
         with suppress(OSError):
-            yield from parse(Path(f"/proc/{pid}/net/{name}").read_text())
+            yield Path(f"/proc/{pid}/net/{name}").read_text()
 
 
 def inodes(pid: int) -> Iterator[str]:

@@ -6,6 +6,7 @@ the answer), and a peer that went away looks like one (stock answers 502 in its 
 
 from __future__ import annotations
 
+from logging import ERROR
 from typing import Any
 
 import h11
@@ -26,6 +27,9 @@ from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 GONE = (ErrorCode.CONNECT_FAILED, ErrorCode.GENERIC_SERVER_ERROR)
 """Errors of a service that is not there: the client gets the closed connection that it would have got."""
+
+
+MALFORMED = "requests that are not HTTP/1 and were answered with 400 by the recorder"
 
 
 class TrailingConnection(Http1Connection):
@@ -97,6 +101,13 @@ class RecordedHttp1Server(TrailingConnection, Http1Server):
             yield commands.CloseConnection(self.conn)
         else:
             yield from super().send(event)
+
+    def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
+        """Read a request head; one that cannot be parsed is refused here and never becomes an exchange."""
+        for command in super().read_headers(event):
+            if isinstance(command, commands.SendData) and self.request is None:
+                yield commands.Log(MALFORMED, ERROR)
+            yield command
 
 
 class RecordedHttp1Client(TrailingConnection, Http1Client):

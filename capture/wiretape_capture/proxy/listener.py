@@ -6,8 +6,8 @@ import asyncio
 import errno
 import logging
 import socket
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from mitmproxy.proxy import commands, events, server
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from wiretape_capture.errors import WiretapeError
+from wiretape_capture.proxy.http1 import MALFORMED
 from wiretape_capture.proxy.routing import first_layer
 
 LOOPBACK = "127.0.0.1"
@@ -149,7 +150,11 @@ class CrashLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count one failure."""
-        error = record.exc_info[1] if record.exc_info else None
-        what = f"{type(error).__name__}: {error}" if error else record.getMessage()
-        with suppress(RuntimeError):
-            self._note(f"connections that failed inside the recorder ({what})")
+        text = record.getMessage()
+        if text != MALFORMED:
+            error = record.exc_info[1] if record.exc_info else None
+            if error is not None:
+                traceback.print_exception(error)  # stderr is the job's log
+                text = f"{type(error).__name__}: {error}"
+            text = f"connections that failed inside the recorder ({text})"
+        self._note(text)

@@ -185,6 +185,21 @@ async def test_ctrl_c_ends_it_well(start: StartJob, spec: RecordSpec, ask: Any) 
     assert result.exchanges == 1
 
 
+async def test_ctrl_c_while_the_app_is_not_ready(start: StartJob, spec: RecordSpec) -> None:
+    sleeper = AppSpec(command=(sys.executable, "-c", "print('here', flush=True); import time; time.sleep(60)"),
+                      port=spec.app_port, log=spec.tape.with_suffix(".log"))  # fmt: skip
+    job = await start(spec.model_copy(update={"app": sleeper}))
+    await eventually(lambda: written(sleeper.log))
+    os.kill(job.job.pid, signal.SIGINT)
+    result = RecordResult.model_validate((await job.until(Finished)).result)
+    assert result.exchanges == 0
+
+
+async def written(path: Path | None) -> bool:
+    """Whether the app has written to its log."""
+    return path is not None and await asyncio.to_thread(lambda: path.exists() and path.stat().st_size > 0)
+
+
 async def test_sigkill_leaves_a_readable_tape_and_no_app(start: StartJob, spec: RecordSpec, ask: Any) -> None:
     job = await start(spec)
     ready = await job.until(Ready)
