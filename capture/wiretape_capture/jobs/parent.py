@@ -25,6 +25,7 @@ class Job:
         self._process = process
         self._module = module
 
+    # -P: the working directory is a user's project, whose `queue.py` must not be imported instead of Python's.
     @classmethod
     async def start(cls, module: str, spec: BaseModel, *, log: Path | None = None,
                     env: Mapping[str, str] | None = None) -> Self:  # fmt: skip
@@ -32,7 +33,7 @@ class Job:
         stderr = None if log is None else log.open("ab")
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                sys.executable, "-P", "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 stderr=stderr, limit=LINE_LIMIT, start_new_session=True, env=None if env is None else dict(env),
             )  # fmt: skip
         finally:
@@ -76,6 +77,14 @@ class Job:
         """End the job at once."""
         with suppress(ProcessLookupError):
             self._process.kill()
+
+    async def close(self) -> None:
+        """End the job if it still runs and let go of its pipes; nothing may be reading its events any more."""
+        assert self._process.stdin is not None
+        if self.running:
+            self.kill()
+        self._process.stdin.close()
+        await self._process.communicate()
 
     async def stop(self, grace: float = 10.0) -> Finished | None:
         """Ask to finish, drain events for up to `grace` seconds, then kill. Returns the result if there was one."""

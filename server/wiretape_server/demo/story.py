@@ -72,7 +72,7 @@ async def _record(workspace: Workspace, say: Say) -> RecordResult:
         sent = await send_traffic(workspace.root, ready.endpoints["inbound"])
         finished = await job.stop(grace=20)
     finally:
-        job.kill()
+        await job.close()
     if finished is None:
         raise WiretapeError("the recording did not finish", f"see {workspace.jobs_dir / 'record.log'}")
     recording = RecordResult.model_validate(finished.result)
@@ -93,7 +93,7 @@ async def _replay(workspace: Workspace, say: Say) -> Run:
             if isinstance(event, Finished):
                 return Run.model_validate(event.result)
     finally:
-        job.kill()
+        await job.close()
     raise WiretapeError("the replay ended without a run", f"see {workspace.jobs_dir / 'replay.log'}")
 
 
