@@ -50,7 +50,7 @@ def format_of(value: JsonValue, *, window: Window | None = None) -> str | None:
         return _text_format(value, window) if 8 <= len(value) <= 8192 else None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or window is None:
         return None
-    return _number_format(value, window)
+    return _number_format(value, window) if value == value else None
 
 
 def jwt_claims(text: str) -> tuple[dict[str, JsonValue], dict[str, JsonValue]] | None:
@@ -94,7 +94,7 @@ def _random_format(text: str) -> str | None:
         return "hex" if varied else None
     if _LOWER.fullmatch(text):
         return "token" if is_opaque(text) else None
-    return "token" if _TOKEN.fullmatch(text) and is_opaque(text) else None
+    return "token" if _TOKEN.fullmatch(text) and is_opaque(text) and not _UUID.search(text) else None
 
 
 def _timed_id(text: str, window: Window | None) -> str | None:

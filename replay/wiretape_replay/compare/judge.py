@@ -29,6 +29,7 @@ type Scalar = str | int | float | bool | Decimal | None
 
 _MOVING_CLAIMS = frozenset({"iat", "exp", "nbf", "jti", "auth_time"})
 _DIGEST_NAME = re.compile(r"(?:^|[_-])(?:sha\d*|md5|crc\d*|checksum|digest|hash|fingerprint)(?:$|[_-])", re.IGNORECASE)
+_PREFIX = re.compile(r"(?:[a-z]{3,12}|[A-Z]{3,12})[-_](?=[A-Za-z0-9]+$)")
 _EPOCH_UNITS = (("epoch-s", SECOND), ("epoch-ms", 1_000_000), ("epoch-us", 1_000), ("epoch-ns", 1))
 _YEARS = 20 * 366 * DAY
 
@@ -129,7 +130,8 @@ class Judge:
         name = format_of(expected)
         if name is None or name in TIMED or name != format_of(actual):
             return None
-        return None if actual in self.noise.known or self._was_sent(expected) else name
+        known = actual in self.noise.known or self._was_sent(expected) or _other_prefix(expected, actual)
+        return None if known else name
 
     def _token_claims(self, at: str, expected: str, actual: str) -> bool | None:
         """Whether two JSON Web Tokens say the same; None when they are not both tokens."""
@@ -244,6 +246,12 @@ class Judge:
         request = self.exchange.request
         body = read_content(request.headers, request.body)
         return "\n".join([unquote(request.target), *(value for _, value in request.headers), str(body.tree)])
+
+
+def _other_prefix(expected: str, actual: str) -> bool:
+    """`sess_9sXb…` and `user_h3Gk…` are tokens of different kinds."""
+    ours, theirs = _PREFIX.match(expected), _PREFIX.match(actual)
+    return bool(ours and theirs and ours[0] != theirs[0])
 
 
 def _named_format(text: str) -> str | None:

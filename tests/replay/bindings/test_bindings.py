@@ -38,6 +38,10 @@ def html(value: str) -> Response:
     return response(f'<meta name="csrf-token" content="{value}">', content_type="text/html")
 
 
+def cookie(value: str) -> Response:
+    return response({}, 200, Set_Cookie=f"sid={value}; Path=/")
+
+
 LOGIN = request("POST", "/login", {"user": "alice"})
 CREATE = request("POST", "/orders", {"quantity": 17})
 DONE = response({})
@@ -71,11 +75,11 @@ def test_targets_follow(first: Response, live: Response, later: Request, expecte
 @pytest.mark.parametrize(
     ("first", "live", "later", "expected"),
     [
-        (response({"token": TOKEN}), response({"token": LIVE_TOKEN}), request("GET", "/me", Authorization=f"Bearer {TOKEN}"),
-         ("Authorization", f"Bearer {LIVE_TOKEN}")),
-        (response({}, 200, Set_Cookie=f"sid={TOKEN}; Path=/"), response({}, 200, Set_Cookie=f"sid={LIVE_TOKEN}; Path=/"),
+        (response({"token": TOKEN}), response({"token": LIVE_TOKEN}),
+         request("GET", "/me", Authorization=f"Bearer {TOKEN}"), ("Authorization", f"Bearer {LIVE_TOKEN}")),
+        (cookie(TOKEN), cookie(LIVE_TOKEN),
          request("GET", "/me", Cookie=f"lang=en; sid={TOKEN}"), ("Cookie", f"lang=en; sid={LIVE_TOKEN}")),
-        (response({}, 200, Set_Cookie="sid=abc; Path=/"), response({}, 200, Set_Cookie="sid=xyz; Path=/"),
+        (cookie("abc"), cookie("xyz"),
          request("GET", "/me", Cookie="sid=abc; other=abc"), ("Cookie", "sid=xyz; other=abc")),
         (response({}, 200, ETag='"v1"'), response({}, 200, ETag='"v9"'), request("GET", "/me", If_None_Match='"v1"'),
          ("If-None-Match", '"v9"')),

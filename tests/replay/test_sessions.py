@@ -1,0 +1,81 @@
+"""Sessions: what must keep its order and what may run at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from recorded import RECORDED_NS, exchange, request, response
+
+from wiretape_capture.snapshot.exchange import Exchange
+from wiretape_replay.sessions import assign_sessions
+
+TOKEN, OTHER = "9sXb2kQz7Lw0TtYp4RfVhN", "h3Gk8PqW1zXc5VbN0mLa7S"
+
+
+def got(sequence: int, target: str, *, at: float = 0, lasts: float = 0.01, method: str = "GET", answer: Any = None,
+        connection: str = "", **headers: str) -> Exchange:  # fmt: skip
+    return exchange(sequence, request(method, target, **headers), response(answer or {}),
+                    connection=connection or f"c{sequence}", started_ns=RECORDED_NS + int((at or sequence) * 1e9),
+                    duration_us=int(lasts * 1e6))  # fmt: skip
+
+
+def groups(exchanges: Sequence[Exchange]) -> list[list[int]]:
+    found: dict[str, list[int]] = {}
+    for sequence, name in assign_sessions(exchanges).items():
+        found.setdefault(name, []).append(sequence)
+    return sorted(found.values())
+
+
+def test_authorization_and_cookies_tell_clients_apart() -> None:
+    exchanges = [
+        got(1, "/a", Authorization="Bearer one-token"), got(2, "/a", Authorization="Bearer two-token"),
+        got(3, "/b", Authorization="Bearer one-token"), got(4, "/b", Cookie=f"lang=en; sid={TOKEN}"),
+        got(5, "/b", Cookie=f"sid={TOKEN}; lang=en"), got(6, "/b", Cookie=f"sid={OTHER}; lang=en"),
+    ]  # fmt: skip
+    assert groups(exchanges) == [[1, 3], [2], [4, 5], [6]]
+
+
+def test_a_login_belongs_to_the_session_it_opens() -> None:
+    exchanges = [
+        got(1, "/login", at=1, lasts=5, method="POST", answer={"token": TOKEN}),
+        got(2, "/login", at=2, lasts=5, method="POST", answer={"token": OTHER}),
+        got(3, "/me", at=8, Authorization=f"Bearer {OTHER}"), got(4, "/me", at=9, Authorization=f"Bearer {TOKEN}"),
+    ]  # fmt: skip
+    assert groups(exchanges) == [[1, 4], [2, 3]]
+
+
+def test_a_named_session_keeps_its_name() -> None:
+    exchanges = [got(1, "/a", X_Session_Id="alice"), got(2, "/a", X_Session_Id="bob"), got(3, "/b")]
+    assert assign_sessions(exchanges) == {1: "alice", 2: "bob", 3: "s1"}
+
+
+def test_anonymous_requests_one_after_another_stay_in_order() -> None:
+    assert groups([got(1, "/a"), got(2, "/b"), got(3, "/c")]) == [[1, 2, 3]]
+
+
+def test_anonymous_connections_at_the_same_time_are_clients_of_their_own() -> None:
+    exchanges = [got(1, "/a", at=1, lasts=5), got(2, "/b", at=2, lasts=5), got(3, "/c", at=3, lasts=9)]
+    assert groups(exchanges) == [[1], [2], [3]]
+
+
+def test_a_writer_is_in_order_with_who_reads_what_it_writes() -> None:
+    at_once = [
+        got(1, "/items", at=1, lasts=5, method="POST"),
+        got(2, "/items", at=2, lasts=5),
+        got(3, "/x", at=3, lasts=5),
+    ]
+    assert groups(at_once) == [[1, 2], [3]]
+    signed_in = [got(1, "/items", method="POST", Authorization="Bearer a"), got(2, "/items", Authorization="Bearer b"),
+                 got(3, "/other", Authorization="Bearer c")]  # fmt: skip
+    assert groups(signed_in) == [[1, 2], [3]]
+
+
+@given(st.permutations(range(1, 8)))
+def test_the_order_of_the_input_does_not_matter(order: Sequence[int]) -> None:
+    exchanges = [
+        got(n, f"/p{n % 3}", method="POST" if n == 4 else "GET", at=1 + n / 7, lasts=n / 5) for n in range(1, 8)
+    ]
+    assert assign_sessions([exchanges[n - 1] for n in order]) == assign_sessions(exchanges)
