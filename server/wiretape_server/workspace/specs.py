@@ -119,7 +119,9 @@ def target_url(ws: Workspace, app: AppSpec | None) -> str | None:
         return _checked_url(config.replay.target)
     if config.app.port is None:
         if app is None:
-            raise UsageError("nothing to replay against", "give --target URL, or -- CMD with --app-port")
+            raise UsageError(
+                "nothing to replay against", "give --target URL, or write down the app with: wiretape init"
+            )
         raise UsageError("the app's port is not known", "give --app-port, or set app.port in wiretape.toml")
     return None if app is not None else f"http://127.0.0.1:{config.app.port}"
 
