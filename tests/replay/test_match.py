@@ -147,6 +147,27 @@ def test_a_time_that_is_not_the_runs_own_is_an_ordinary_value() -> None:
     ) == ["miss", "normalized 2", "miss", "normalized 3", "miss"]  # fmt: skip
 
 
+def test_a_time_reckoned_from_the_runs_own_is_volatile() -> None:
+    def body(start: str, until: int) -> dict[str, Any]:
+        return {"id": A if until < 1_719_000_000 else B, "start": start, "until": until}
+
+    recorded = body("2024-04-24T10:00:01Z", 1_714_557_601 + 30 * 86_400)
+    trace = Trace(call(1, "POST", "/window", answer(), body=recorded))
+    later = 40 * 86_400
+    assert [
+        trace.ask("POST", "/window", body("2024-06-03T10:00:00Z", recorded["until"] + later)),
+        trace.ask("POST", "/window", body("2024-06-03T10:00:00Z", recorded["until"] + later + 60)),
+        trace.ask("POST", "/window", body("2024-04-24T10:00:01Z", recorded["until"] + later)),
+        trace.ask("POST", "/window", body("2024-05-24T10:00:01Z", recorded["until"] + later)),
+    ] == ["normalized 1", "miss", "normalized 1", "miss"]
+
+
+def test_a_constant_stays_itself_while_its_neighbour_changes() -> None:
+    trace = Trace(call(1, "POST", "/x", answer(), body={"id": A, "from": "2024-05-01T10:00:00Z", "n": 2_000_000_000}))
+    assert trace.ask("POST", "/x", {"id": B, "from": "2024-05-01T10:00:00Z", "n": 2_000_000_000}) == "normalized 1"
+    assert trace.ask("POST", "/x", {"id": C, "from": "2024-05-01T10:00:00Z", "n": 2_000_000_001}) == "miss"
+
+
 def test_volatile_text_inside_of_a_sentence() -> None:
     trace = Trace(call(1, "POST", "/log", answer(), body={"m": f"order {A} placed"}))
     assert trace.ask("POST", "/log", {"m": f"order {B} placed"}) == "normalized 1"

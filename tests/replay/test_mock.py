@@ -17,7 +17,7 @@ from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Finished, Ready
 from wiretape_capture.jobs.parent import Job
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
-from wiretape_capture.snapshot.exchange import Body
+from wiretape_capture.snapshot.exchange import Body, Exchange
 from wiretape_replay.mock.spec import MockResult, MockSpec
 
 A = "5f0c8f3e-5b1e-4c59-9f6e-0a1b2c3d4e5f"
@@ -231,6 +231,21 @@ async def test_recorded_failures_happen_again(tmp_path: Path, error: str, raised
             await http.get(f"{API}/a")
         await mock.end()
     assert [(line.tier, line.sequence, line.status) for line in mock.answers()] == [("exact", 1, "")]
+
+
+async def test_a_service_that_was_not_there_is_not_there_again(tmp_path: Path) -> None:
+    def refused(sequence: int, service: str) -> Exchange:
+        return call(sequence, "CONNECT", service, None, service=service, scheme="https", error="connection refused")
+
+    late = call(3, "GET", "/a", answer(200, b"up"), service="late.example.com:443", scheme="https")
+    recorded = [refused(1, "down.example.com:443"), refused(2, "late.example.com:443"), late]
+    async with serving(tmp_path, recorded) as mock, client(mock.proxy, tmp_path) as http:
+        for host in ("down", "down", "late"):
+            with pytest.raises(httpx.TransportError):
+                await http.get(f"https://{host}.example.com/a")
+        assert (await http.get("https://late.example.com/a")).content == b"up"
+        result = await mock.end()
+    assert (result.tally.exact, result.tally.miss) == (4, 0)
 
 
 async def test_an_answer_that_was_cut_short_is_cut_short_again(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def _recorded(index: Index, exchange: Exchange) -> Recorded:
     service = index.service(exchange.scheme, exchange.service)
     parts = parts_of(service, request.method, request.target, request.headers, request.body)
     return Recorded(
-        sequence=exchange.sequence, parts=parts, masked=mask(parts, exchange.started_ns),
+        sequence=exchange.sequence, parts=parts, masked=mask(parts),
         lane=index.lanes.lane(request.headers), trace=exchange.trace or trace_of(request.headers),
         clock_ns=exchange.started_ns, place=place_of(service, parts.segments), writes=parts.writes,
         status=exchange.status,

@@ -15,6 +15,8 @@ from wiretape_replay.formats import jwt_claims
 
 SHARED = ""
 """The lane of all requests that do not say whose they are."""
+NAMED = "wiretape-session"
+"""The header by which traffic names its session for us."""
 SESSION_HEADERS = ("x-session-id", "x-session", "x-user-id", "x-tenant-id")
 _SUBJECT_CLAIMS = ("sid", "sub")
 _SIGNED = ("aws4-", "digest ", "oauth ", "signature ", "hawk ", "dpop ")
@@ -33,7 +35,9 @@ class Lanes:
 
 
 def learn_lanes(outbound: Sequence[Exchange]) -> Lanes:
-    """The first source whose values come again, and of which there are several."""
+    """The first source whose values come again, and of which there are several; our own header needs no proof."""
+    if any(session_value(NAMED, exchange.request.headers) for exchange in outbound):
+        return Lanes(NAMED)
     for source in (*SESSION_HEADERS, "authorization", "cookie"):
         values = Counter(session_value(source, exchange.request.headers) for exchange in outbound)
         values.pop(SHARED, None)

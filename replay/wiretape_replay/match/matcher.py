@@ -14,7 +14,7 @@ from wiretape_replay.match.causal import AtEnd, Choice, choose, related
 from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.parts import Parts
 from wiretape_replay.match.session import Session
-from wiretape_replay.match.volatile import Masked, Volatile, mask, same_moment
+from wiretape_replay.match.volatile import Masked, Volatile, mask, same_in_its_run
 from wiretape_replay.mock.spec import LeafDifference
 
 GROUP_LIMIT = 64
@@ -73,7 +73,7 @@ class Matcher:
             if choice is None:
                 return Miss(used_up=True)
             return self._hit(session, choice, (), lane)
-        masked = mask(parts, now_ns)
+        masked = mask(parts)
         near = self._nearest(masked, session, now_ns) if masked is not None else []
         if not near:
             return Miss()
@@ -175,10 +175,9 @@ class Matcher:
         for before, after in zip(sorted(recorded.masked.volatile, key=_place), live, strict=True):
             if before.text == after.text:
                 continue
-            if not before.identifies:
-                if not same_moment(before.text, recorded.clock_ns, after.text, now_ns):
-                    return None
-            elif session.recorded_by_live.get(after.text) != before.text:
+            if not same_in_its_run(before, recorded.clock_ns, after, now_ns):
+                return None
+            if before.identifies and session.recorded_by_live.get(after.text) != before.text:
                 if self._names_another(recorded, masked, before, after, session):
                     return None
                 unexplained += 2 if before.text in session.live_by_recorded else 1

@@ -1,7 +1,7 @@
 """The leaves of a request that a run makes afresh, and the key that is left when they are taken away. Pure.
 
-A leaf is taken away by its format, read against the clock of its own run, and only where the recording does not
-speak against it. Everything else must be equal.
+A leaf is taken away by its format alone; whether two values there can stand for each other is decided for each pair
+of requests, by the clocks of their runs and by what the recording proves. Everything else must be equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ UNDATED = "time"
 """A time of day has no date to hold against a clock: opening hours look the same."""
 OPAQUE = frozenset({"hex", "token"})
 """A random text may look like either."""
-ROUNDED_SLACK = 600 * SECOND
+PLAUSIBLE = Window(1_230_768_000 * SECOND, 4_102_000_000 * SECOND)
+"""2009 to 2099: what is taken away may depend on no clock, or a constant would be volatile today and not tomorrow."""
+MINUTE = 60 * SECOND
+FAR = 400 * DAY
+"""Nothing reckons further than this from its own time."""
+FAR_SLACK = 5 * SECOND
+"""Between the reading of a clock and the sending of its request."""
 
 _EMBEDDED = re.compile(
     r"(?P<uuid>\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}\b)"
@@ -58,16 +64,15 @@ def text_of(value: JsonValue) -> str:
     return value if isinstance(value, str) else canonical(value).decode()
 
 
-def mask(parts: Parts, clock_ns: int) -> Masked | None:
+def mask(parts: Parts) -> Masked | None:
     """Take the volatile leaves of a request away; None when it has none."""
-    window = Window(clock_ns, clock_ns)
     taken: list[Volatile] = []
     left: list[tuple[str, str]] = []
     for place, value in parts.leaves():
         if place.startswith("header/"):
             left.append((place, text_of(value)))
             continue
-        rest, pieces = _take(place, value, window)
+        rest, pieces = _take(place, value)
         taken.extend(pieces)
         left.append((place, rest))
     if not taken:
@@ -77,27 +82,27 @@ def mask(parts: Parts, clock_ns: int) -> Masked | None:
     return Masked((parts.method, parts.service, tuple(sorted(left)), whole), tuple(taken))
 
 
-def _take(place: str, value: JsonValue, window: Window) -> tuple[str, list[Volatile]]:
-    found = _format(value, window)
+def _take(place: str, value: JsonValue) -> tuple[str, list[Volatile]]:
+    found = _format(value)
     if found is not None:
         return f"\0{found}", [Volatile(place, found, text_of(value), whole=True)]
     if isinstance(value, str):
-        return _take_embedded(place, value, window) if len(value) > 19 else ("s" + value, [])
+        return _take_embedded(place, value) if len(value) > 19 else ("s" + value, [])
     return "j" + text_of(value), []
 
 
-def _format(value: JsonValue, window: Window) -> str | None:
-    found = format_of(value, window=window)
+def _format(value: JsonValue) -> str | None:
+    found = format_of(value, window=PLAUSIBLE)
     if found is None or found == UNDATED or found not in VOLATILE:
         return None
     return "opaque" if found in OPAQUE else found
 
 
-def _take_embedded(place: str, text: str, window: Window) -> tuple[str, list[Volatile]]:
+def _take_embedded(place: str, text: str) -> tuple[str, list[Volatile]]:
     pieces = [
         Volatile(place, str(found.lastgroup), found[0], whole=False)
         for found in _EMBEDDED.finditer(text)
-        if _format(found[0], window) == found.lastgroup
+        if _format(found[0]) == found.lastgroup
     ]
     rest = text
     for piece in pieces:
@@ -105,32 +110,36 @@ def _take_embedded(place: str, text: str, window: Window) -> tuple[str, list[Vol
     return "s" + rest, pieces
 
 
-def same_moment(recorded: str, recorded_ns: int, live: str, live_ns: int) -> bool:
-    """Whether two readings of a clock can be the same one, each seen from its own run.
+def same_in_its_run(before: Volatile, recorded_ns: int, after: Volatile, live_ns: int) -> bool:
+    """Whether two different values can be the same one made afresh, each read against the clock of its own run.
 
-    A date must be as many days from its run as the other; a time rounded to the hour or day as many hours.
+    Identifiers can. A date must be as many days from its run as the other, a time rounded to the minute as many hours,
+    a time far from its run as many seconds; any other reading of a clock can.
     """
-    before, after = _instant(recorded, recorded_ns), _instant(live, live_ns)
-    if before is None or after is None:
+    if before.format == "snowflake":
+        return _near(before.text, recorded_ns) and _near(after.text, live_ns)
+    if before.identifies:
+        return True
+    one, other = _instant(before.text), _instant(after.text)
+    if one is None or other is None:
         return False
-    if before.kind == "date":
-        return _days(before, recorded_ns) == _days(after, live_ns)
-    if _rounded(before) and _rounded(after):
-        return abs((before.ns - recorded_ns) - (after.ns - live_ns)) <= 3600 * SECOND + ROUNDED_SLACK
-    return True
+    offsets = one.ns - recorded_ns, other.ns - live_ns
+    if one.kind == "date" or (one.ns % DAY == 0 and other.ns % DAY == 0):
+        return offsets[0] // DAY == offsets[1] // DAY and abs(offsets[0]) < FAR
+    moved = abs(offsets[0] - offsets[1])
+    if any(abs(offset) > DAY for offset in offsets):
+        return moved <= FAR_SLACK and abs(offsets[0]) < FAR
+    rounded = one.ns % MINUTE == 0 and other.ns % MINUTE == 0
+    return not rounded or moved <= 60 * MINUTE
 
 
-def _days(instant: Instant, clock_ns: int) -> int:
-    return (instant.ns - clock_ns) // DAY
+def _near(text: str, clock_ns: int) -> bool:
+    return format_of(int(text), window=Window(clock_ns, clock_ns)) is not None
 
 
-def _rounded(instant: Instant) -> bool:
-    return instant.ns % (60 * SECOND) == 0
-
-
-def _instant(text: str, clock_ns: int) -> Instant | None:
+def _instant(text: str) -> Instant | None:
     if text.replace(".", "", 1).isdigit():
-        return epoch_of(int(text) if text.isdigit() else float(text), Window(clock_ns, clock_ns))
+        return epoch_of(int(text) if text.isdigit() else float(text), PLAUSIBLE)
     return instant_of(text)
 
 

@@ -56,9 +56,11 @@ def build_answer(exchange: Exchange) -> Answer:
 def fault_of(error: str) -> Fault:
     """How the failure that a recording names looks to a client."""
     words = error.lower()
-    if "reset" in words or "refused" in words:
+    if "reset" in words:
         return "reset"
-    return "hang" if "timed out" in words or "timeout" in words else "close"
+    # Where the service could not be reached at all, the recorder closed the app's connection: so do we.
+    # A client that went away had waited in vain.
+    return "hang" if "timed out" in words or "client disconnected" in words else "close"
 
 
 def _streamed(exchange: Exchange, response: Response, cut_short: bool) -> Answer:

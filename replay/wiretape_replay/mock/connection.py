@@ -192,6 +192,10 @@ class Connection(asyncio.Protocol):
             self._stage = self._relayed
             self._conversation.tunnel(authority, greeting)
             return
+        if (failure := self._house.desk.tunnel_failure(authority)) is not None:
+            self._stage = self._ignored
+            self._conversation.fail(failure)
+            return
         self._wire.raw(greeting)
         self._origin = Origin("http", authority)
         self._stage = self._tunnel_first

@@ -77,6 +77,10 @@ class Conversation:
         if len(self._backlog) > BACKLOG_LIMIT:
             self._wire.hold()
 
+    def fail(self, answer: Answer) -> None:
+        """End the connection as a recorded peer did that never answered."""
+        self._start(self._fail_as(answer))
+
     def cancel(self) -> None:
         """The client is gone."""
         if self._task is not None:
@@ -111,7 +115,7 @@ class Conversation:
     async def _fail_as(self, answer: Answer) -> None:
         """End the connection as the recorded peer did."""
         if answer.fault == "hang":
-            await asyncio.sleep(min(self._house.seconds.hang, max(1.0, answer.duration_us / 1e6)))
+            await asyncio.sleep(min(self._house.seconds.hang, 1.0 + 2 * answer.duration_us / 1e6))
         if answer.fault == "reset":
             self._wire.reset()
         else:

@@ -74,6 +74,23 @@ class Desk:
         ))  # fmt: skip
         return self._from_recording(incoming, found, answer)
 
+    def tunnel_failure(self, authority: str) -> Answer | None:
+        """The recorded failure of a tunnel to a service that was not there, when it is due.
+
+        Failures come before what succeeded later; a service that never answered fails each time.
+        """
+        recorded = self.index.by_service.get(self.index.service("https", authority), ())
+        failures = [each for each in recorded if each.parts.method == "CONNECT"]
+        used = self._matcher.used
+        due = next((each for each in failures if each.sequence not in used), None)
+        if due is None and failures and len(failures) == len(recorded):
+            due = failures[-1]
+        if due is None:
+            return None
+        used.add(due.sequence)
+        self.journal.record(Entry(time.time_ns(), due.parts.service, "CONNECT", authority, "exact", due.sequence))
+        return self._answers[due.sequence]
+
     def _parts(self, service: str, target: str, incoming: Incoming) -> Parts:
         head = incoming.head
         if incoming.body.size or any(name.lower() in OPERATION_HEADERS for name, _ in head.headers):
