@@ -144,6 +144,7 @@ async def test_an_unchanged_app_passes_with_no_finding(tmp_path: Path, free_port
     assert run.verdict.reason == "all 5 exchanges came out equal"
     assert run.counts.total == 5
     assert run.bindings == 1
+    assert run.contract_violations == 0
     assert run.suppressed
     assert {route.route: route.requests for route in run.routes} == {
         "GET /nothing": 1, "GET /orders": 2, "GET /orders/{id}": 1, "POST /orders": 1,
@@ -168,6 +169,8 @@ async def test_a_changed_type_fails_with_a_finding_at_its_place(tmp_path: Path, 
     assert (run.verdict.verdict, run.exit_code) == ("fail", 1)
     (finding,) = run.verdict.findings
     assert (finding.route, finding.pointer, finding.sequences) == ("GET /orders/{id}", "/total", (3,))
+    assert finding.evidence == "number in 1 of 1 recorded answers"
+    assert run.contract_violations == 1
     assert finding.reproduce == "wiretape verify --only 3 -- python app.py"
     assert run.verdict.reason.startswith("requests.failed > 0.00 is true, observed 1.00; first: GET /orders/{id}")
     async with await RunReader.open(one.spec.run) as reader:

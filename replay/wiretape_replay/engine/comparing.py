@@ -16,8 +16,10 @@ from wiretape_replay.compare.difference import Comparison
 from wiretape_replay.compare.findings import finding_ids
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.response import compare, no_response
+from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.play import Played
 from wiretape_replay.engine.recording import in_full
+from wiretape_replay.engine.violations import Violations
 from wiretape_replay.formats import Window
 from wiretape_replay.verdict.model import ExchangeResult, Outcome
 
@@ -28,6 +30,7 @@ class Comparing:
 
     tape: TapeReader
     noise: NoiseModel
+    contract: Contract
     route: Callable[[Exchange], str]
     sessions: Mapping[int, str]
     values: Mapping[int, LiveSession]
@@ -37,8 +40,7 @@ class Comparing:
     """Exchanges whose answers were read while later ones waited for them."""
     results: list[ExchangeResult] = field(default_factory=list)
     compared: list[tuple[Exchange, str, Comparison]] = field(default_factory=list)
-    violations: dict[str, int] = field(default_factory=dict)
-    """Contract violations by route."""
+    violations: Violations = field(default_factory=Violations)
     without_trailers: int = 0
 
     async def learn(self, played: Played, live: Mapping[int, Response]) -> None:
@@ -65,6 +67,8 @@ class Comparing:
 
     async def _compared(self, played: Played, live: Response, route: str) -> Comparison:
         exchange = self._without_trailers(await in_full(self.tape, played.exchange))
+        broken = self.contract.check_response(route, live.status, live.headers, live.body)
+        self.violations.add(route, exchange.sequence, broken)
         return compare(
             exchange, live, route=route, noise=self.noise, session=self.values[exchange.sequence],
             live_window=Window(self.started_ns, played.ended_ns),

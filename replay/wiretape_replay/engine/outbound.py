@@ -70,7 +70,7 @@ def _difference(call: MockAnswer) -> str:
 def _missing(route: str, calls: Sequence[Sequence[str]], made: Counter[tuple[str, str, str]]) -> Finding:
     command, service, location = calls[0]
     times = made[command, service, location.partition("?")[0]]
-    less = f"was called less often than in the recording: {times} times"
+    less = f"was called less often than in the recording: {'once' if times == 1 else f'{times} times'}"
     often = less if times else "was called in the recording and is not any more"
     return Finding(
         id=_id(route, "missing"), kind=FindingClass.OUTBOUND, severity=Severity.WARNING, breaking=False, route=route,

@@ -18,6 +18,7 @@ from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.bindings.plan import BindingPlan, find_bindings
 from wiretape_replay.compare.findings import collect
 from wiretape_replay.compare.noise import NoiseModel
+from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.client import Client
 from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.live_bodies import LiveResponses
@@ -198,7 +199,8 @@ class _Replay:
         plan = self.plan
         return Comparing(
             self.tape, NoiseModel.learn(plan.inbound, plan.bindings, self.spec.noise, plan.routes),
-            plan.route, plan.sessions, self.values, self.started_ns, plan.needed,
+            Contract.infer(plan.inbound, plan.routes), plan.route, plan.sessions, self.values, self.started_ns,
+            plan.needed,
         )  # fmt: skip
 
     async def _run(self, comparing: Comparing) -> Run:
@@ -209,15 +211,15 @@ class _Replay:
         )  # fmt: skip
         if comparing.without_trailers:
             self.notes.append(f"trailers of {comparing.without_trailers} responses are not compared")
-        findings += await self._outbound()
+        findings = [*comparing.violations.shown_by(findings), *await self._outbound()]
         return Run(
             id=self.spec.run.stem, snapshot=info.name, snapshot_sha256=info.sha256, target=self.target,
             started_ns=self.started_ns, duration_ms=self.duration_ms, counts=_counts(comparing),
             verdict=Verdict(verdict="inconclusive", reason="not judged", findings=tuple(findings)),
             latency=response_times(comparing.results), suppressed=tuple(suppressed), bindings=self._bindings(),
             routes=route_summaries(comparing.results, {one.sequence: one for one in self.plan.inbound},
-                                   comparing.violations),
-            contract_violations=sum(comparing.violations.values()), notes=tuple(self.notes),
+                                   comparing.violations.by_route),
+            contract_violations=comparing.violations.by_route.total(), notes=tuple(self.notes),
             mock=self.mock.result.tally if self.mock and self.mock.result else None,
             wiretape_version=version("wiretape"), command=self.spec.command,
         )  # fmt: skip

@@ -42,13 +42,13 @@ def select(inbound: Sequence[Exchange], *, sequences: Sequence[int], routes: Seq
 def obstacle(exchange: Exchange) -> str:
     """Why an exchange cannot be replayed and compared; empty when it can."""
     if exchange.protocol is Protocol.WEBSOCKET or exchange.status == "101":
-        return "is a WebSocket or another upgrade"
+        return "a WebSocket or another upgrade"
     if exchange.command == "CONNECT":
-        return "is a tunnel"
+        return "a tunnel"
     if not exchange.request.body.complete:
-        return "was recorded with an incomplete request"
+        return "recorded with an incomplete request"
     if exchange.response is None or not exchange.response.body.complete:
-        return "was recorded without a complete response"
+        return "recorded without a complete response"
     return ""
 
 
@@ -95,5 +95,5 @@ def _notes(kept: Sequence[Exchange], obstacles: dict[int, str]) -> list[str]:
         names = [f"{one.command} {one.location}" for one in kept if obstacles[one.sequence] == reason]
         more = f" and {count - NAMED_IN_NOTE} more" if count > NAMED_IN_NOTE else ""
         subject = "1 exchange" if count == 1 else f"{count} exchanges"
-        notes.append(f"{subject} not replayed, because it {reason}: {', '.join(names[:NAMED_IN_NOTE])}{more}")
+        notes.append(f"{subject} not replayed ({reason}): {', '.join(names[:NAMED_IN_NOTE])}{more}")
     return notes

@@ -78,7 +78,7 @@ def _why_failed(failed: Sequence[Eval], findings: Sequence[Finding]) -> str:
     first = failed[0]
     more = f" and {len(failed) - 1} more evals failed" if len(failed) > 1 else ""
     shown = next((finding for finding in findings if finding.severity is Severity.ERROR), None)
-    cause = f"; first: {shown.route}: {shown.message}" if shown else ""
+    cause = f"; first: {shown.message}" if shown else ""
     return f"{first.expression} is true, observed {first.observed:.2f}{more}{cause}"
 
 

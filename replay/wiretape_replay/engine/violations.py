@@ -1,0 +1,56 @@
+"""Contract violations of a run: counted by route, joined to the findings that show them as their evidence. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from wiretape_replay.compare.findings import finding_id
+from wiretape_replay.contract.check import Violation
+from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
+
+type Place = tuple[str, str]
+"""Route and templated pointer."""
+
+
+@dataclass(slots=True)
+class Violations:
+    """What broke the contract, and where."""
+
+    by_route: Counter[str] = field(default_factory=Counter)
+    first: dict[Place, Violation] = field(default_factory=dict)
+    sequences: dict[Place, list[int]] = field(default_factory=dict)
+
+    def add(self, route: str, sequence: int, found: Iterable[Violation]) -> None:
+        """Count the violations of one answer."""
+        for violation in found:
+            place = route, violation.pointer
+            self.by_route[route] += 1
+            self.first.setdefault(place, violation)
+            self.sequences.setdefault(place, []).append(sequence)
+
+    def shown_by(self, findings: Iterable[Finding]) -> list[Finding]:
+        """The findings with the contract's evidence, and one more for each violation that none of them shows."""
+        told = [self._with_evidence(finding) for finding in findings]
+        known = {_place(finding) for finding in told}
+        return [*told, *(self._finding(place) for place in self.first if place not in known)]
+
+    def _with_evidence(self, finding: Finding) -> Finding:
+        violation = self.first.get(_place(finding))
+        return finding if violation is None else finding.model_copy(update={"evidence": violation.evidence})
+
+    def _finding(self, place: Place) -> Finding:
+        route, pointer = place
+        violation, sequences = self.first[place], self.sequences[place]
+        return Finding(
+            id=finding_id(route, FindingClass.SCHEMA, Part.BODY, pointer), kind=FindingClass.SCHEMA, route=route,
+            severity=Severity.WARNING, breaking=False, part=Part.BODY, pointer=pointer, example_pointer=violation.at,
+            expected=violation.expected, actual=violation.actual, sequences=tuple(dict.fromkeys(sequences))[:50],
+            count=len(set(sequences)), of=len(set(sequences)), evidence=violation.evidence,
+            message=f"{route}: {pointer or 'the answer'} is {violation.actual}, against the contract of the recording",
+        )  # fmt: skip
+
+
+def _place(finding: Finding) -> Place:
+    return finding.route, finding.pointer if finding.part in (Part.BODY, Part.STATUS) else "\0"
