@@ -42,6 +42,8 @@ class Alignment:
 
 def align(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rename) -> Alignment:
     """Align two arrays."""
+    if _in_place(recorded, live, rename):
+        return Alignment(tuple((index, index) for index in range(len(recorded))))
     left, right = [signature(item) for item in recorded], [signature(item) for item in live]
     if left == right:
         return Alignment(tuple((index, index) for index in range(len(left))))
@@ -62,6 +64,19 @@ def signature(value: JsonValue) -> Hashable:
     if isinstance(value, list):
         return ("array", tuple(signature(item) for item in value))
     return (kind_of(value), value if value == value else "NaN")
+
+
+def _in_place(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rename) -> bool:
+    """The common case, found without looking at more than one member of each element."""
+    first = recorded[0] if recorded else None
+    if len(recorded) != len(live) or not isinstance(first, dict):
+        return False
+    name = next((name for name in _KEY_NAMES if name in first), None)
+    left, right = _objects(recorded), _objects(live)
+    if name is None or not left or not right:
+        return False
+    ours = _keys(left, name, rename)
+    return bool(ours) and list(ours) == list(_keys(right, name, None))
 
 
 def _by_key(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rename) -> Alignment | None:

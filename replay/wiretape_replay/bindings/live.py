@@ -17,6 +17,7 @@ from wiretape_replay.bindings.plan import SAFE, BindingPlan
 from wiretape_replay.bindings.rewrite import Substitution, rewrite_request, rewrite_text
 from wiretape_replay.bindings.tokens import Place, Token, nouns_of
 from wiretape_replay.content import Content, read_content
+from wiretape_replay.formats import format_of
 from wiretape_replay.leaves import join, split
 
 
@@ -48,17 +49,22 @@ class LiveSession:
         if exchange.response is None or response.status >= 400:
             return
         ours = read_content(exchange.response.headers, exchange.response.body)
-        theirs = read_content(response.headers, response.body)
         recorded = response_tokens(exchange.request, exchange.response, ours)
+        theirs = read_content(response.headers, response.body)
         live = response_tokens(exchange.request, response, theirs)
         places = {token.place: token for token in live}
-        moved = _moves(ours, theirs)
         values, before = {token.value for token in live}, {token.value for token in recorded}
+        moved = {} if before <= values else _moves(ours, theirs)
         for token in recorded:
             if token.value in values:
                 self._learn(exchange, token, token.value)
-            elif (partner := places.get(_moved(token, moved))) and partner.value not in before:
+            elif (partner := places.get(_moved(token, moved))) and self._is_new(partner, before):
                 self._learn(exchange, token, partner.value)
+
+    def _is_new(self, partner: Token, before: set[str]) -> bool:
+        """A live value that the recording has elsewhere is a wrong one, unless it is of a series that began anew."""
+        random = partner.distinctive and format_of(partner.value) is not None
+        return partner.value not in before and not (random and ("", partner.value) in self._plan.born)
 
     def missing(self, exchange: Exchange) -> int | None:
         """The exchange that failed to produce a value which this one cannot do without."""
@@ -85,6 +91,8 @@ class LiveSession:
 
     def _learn(self, exchange: Exchange, token: Token, live: str) -> None:
         for key in token.keys:
+            if key not in self._plan.born:
+                continue  # the client had it first
             if live == token.value:
                 self._stable.add(key)
                 self._learned[key] = self._first[key] = live

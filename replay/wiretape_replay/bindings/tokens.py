@@ -13,7 +13,7 @@ from functools import lru_cache
 from pydantic import JsonValue
 
 from wiretape_replay.formats import TIMED, format_of, is_opaque
-from wiretape_replay.leaves import split, walk
+from wiretape_replay.leaves import leaf_name, split, walk
 from wiretape_replay.routes import is_identifier, singular
 
 
@@ -63,6 +63,7 @@ def name_words(name: str) -> list[str]:
 
 
 @lru_cache(4096)
+@lru_cache(maxsize=8192)
 def is_id_name(name: str) -> bool:
     """Whether a field of this name holds an identifier."""
     words = name_words(name)
@@ -71,7 +72,7 @@ def is_id_name(name: str) -> bool:
 
 def is_distinctive(text: str) -> bool:
     """Whether the value can be recognised wherever it turns up."""
-    if len(text) < 6 or len(text) > 8192 or not text.isascii() or " " in text.strip():
+    if not 6 <= len(text) <= 8192 or " " in text or text.isalpha() or not text.isascii():
         return False
     if text.isdecimal():
         return len(text) >= _LONG_NUMBER
@@ -82,17 +83,6 @@ def is_distinctive(text: str) -> bool:
         return True
     mixed = any(character.isdigit() for character in text) and any(character.isalpha() for character in text)
     return mixed and bool(re.fullmatch(r"[A-Za-z]{1,6}[-_:.]?[A-Za-z0-9]*\d[A-Za-z0-9]*", text)) and len(text) <= 64
-
-
-def body_token(pointer: str, value: JsonValue, path: str) -> Token | None:
-    """The token of a body leaf, or None for a value that nothing can be carried on from."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    keys = split(pointer)
-    name = next((key for key in reversed(keys) if not key.isdecimal()), "")
-    if not (is_id_name(name) or (isinstance(value, str) and is_distinctive(value))):
-        return None  # most leaves of most bodies: finding their nouns costs more than all the rest
-    return token(Place("body", pointer), name, value, nouns_of(name, keys, path))
 
 
 def token(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...]) -> Token | None:
@@ -110,7 +100,12 @@ def token(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...]) -> 
 
 def body_tokens(tree: JsonValue, path: str) -> list[Token]:
     """The tokens of a whole body."""
-    found = (body_token(pointer, value, path) for pointer, value in walk(tree))
+    found = []
+    for pointer, value in walk(tree):
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            name = leaf_name(pointer)
+            if is_id_name(name) or (isinstance(value, str) and is_distinctive(value)):
+                found.append(token(Place("body", pointer), name, value, nouns_of(name, split(pointer), path)))
     return [token for token in found if token]
 
 

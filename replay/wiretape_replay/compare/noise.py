@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Self
 
 from pydantic import JsonValue
@@ -93,9 +94,10 @@ class NoiseModel:
 
 def template(pointer: str, key: str | int) -> str:
     """The templated pointer of a member: array positions and keys that are data become `*`."""
-    if isinstance(key, int) or is_identifier(key):
-        return f"{pointer}/*"
-    return join(pointer, key)
+    return f"{pointer}/*" if isinstance(key, int) or _is_data(key) else join(pointer, key)
+
+
+_is_data = lru_cache(maxsize=8192)(is_identifier)
 
 
 def _covers(wanted: str, place: str) -> bool:
