@@ -53,8 +53,7 @@ def test_what_cannot_be_replayed_is_counted_and_named() -> None:
     every = [exchange(1), *(exchange(n, target=f"/{n}", answered=False) for n in range(2, 7))]
     selection = select(every, sequences=(), routes=(), producers=lambda _: (), route=lambda _: "GET /")
     assert selection.notes == (
-        "5 exchanges not replayed, because it was recorded without a complete response: GET /2, GET /3, GET /4 "
-        "and 2 more",
+        "5 exchanges not replayed (recorded without a complete response): GET /2, GET /3, GET /4 and 2 more",
     )
     assert not selection.whole
 
@@ -214,7 +213,7 @@ def test_outbound_calls_become_findings_by_route() -> None:
     ]
     assert found[0].message.endswith("does not have; nearest is exchange 7: body/amount was 10, came 12")
     assert found[1].message == "GET /rates of fx:80 was called in the recording and is not any more"
-    assert found[2].message.endswith("was called less often than in the recording: 1 times")
+    assert found[2].message.endswith("was called less often than in the recording: once")
     assert outbound_findings(result, answers, route, whole=False) == found[:1]
 
 
