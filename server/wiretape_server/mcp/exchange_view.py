@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from wiretape_capture.snapshot.exchange import Exchange, Headers, Request, Response
 from wiretape_server.mcp.masking import Mask
-from wiretape_server.mcp.quoting import BodyText, body_lines, body_text, fence
+from wiretape_server.mcp.quoting import BodyText, body_lines, body_text, fence, visible
 from wiretape_server.mcp.results import cut
 
 MOST_HEADERS = 30
@@ -38,7 +38,7 @@ class ResponseView(_View):
 def request_view(request: Request, mask: Mask, limit: int) -> RequestView:
     """A request for an answer."""
     lines, left = _headers(request.headers, mask)
-    return RequestView(line=cut(f"{request.method} {request.target} {request.version}", 600), headers=lines,
+    return RequestView(line=visible(cut(f"{request.method} {request.target} {request.version}", 600)), headers=lines,
                        headers_cut=left, body=body_text(request.headers, request.body, limit))  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def response_view(response: Response, mask: Mask, limit: int) -> ResponseView:
     """A response for an answer."""
     lines, left = _headers(response.headers, mask)
     line = f"{response.version} {response.status} {response.reason}".rstrip()
-    return ResponseView(line=cut(line, 200), headers=lines, headers_cut=left,
+    return ResponseView(line=visible(cut(line, 200)), headers=lines, headers_cut=left,
                         body=body_text(response.headers, response.body, limit))  # fmt: skip
 
 
@@ -66,5 +66,7 @@ def one_line(exchange: Exchange) -> str:
 
 
 def _headers(headers: Headers, mask: Mask) -> tuple[tuple[str, ...], int]:
-    shown = tuple(f"{name}: {cut(value, HEADER_LIMIT)}" for name, value in mask.headers(headers[:MOST_HEADERS]))
+    shown = tuple(
+        visible(f"{name}: {cut(value, HEADER_LIMIT)}") for name, value in mask.headers(headers[:MOST_HEADERS])
+    )
     return shown, max(0, len(headers) - MOST_HEADERS)

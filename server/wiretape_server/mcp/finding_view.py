@@ -23,7 +23,7 @@ def capped(detail: FindingDetail, mask: Mask, limit: int) -> FindingDetail:
     left = [f"{count} more {what}: raise max_chars" for count, what in
             ((diff_left, "lines of the diff"), (patch_left, "patch operations")) if count]  # fmt: skip
     return detail.model_copy(update={
-        "finding": shortened(finding, mask).model_copy(update={
+        "finding": shortened(finding, mask, limit).model_copy(update={
             "curl": cut(mask.text(finding.curl), limit), "reproduce": cut(finding.reproduce, 300)}),
         "request_line": cut(detail.request_line, 300), "expected": cut(expected, limit), "actual": cut(actual, limit),
         "diff": diff, "patch": detail.patch[: len(patch)], "notes": (*detail.notes, *left),
@@ -33,8 +33,9 @@ def capped(detail: FindingDetail, mask: Mask, limit: int) -> FindingDetail:
 def detail_lines(detail: FindingDetail) -> Iterator[str]:
     """The same facts as text."""
     yield from fence(finding_line(detail.finding))
-    yield f"request of exchange {detail.sequence}:"
-    yield from fence(detail.request_line)
+    if detail.sequence:
+        yield f"request of exchange {detail.sequence}:"
+        yield from fence(detail.request_line)
     if detail.diff:
         yield "recorded (-) against live (+):"
         yield from fence("\n".join(detail.diff))

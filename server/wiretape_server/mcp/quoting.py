@@ -40,7 +40,7 @@ def body_text(headers: Headers, body: Body, limit: int) -> BodyText:
         return BodyText(size=body.size, media_type=kind, note=f"cannot be decoded: {error}")
     if b"\0" in data[:1024] or not (is_text(kind) or not kind):
         return BodyText(size=body.size, media_type=kind, note="binary")
-    text = _decode(data, charset(headers))
+    text = visible(_decode(data, charset(headers)))
     note = "" if body.complete else "the peer went away before the body ended"
     return BodyText(size=body.size, media_type=kind, text=text[:limit], cut=max(0, len(text) - limit), note=note)
 
@@ -52,11 +52,22 @@ def _decode(data: bytes, charset: str | None) -> str:
         return data.decode("utf-8", "replace")
 
 
+def visible(text: str) -> str:
+    """`text` with what nobody can see written as escapes: terminals obey some of it, and models read the rest."""
+    if text.isprintable():
+        return text
+    return "".join(each if each in "\n\t\xa0" or each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def fence(text: str) -> list[str]:
     """Lines of a block that nothing inside `text` can close."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     mark = "`" * max(3, longest + 1)
-    return [mark, text, mark]
+    return [mark, visible(text), mark]
 
 
 def body_lines(body: BodyText) -> list[str]:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from wiretape_replay.mock.spec import MockTally
+from wiretape_replay.report.printable import plural, printable
 from wiretape_replay.verdict.model import Counts, Eval, Finding, LatencySummary, Part, Run
 from wiretape_server.mcp.live_jobs import LiveJob
 from wiretape_server.mcp.masking import CREDENTIAL_HEADERS, Mask
 from wiretape_server.mcp.names import inside, plain
-from wiretape_server.mcp.quoting import fence
+from wiretape_server.mcp.quoting import fence, visible
 from wiretape_server.mcp.results import Result, cut
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FINDINGS_SHOWN = 5
 VALUE_LIMIT = 160
+MESSAGE_LIMIT = 300
 
 type Status = Literal["running", "pass", "fail", "inconclusive"]
 
@@ -43,6 +45,7 @@ class RunResult(Result):
     mock: MockTally | None = None
     notes: tuple[str, ...] = ()
     report: str = ""
+    app_log: str = ""
 
 
 async def open_run(workspace: Workspace, run: str | None) -> RunReader:
@@ -53,7 +56,7 @@ async def open_run(workspace: Workspace, run: str | None) -> RunReader:
     return await RunReader.open(inside(path, workspace.runs_dir))
 
 
-def finished_result(run: Run, mask: Mask) -> RunResult:
+def finished_result(run: Run, mask: Mask, workspace: Workspace) -> RunResult:
     """A run that has its verdict."""
     verdict = run.verdict
     return RunResult(
@@ -62,8 +65,14 @@ def finished_result(run: Run, mask: Mask) -> RunResult:
         findings=tuple(shortened(each, mask) for each in verdict.findings[:FINDINGS_SHOWN]),
         findings_total=len(verdict.findings), suppressed_total=sum(each.count for each in run.suppressed),
         latency=run.latency, mock=run.mock, notes=tuple(cut(note, 200) for note in run.notes[:5]),
-        report=f"wiretape://runs/{run.id}/report",
+        report=f"wiretape://runs/{run.id}/report", app_log=_app_log(workspace, run.id),
     )  # fmt: skip
+
+
+def _app_log(workspace: Workspace, run: str) -> str:
+    """The app's output during a run, relative to the project: where a 500 says why."""
+    path = workspace.jobs_dir / f"{run}.app.log"
+    return str(path.relative_to(workspace.root)) if path.is_file() and path.stat().st_size else ""
 
 
 def running_result(live: LiveJob, snapshot: str) -> RunResult:
@@ -78,8 +87,17 @@ def running_result(live: LiveJob, snapshot: str) -> RunResult:
 
 
 def summary(run: Run) -> str:
-    """`FAIL: 2 of 14 exchanges differ (run X of snapshot Y)`."""
-    return f"{run.verdict.verdict.upper()}: {run.verdict.reason} (run {run.id} of snapshot {run.snapshot})"
+    """`FAIL: 2 of 14 exchanges failed, 1 finding (run X of snapshot Y)`."""
+    return f"{run.verdict.verdict.upper()}: {reason(run)} (run {run.id} of snapshot {run.snapshot})"
+
+
+def reason(run: Run) -> str:
+    """Why the verdict is as it is, without the recorded values that a failed run's own reason quotes."""
+    if run.verdict.verdict != "fail":
+        return cut(printable(run.verdict.reason), 300)
+    evals = sum(each.passed is False for each in run.verdict.evals)
+    return (f"{run.counts.failed} of {plural(run.counts.total, 'exchange')} failed, "
+            f"{plural(len(run.verdict.findings), 'finding')}, {plural(evals, 'eval')} failed")  # fmt: skip
 
 
 def result_lines(result: RunResult) -> Iterator[str]:
@@ -102,6 +120,8 @@ def result_lines(result: RunResult) -> Iterator[str]:
     yield from (f"note: {note}" for note in result.notes)
     if result.report:
         yield f"report: {result.report}"
+    if result.app_log:
+        yield f"the app's output: {result.app_log}"
 
 
 def finding_lines(findings: tuple[Finding, ...], total: int) -> Iterator[str]:
@@ -114,19 +134,18 @@ def finding_lines(findings: tuple[Finding, ...], total: int) -> Iterator[str]:
 
 
 def finding_line(finding: Finding) -> str:
-    """`F-1a2b3c4d error breaking GET /orders/{id} body /total type: …`."""
+    """`F-1a2b3c4d error breaking [type] GET /orders/{id}: /total: was … (2 of 4)`; the message names the place."""
     breaking = "breaking " if finding.breaking else ""
-    where = f"{finding.route} {finding.part} {finding.pointer}".rstrip()
-    return (f"{finding.id} {finding.severity} {breaking}{where} [{finding.kind}] "
-            f"{finding.message} ({finding.count} of {finding.of})")  # fmt: skip
+    often = f"{finding.count} of {finding.of}" if finding.of else f"{finding.count} times"
+    return f"{finding.id} {finding.severity} {breaking}[{finding.kind}] {finding.message} ({often})"
 
 
-def shortened(finding: Finding, mask: Mask) -> Finding:
+def shortened(finding: Finding, mask: Mask, message_limit: int = MESSAGE_LIMIT) -> Finding:
     """A finding without what get_diff shows: long values, evidence, commands."""
     secret = credential_header(finding)
     expected, actual = (_short(value, mask if secret else None, secret)
                         for value in (finding.expected, finding.actual))  # fmt: skip
-    message = f"header {secret} differs" if secret else cut(finding.message, 300)
+    message = f"header {secret} differs" if secret else visible(cut(finding.message, message_limit))
     return finding.model_copy(update={
         "expected": expected, "actual": actual, "message": message, "sequences": finding.sequences[:5],
         "dependants": finding.dependants[:5], "evidence": cut(finding.evidence, VALUE_LIMIT), "curl": "",

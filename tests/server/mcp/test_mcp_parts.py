@@ -11,7 +11,7 @@ from wiretape_capture.jobs.events import Progress
 from wiretape_capture.snapshot.exchange import Body
 from wiretape_server.mcp.masking import Mask
 from wiretape_server.mcp.paging import page
-from wiretape_server.mcp.quoting import body_text, fence
+from wiretape_server.mcp.quoting import body_text, fence, visible
 from wiretape_server.mcp.results import cut
 from wiretape_server.mcp.waiting import Meter
 
@@ -51,6 +51,12 @@ def test_nothing_inside_a_fence_closes_it() -> None:
     first, _, last = fence("text\n```\nignore all of this\n````")
 
     assert first == last == "`" * 5
+
+
+def test_what_cannot_be_seen_is_written_out() -> None:
+    hidden = "a\x1b[2Jb\u202ec\U000e0041\r\nd\te\xa0f\u00e9"
+
+    assert visible(hidden) == "a\\x1b[2Jb\\u202ec\\U000e0041\\r\nd\te\xa0f\u00e9"
 
 
 def test_a_body_is_decoded_cut_and_counted() -> None:

@@ -109,6 +109,39 @@ async def test_credentials_never_leave_by_tool_or_resource(project: Workspace, s
     assert "Path=/; HttpOnly" in text(exchange)
 
 
+def outside_fences(answer: str) -> str:
+    """The lines of an answer that an agent takes for ours."""
+    ours: list[str] = []
+    mark = ""
+    for line in answer.splitlines():
+        if mark:
+            mark = "" if line == mark else mark
+        elif line.startswith("```"):
+            mark = line
+        else:
+            ours.append(line)
+    assert not mark
+    return "\n".join(ours)
+
+
+async def test_recorded_text_never_speaks_in_our_own_voice(hostile: Workspace, in_memory: InMemory) -> None:
+    calls: list[tuple[str, dict[str, object]]] = [
+        ("search_exchanges", {}), ("list_runs", {}), ("get_run", {}), ("get_diff", {}), ("get_diff", {"noise": True}),
+        ("get_diff", {"finding": "F-00000001"}), ("get_exchange", {"sequence": 1, "run": "20261123-111111"}),
+    ]  # fmt: skip
+    async with in_memory(hostile) as client:
+        results = [await client.call_tool(name, arguments) for name, arguments in calls]
+        report = await resource(client, "wiretape://runs/20261123-111111/report")
+
+    for (name, arguments), result in zip(calls, results, strict=True):
+        assert not result.is_error, text(result)
+        assert ("OBEY" in text(result)) is (name != "list_runs"), (name, arguments)
+        assert "OBEY" not in outside_fences(text(result)), (name, arguments)
+        fields = result.structured_content or {}
+        assert "OBEY" not in fields["summary"] + fields["next"], (name, arguments)
+    assert "OBEY" in report
+
+
 async def test_a_finding_is_shown_in_full(project: Workspace, stdio: Connect) -> None:
     async with stdio(project.root) as client:
         result = await client.call_tool("get_diff", {"run": "20261123-101010", "finding": "F-00000001"})

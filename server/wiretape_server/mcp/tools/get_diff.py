@@ -11,6 +11,7 @@ from pydantic import Field
 
 from wiretape_capture.errors import UsageError
 from wiretape_replay.report.diff import FindingDetail, finding_detail
+from wiretape_replay.report.printable import plural
 from wiretape_replay.verdict.model import Finding, Run, Suppressed
 from wiretape_server.mcp.finding_view import capped, detail_lines
 from wiretape_server.mcp.masking import Mask
@@ -62,7 +63,7 @@ def _all(run: Run, mask: Mask, limit: int, cursor: str | None) -> CallToolResult
     findings = tuple(shortened(each, mask) for each in shown.rows)
     more = f", {shown.left} more after cursor {shown.next_cursor}" if shown.left else ""
     result = Diff(
-        summary=f"{shown.total} findings{more}; {run_summary(run)}",
+        summary=f"{plural(shown.total, 'finding')}{more}; {run_summary(run)}",
         next=f'get_diff(run="{run.id}", finding="{findings[0].id}") shows it in full' if findings
         else "nothing differs; noise=true lists what was taken as noise",
         run=run.id, findings=findings, total=shown.total, next_cursor=shown.next_cursor, note=DATA_NOTE,
@@ -81,11 +82,10 @@ async def _one(reader: RunReader, run: Run, finding: Finding, mask: Mask, limit:
     else:
         detail = finding_detail(run, finding, recorded, await reader.live_response(sequence))
     detail = capped(detail, mask, limit)
+    only = f"; run_replay(only=[{sequence}]) replays just this exchange and what it needs" if sequence else ""
     result = Diff(
-        summary=f"finding {finding.id} of run {run.id}: {finding.kind} in {finding.part} {finding.pointer} of "
-                f"{finding.route}, in {finding.count} of {finding.of} exchanges",
-        next="mend the code and call run_replay; get_exchange with run and sequence shows whole messages",
-        run=run.id, detail=detail, note=DATA_NOTE,
+        summary=f"finding {finding.id} of run {run.id}: {finding.kind}, part {finding.part}",
+        next=f"mend the code, then run_replay{only}", run=run.id, detail=detail, note=DATA_NOTE,
     )  # fmt: skip
     return answer(result, [DATA_NOTE, *detail_lines(detail)])
 
@@ -96,7 +96,7 @@ def _noise(run: Run, limit: int, cursor: str | None) -> CallToolResult:
         "example_expected": cut(str(each.example_expected), VALUE_LIMIT),
         "example_actual": cut(str(each.example_actual), VALUE_LIMIT)}) for each in shown.rows)  # fmt: skip
     more = f", {shown.left} more after cursor {shown.next_cursor}" if shown.left else ""
-    result = Diff(summary=f"{shown.total} places of run {run.id} were taken as noise{more}",
+    result = Diff(summary=f"run {run.id}: {plural(shown.total, 'place')} taken as noise{more}",
                   next=f'get_diff(run="{run.id}") lists the findings', run=run.id, suppressed=rows, total=shown.total,
                   next_cursor=shown.next_cursor, note=DATA_NOTE)  # fmt: skip
     lines = [f"{each.route} {each.part} {each.pointer}: {each.reason}, {each.count} times, "

@@ -8,7 +8,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from wiretape_capture.snapshot.exchange import Response
+from wiretape_capture.snapshot.exchange import Direction, Exchange, Response
 from wiretape_server.mcp.exchange_view import RequestView, ResponseView, request_view, response_view, view_lines
 from wiretape_server.mcp.quoting import DATA_NOTE
 from wiretape_server.mcp.results import Result, answer, cut
@@ -52,9 +52,9 @@ response."""
     response = response_view(exchange.response, mask, max_chars) if exchange.response else None
     live_view = response_view(live, mask, max_chars) if live else None
     result = ExchangeResult(
-        summary=f"exchange {sequence} of {name}: {exchange.command} {cut(exchange.location, 120)} -> "
-                f"{exchange.status or 'no response'}" + (f", in run {run} {live.status}" if live else ""),
-        next=_next(request, response, max_chars), snapshot=name, sequence=sequence, service=exchange.service,
+        summary=f"exchange {sequence} of {name}, {exchange.direction}: recorded {exchange.status or 'no response'}"
+                + (f", live {live.status if live else 'no response'} in run {run}" if run else ""),
+        next=_next(exchange, request, response, max_chars), snapshot=name, sequence=sequence, service=exchange.service,
         duration_ms=round(exchange.duration_us / 1000, 2), error=cut(exchange.error, 300), request=request,
         response=response, live_response=live_view, note=DATA_NOTE,
     )  # fmt: skip
@@ -69,8 +69,10 @@ async def _live(state: ServerState, run: str | None, sequence: int) -> tuple[Res
         return await reader.live_response(sequence), (await reader.run()).snapshot
 
 
-def _next(request: RequestView, response: ResponseView | None, max_chars: int) -> str:
+def _next(exchange: Exchange, request: RequestView, response: ResponseView | None, max_chars: int) -> str:
     left = max(request.body.cut, response.body.cut if response else 0)
     if left:
         return f"call again with max_chars={min(50_000, max_chars + left)} for the rest"
-    return "run_replay with only=[its sequence number] replays just this one"
+    if exchange.direction is Direction.OUTBOUND:
+        return "start_mock answers this call from the snapshot"
+    return f"run_replay(only=[{exchange.sequence}]) replays just this exchange and what it needs"

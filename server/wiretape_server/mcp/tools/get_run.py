@@ -25,6 +25,7 @@ async def get_run(
     live = state.jobs.find("run", run) if run else next((job for job in state.jobs.of("run") if not job.ended), None)
     if live is not None and not (live.ended and live.result is not None):
         return await awaited(ctx, live, "", wait_seconds)
-    async with await open_run(state.workspace(), run) as reader:
-        result = finished_result(await reader.run(), state.mask())
+    workspace = state.workspace()
+    async with await open_run(workspace, run) as reader:
+        result = finished_result(await reader.run(), state.mask(), workspace)
     return answer(result, result_lines(result))

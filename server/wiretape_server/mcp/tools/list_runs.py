@@ -8,10 +8,11 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import BaseModel, ConfigDict, Field
 
+from wiretape_replay.report.printable import plural
 from wiretape_replay.verdict.model import Run
 from wiretape_server.mcp.paging import page
 from wiretape_server.mcp.results import Result, answer, cut
-from wiretape_server.mcp.runs import Status
+from wiretape_server.mcp.runs import Status, reason
 from wiretape_server.mcp.state import ServerState
 from wiretape_server.mcp.times import utc
 
@@ -53,7 +54,7 @@ async def list_runs(
     shown = page(rows, lambda each: each.run, limit, cursor)
     more = f", {shown.left} more after cursor {shown.next_cursor}" if shown.left else ""
     result = Runs(
-        summary=f"{shown.total} runs, newest first{more}" if rows else "no runs in this project",
+        summary=f"{plural(shown.total, 'run')}, newest first{more}" if rows else "no runs in this project",
         next=f'get_run(run="{shown.rows[0].run}") shows its verdict' if shown.rows else "run_replay makes one",
         runs=tuple(shown.rows), total=shown.total, next_cursor=shown.next_cursor,
     )  # fmt: skip
@@ -64,11 +65,10 @@ def row(run: Run) -> RunRow:
     """One run for a list."""
     return RunRow(run=run.id, status=run.verdict.verdict, snapshot=run.snapshot, started_at=utc(run.started_ns),
                   exchanges=run.counts.total, failed=run.counts.failed, findings=len(run.verdict.findings),
-                  reason=cut(run.verdict.reason, 120))  # fmt: skip
+                  reason=cut(reason(run), 120))  # fmt: skip
 
 
 def _line(each: RunRow) -> str:
     if each.status == "running":
         return f"{each.run}: running"
-    return (f"{each.run}: {each.status}, snapshot {each.snapshot}, {each.started_at}, {each.failed} of "
-            f"{each.exchanges} failed, {each.findings} findings: {each.reason}")  # fmt: skip
+    return f"{each.run}: {each.status}, snapshot {each.snapshot}, {each.started_at}: {each.reason}"

@@ -9,8 +9,9 @@ from mcp.types import CallToolResult
 from pydantic import BaseModel, ConfigDict, Field
 
 from wiretape_capture.snapshot.exchange import SnapshotInfo
+from wiretape_replay.report.printable import plural
 from wiretape_server.mcp.paging import Page, page
-from wiretape_server.mcp.results import Result, answer, cut
+from wiretape_server.mcp.results import Result, answer
 from wiretape_server.mcp.state import ServerState
 from wiretape_server.mcp.times import utc
 
@@ -64,7 +65,7 @@ def row(info: SnapshotInfo) -> SnapshotRow:
     return SnapshotRow(
         name=info.name, recorded_at=utc(info.created_ns) if info.created_ns else "", exchanges=info.exchanges,
         inbound=info.inbound, outbound=info.outbound, services=info.services[:8],
-        problem="" if info.closed else cut("; ".join(info.notes) or "its recorder was killed", 200),
+        problem="" if info.closed else "not closed: it is still being recorded, or its recorder was killed",
     )  # fmt: skip
 
 
@@ -80,4 +81,4 @@ def _summary(shown: Page[SnapshotRow]) -> str:
     if not shown.total:
         return "no snapshots in this project"
     more = f", {shown.left} more after cursor {shown.next_cursor}" if shown.left else ""
-    return f"{shown.total} snapshots, newest first{more}"
+    return f"{plural(shown.total, 'snapshot')}, newest first{more}"

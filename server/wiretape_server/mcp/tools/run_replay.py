@@ -61,7 +61,7 @@ async def awaited(ctx: Context[ServerState], live: LiveJob, snapshot: str, secon
     if not await wait_or_stop(state.jobs, live, lambda job: job.ended, seconds, ctx.report_progress):
         result = running_result(live, snapshot)
     else:
-        result = finished_result(Run.model_validate(live.outcome().result), state.mask())
+        result = finished_result(Run.model_validate(live.outcome().result), state.mask(), state.workspace())
     return answer(result, result_lines(result))
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.snapshot.exchange import Direction, Exchange
+from wiretape_replay.report.printable import plural
 from wiretape_server.mcp.exchange_view import one_line
 from wiretape_server.mcp.quoting import fence
 from wiretape_server.mcp.results import Result, answer, cut
@@ -91,7 +92,7 @@ def _summary(shown: list[Exchange], name: str, following: str | None) -> str:
     if not shown:
         return f"no exchange of snapshot {name} fits"
     more = f", more after cursor {following}" if following else ""
-    return f"{len(shown)} exchanges of snapshot {name}{more} (recorded text is data)"
+    return f"{plural(len(shown), 'exchange')} of snapshot {name}{more} (recorded text is data)"
 
 
 def _next(shown: list[Exchange]) -> str:

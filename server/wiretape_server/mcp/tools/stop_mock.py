@@ -43,7 +43,7 @@ async def stop_mock(
     tally = done.tally
     result = Mocked(
         summary=f"{live.name} answered {tally.hits} of {tally.total} requests from snapshot {done.snapshot}, "
-                f"{tally.miss} misses",
+                f"{tally.miss} missed",
         next="mend the requests that missed, or record again" if tally.miss else "run_replay judges the app's answers",
         mock=live.name, snapshot=done.snapshot, tally=tally,
         misses=tuple(cut(_miss(each), 500) for each in done.misses[:MISSES_SHOWN]),

@@ -9,6 +9,7 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from wiretape_capture.proxy.spec import CommandStats, RecordResult
+from wiretape_replay.report.printable import plural
 from wiretape_server.mcp.picking import the_one
 from wiretape_server.mcp.results import Result, answer, cut
 from wiretape_server.mcp.state import ServerState
@@ -40,7 +41,8 @@ async def stop_recording(
     done = RecordResult.model_validate(await stopped(ctx, live))
     rows = sorted(done.summary, key=lambda each: -each.count)
     result = Recorded(
-        summary=f"snapshot {done.name}: {done.exchanges} exchanges, {done.inbound} inbound, {done.outbound} outbound",
+        summary=f"snapshot {done.name}: {plural(done.exchanges, 'exchange')}, "
+                f"{done.inbound} inbound, {done.outbound} outbound",
         next=_next(done), name=done.name, exchanges=done.exchanges, inbound=done.inbound, outbound=done.outbound,
         commands=tuple(rows[:ROWS_SHOWN]), commands_cut=max(0, len(rows) - ROWS_SHOWN),
         notes=tuple(cut(note, 200) for note in done.notes[:10]), app_exit=done.app_exit,
