@@ -47,7 +47,7 @@ def where(query: Query) -> Condition:
     """The filters that the row's own columns decide: all but `text` and `limit`."""
     parts = [
         ("direction = ?", query.direction and query.direction.value),
-        ("service GLOB ?", query.service and _glob(query.service)),
+        ("lower(service) GLOB ?", query.service and _glob(query.service.lower())),
         ("upper(command) = ?", query.command and query.command.upper()),
         (_PATH + " GLOB ?", query.path and _glob(query.path)),
         ("status GLOB ?", query.status and _status(query.status)),
