@@ -51,7 +51,7 @@ def command(force: bool, as_json: bool) -> None:
         return
     out(f"wrote {FILE_NAME}")
     if guessed:
-        out_table(("guessed", "value", "from"), guessed, flexible="value")
+        out_table(("guessed", "value", "from"), guessed, flexible=("value", "from"))
     for key in ("app.command", "app.port"):
         if key not in {each for each, _, _ in guessed}:
             out(f"not found: {key}; set it in {FILE_NAME}")

@@ -86,7 +86,7 @@ def summary_table(rows: tuple[CommandStats, ...]) -> None:
         ("direction", "service", "command", "count", "errors", "p50 ms", "p95 ms"),
         [(row.direction, row.service, row.command, str(row.count), str(row.errors), ms(row.p50_ms), ms(row.p95_ms))
          for row in rows],
-        flexible="service", right=("count", "errors", "p50 ms", "p95 ms"),
+        flexible=("service",), right=("count", "errors", "p50 ms", "p95 ms"),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from wiretape_server.cli.command import Command, Whole, json_option, open_workspace
-from wiretape_server.cli.terminal import moment, ms, out, out_json, out_table, say
+from wiretape_server.cli.terminal import ms, out, out_json, out_table, say
 
 
 @click.command("runs", cls=Command, short_help="List runs with their verdicts", example="wiretape runs")
@@ -24,11 +24,11 @@ def command(limit: int, as_json: bool) -> None:
         return
     if shown:
         out_table(
-            ("run", "started", "verdict", "failed", "sent", "findings", "p95 ms", "snapshot"),
-            [(run.id, moment(run.started_ns), run.verdict.verdict, str(run.counts.failed), str(run.counts.total),
+            ("run", "verdict", "failed", "sent", "findings", "p95 ms", "snapshot"),
+            [(run.id, run.verdict.verdict, str(run.counts.failed), str(run.counts.total),
               str(len(run.verdict.findings)), ms(run.latency.p95) if run.latency else "-", run.snapshot)
              for run in shown],
-            flexible="snapshot", right=("failed", "sent", "findings", "p95 ms"),
+            flexible=("snapshot",), right=("failed", "sent", "findings", "p95 ms"),
         )  # fmt: skip
     elif not broken:
         out("no runs yet; make one with: wiretape verify")

@@ -121,7 +121,7 @@ def _show_many(name: str, found: list[Exchange], limit: int) -> None:
     out_table(
         ("seq", "direction", "service", "command", "location", "status", "ms", "bytes"),
         [_row(exchange) for exchange in found[:limit]],
-        flexible="location",
+        flexible=("location", "service"),
         right=("seq", "ms", "bytes"),
     )
     if len(found) > limit:

@@ -26,7 +26,7 @@ def command(as_json: bool) -> None:
             ("name", "recorded", "inbound", "outbound", "size", "services"),
             [(info.name, moment(info.created_ns), str(info.inbound), str(info.outbound), size(info.size_bytes),
               ", ".join(info.services) + ("" if info.closed else " (not closed)")) for info in listing.snapshots],
-            flexible="services", right=("inbound", "outbound", "size"),
+            flexible=("services", "name"), right=("inbound", "outbound", "size"),
         )  # fmt: skip
     elif not listing.broken:
         out("no snapshots yet; record one with: wiretape record -- CMD")

@@ -6,17 +6,19 @@ import unicodedata
 from collections.abc import Sequence
 
 GAP = "  "
+NARROWEST = 8
+"""Columns that a cut cell keeps."""
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None = None,
-          flexible: str = "", right: Sequence[str] = ()) -> list[str]:  # fmt: skip
-    """Aligned lines, header first. Where they would not fit into `width`, the column `flexible` is cut."""
+          flexible: Sequence[str] = (), right: Sequence[str] = ()) -> list[str]:  # fmt: skip
+    """Aligned lines, header first. Where they would not fit into `width`, the `flexible` columns are cut in turn."""
     cells = [[visible(cell) for cell in row] for row in (headers, *rows)]
     widths = [max(columns(row[index]) for row in cells) for index in range(len(headers))]
-    if width is not None and flexible:
-        index = list(headers).index(flexible)
-        excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
-        widths[index] = max(min(widths[index], 8), widths[index] - max(excess, 0))
+    for name in flexible if width is not None else ():
+        index = list(headers).index(name)
+        excess = sum(widths) + len(GAP) * (len(widths) - 1) - (width or 0)
+        widths[index] = max(min(widths[index], NARROWEST), widths[index] - max(excess, 0))
     to_right = {index for index, name in enumerate(headers) if name in right}
     return [
         GAP.join(pad(cut(cell, widths[i]), widths[i], right=i in to_right) for i, cell in enumerate(row)).rstrip()

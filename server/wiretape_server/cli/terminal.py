@@ -28,7 +28,7 @@ def say(text: str) -> None:
     click.echo(text, err=True, color=colourful(sys.stderr))
 
 
-def out_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: str = "",
+def out_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: Sequence[str] = (),
               right: Sequence[str] = ()) -> None:  # fmt: skip
     """A table that fits the terminal, whole when it goes to a file or a pipe."""
     lines = table(headers, rows, width=width(), flexible=flexible, right=right)

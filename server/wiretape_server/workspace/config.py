@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from wiretape_capture.errors import UsageError, WiretapeError
@@ -24,6 +25,17 @@ type Port = Annotated[int, Field(ge=0, le=65535)]
 
 def _argv(value: object) -> object:
     return shlex.split(value) if isinstance(value, str) else value
+
+
+def _pace(without: str) -> AfterValidator:
+    """`recorded`, a multiple of it above zero, or the word for not keeping to it."""
+
+    def check(text: str) -> str:
+        if text not in (without, "recorded") and not re.fullmatch(r"(?!0+(\.0+)?x)\d+(\.\d+)?x", text):
+            raise ValueError(f"it is {without}, recorded, or a multiple such as 2x")
+        return text
+
+    return AfterValidator(check)
 
 
 class _Section(BaseModel):
@@ -65,8 +77,8 @@ class MockConfig(_Section):
 
     proxy_port: Port | None = Field(None, description="Port of the mock's proxy; unset: the first free one from 7090.")
     allow: tuple[str, ...] = Field((), description="Hosts that may be reached for real: host, host:port or *.domain.")
-    timing: str = Field(
-        "none", pattern=r"^(none|recorded|\d+(\.\d+)?x)$", description="Answer times: none, recorded, or Nx as fast."
+    timing: Annotated[str, _pace("none")] = Field(
+        "none", description="When the mock answers: none (at once), recorded, or 2x for twice as fast."
     )
     at_end: Literal["repeat", "cycle", "fail"] = Field(
         "repeat", description="What an identical request gets after its last recorded answer: repeat, cycle or fail."
@@ -86,8 +98,8 @@ class ReplayConfig(_Section):
     only: tuple[str, ...] = Field(
         (), description="Replay only these: sequence numbers (3 or 3-7) or routes (GET /orders/*)."
     )
-    timing: str = Field(
-        "asap", pattern=r"^(asap|recorded|\d+(\.\d+)?x)$", description="When to send: asap, recorded, or Nx as fast."
+    timing: Annotated[str, _pace("asap")] = Field(
+        "asap", description="When to send: asap, recorded, or 2x for twice as fast."
     )
     concurrency: int = Field(8, ge=1, le=1024, description="Sessions under way at once.")
     timeout: float = Field(30.0, gt=0, description="Seconds to wait for one response.")
@@ -179,7 +191,8 @@ def _explain(error: ErrorDetails, where: str) -> UsageError:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return UsageError(f'{where}unknown key "{key}"', _suggestion(key))
-    message = error["msg"][:1].lower() + error["msg"][1:]
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
     return UsageError(f"{where}{key}: {message}", f"change the value {_shown(error['input'])}")
 
 

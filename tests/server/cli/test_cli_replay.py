@@ -126,7 +126,7 @@ def test_changed_code_fails_and_diff_says_where(wiretape: Run, recorded: int, tm
     assert json.loads(wiretape("diff", run["id"], finding["id"][:6], "--json").stdout)["finding"] == finding
     assert wiretape("diff", run["id"], "F-nothing").returncode == 2
     table = wiretape("runs").stdout.splitlines()
-    assert [re.split(r" {2,}", line)[2] for line in table] == ["verdict", "fail"]
+    assert [re.split(r" {2,}", line)[1] for line in table] == ["verdict", "fail"]
     assert normalised(finding["curl"], recorded).endswith("http://127.0.0.1:PORT/items/7")
 
 

@@ -100,3 +100,12 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 def test_every_key_has_a_description_that_ends_in_a_full_stop() -> None:
     assert [key for key, text in known_keys().items() if not text.endswith(".")] == []
+
+
+@pytest.mark.parametrize("pace", ["fast", "2", "0x", "0.0x", "-1x", "none"])
+def test_a_pace_that_cannot_be_meant_is_refused(pace: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Config().with_settings({"replay.timing": pace})
+    assert str(caught.value) == (
+        f"replay.timing: it is asap, recorded, or a multiple such as 2x; change the value '{pace}'"
+    )
