@@ -42,7 +42,7 @@ class Alignment:
 
 def align(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rename) -> Alignment:
     """Align two arrays."""
-    if _in_place(recorded, live, rename):
+    if recorded == live or _in_place(recorded, live, rename):
         return Alignment(tuple((index, index) for index in range(len(recorded))))
     left, right = [signature(item) for item in recorded], [signature(item) for item in live]
     if left == right:
@@ -71,12 +71,17 @@ def _in_place(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: 
     first = recorded[0] if recorded else None
     if len(recorded) != len(live) or not isinstance(first, dict):
         return False
-    name = next((name for name in _KEY_NAMES if name in first), None)
     left, right = _objects(recorded), _objects(live)
-    if name is None or not left or not right:
+    if not left or not right:
         return False
-    ours = _keys(left, name, rename)
-    return bool(ours) and list(ours) == list(_keys(right, name, None))
+    for name in _KEY_NAMES:
+        ours = _keys(left, name, rename) if name in first else {}
+        theirs = _keys(right, name, None) if ours else {}
+        if ours and list(ours) == list(theirs):
+            return True
+        if not ours.keys().isdisjoint(theirs):
+            return False
+    return False
 
 
 def _by_key(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rename) -> Alignment | None:

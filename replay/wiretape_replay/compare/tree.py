@@ -17,6 +17,8 @@ from wiretape_replay.formats import format_of
 from wiretape_replay.leaves import join, kind_of
 from wiretape_replay.verdict.model import FindingClass, Part, Severity
 
+_SCALARS = frozenset({str, int, bool, type(None)})
+
 
 @dataclass
 class TreeComparison:
@@ -41,6 +43,8 @@ class TreeComparison:
         removed = []
         for key, value in expected.items():
             if key in actual:
+                if type(value) in _SCALARS and type(value) is type(actual[key]) and value == actual[key]:
+                    continue
                 self.compare(value, actual[key], join(at, key), template(pointer, key))
             else:
                 removed.append(key)
