@@ -6,9 +6,13 @@ write is not served before it (design §6). Pure; who asks and how a request was
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+LINEAR = 64
+"""Answers of one state that are looked through one by one."""
 
 type AtEnd = Literal["repeat", "cycle", "fail"]
 type Place = tuple[str, ...]
@@ -79,14 +83,31 @@ class Choice[R: Rung]:
 def choose[R: Rung](rungs: Sequence[R], state: int, served: Container[int], at_end: AtEnd) -> Choice[R] | None:
     """The recorded answer due in a state; None when all were given and `at_end` is `fail`.
 
-    Rungs are in recorded order. Inside one state answers advance in order and the last one repeats. Where nothing was
-    recorded before the first write, the earliest answer is given: nothing else is known.
+    Rungs are those of one session in recorded order, so `after` never decreases. Inside one state answers advance in
+    order and the last one repeats. Where nothing was recorded before the first write, the earliest answer is given:
+    nothing else is known.
     """
-    epoch = max((rung.after for rung in rungs if rung.after <= state), default=rungs[0].after)
-    group = [rung for rung in rungs if rung.after == epoch]
-    for rung in group:
-        if rung.sequence not in served:
-            return Choice(rung)
-    if group[-1] is not rungs[-1] or at_end == "repeat":
-        return Choice(group[-1])
-    return Choice(group[0], forget=frozenset(rung.sequence for rung in group)) if at_end == "cycle" else None
+    reached = bisect_right(rungs, state, key=_after)
+    epoch = rungs[max(reached - 1, 0)].after
+    begin, end = bisect_left(rungs, epoch, key=_after), bisect_right(rungs, epoch, key=_after)
+    first = _first_fresh(rungs, begin, end, served)
+    if first is not None:
+        return Choice(first)
+    if end < len(rungs) or at_end == "repeat":
+        return Choice(rungs[end - 1])
+    forget = frozenset(rung.sequence for rung in rungs[begin:end])
+    return Choice(rungs[begin], forget) if at_end == "cycle" else None
+
+
+def _after(rung: Rung) -> int:
+    return rung.after
+
+
+def _first_fresh[R: Rung](rungs: Sequence[R], begin: int, end: int, served: Container[int]) -> R | None:
+    """The first answer not yet given; in a long ladder, which is served from the front, found by halves."""
+
+    def fresh(rung: R) -> bool:
+        return rung.sequence not in served
+
+    start = bisect_left(rungs, True, begin, end, key=fresh) if end - begin > LINEAR else begin
+    return next((rungs[at] for at in range(start, end) if fresh(rungs[at])), None)

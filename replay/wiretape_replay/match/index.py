@@ -49,6 +49,7 @@ class Index:
     lanes: Lanes = field(default_factory=Lanes)
     recorded: list[Recorded] = field(default_factory=list)
     exact: dict[Key, list[Recorded]] = field(default_factory=dict)
+    by_lane: dict[tuple[Key, str], list[Recorded]] = field(default_factory=dict)
     masked: dict[Key, list[Recorded]] = field(default_factory=dict)
     by_value: dict[tuple[Key, str], list[Recorded]] = field(default_factory=dict)
     """Recorded requests of one masked key by an identifier in them."""
@@ -101,6 +102,7 @@ def _add(index: Index, recorded: Recorded) -> None:
     parts = recorded.parts
     index.recorded.append(recorded)
     index.exact.setdefault(parts.exact, []).append(recorded)
+    index.by_lane.setdefault((parts.exact, recorded.lane), []).append(recorded)
     index.by_path.setdefault(parts.segments, []).append(recorded)
     index.by_service.setdefault(parts.service, []).append(recorded)
     index.lane_names.add(recorded.lane)

@@ -67,7 +67,8 @@ class Matcher:
     def match(self, parts: Parts, lane: str, trace: str, now_ns: int) -> Hit | Miss:
         """The recorded exchange whose answer is due, or a miss. It moves the session's state on."""
         session = self._session(lane)
-        rungs = self.index.exact.get(parts.exact)
+        key = parts.exact
+        rungs = self.index.by_lane.get((key, session.lane or "")) or self.index.exact.get(key)
         if rungs is not None:
             choice = self._choose(rungs, session, trace)
             if choice is None:
@@ -87,25 +88,23 @@ class Matcher:
         if session is None:
             session = self._sessions[lane] = Session(lane if lane in self.index.lane_names or not lane else None)
             if len(self._sessions) > SESSION_LIMIT:
-                del self._sessions[next(iter(self._sessions))]
+                del self._sessions[next(name for name in self._sessions if name)]
         return session
 
     def _choose(self, rungs: Sequence[Recorded], session: Session, trace: str) -> Choice[Recorded] | None:
-        if len(rungs) > 1:
-            rungs = _of_trace(self._of_lane(rungs, session), trace) if trace in self.index.traces else (
-                self._of_lane(rungs, session)
-            )  # fmt: skip
+        if len(rungs) > 1 and self.index.lanes.source:
+            rungs = self._of_lane(rungs, session)
+        if len(rungs) > 1 and trace in self.index.traces:
+            rungs = [rung for rung in rungs if rung.trace == trace] or rungs
         return choose(rungs, session.marks.state(rungs[0].place), session.served, self._at_end)
 
     def _of_lane(self, rungs: Sequence[Recorded], session: Session) -> Sequence[Recorded]:
         """Answers recorded in the session's own lane; else those of nobody's; else all."""
-        if not self.index.lanes.source:
-            return rungs
-        wanted = (session.lane, "") if session.lane is not None else ()
-        for lane in wanted:
+        for lane in (session.lane, "") if session.lane is not None else ():
             if own := [rung for rung in rungs if rung.lane == lane]:
                 return own
-        return [rung for rung in rungs if rung.lane not in self._claimed] or rungs
+        lane = next((rung.lane for rung in rungs if rung.lane not in self._claimed), rungs[0].lane)
+        return [rung for rung in rungs if rung.lane == lane]
 
     def _hit(self, session: Session, choice: Choice[Recorded], pairs: Sequence[tuple[Volatile, Volatile]],
              lane: str) -> Hit:  # fmt: skip
@@ -195,10 +194,6 @@ class Matcher:
             or (before.text in index.given and before.place.startswith(("path/", "query/")))
             or (masked.key, before.place) in index.steady
         )
-
-
-def _of_trace(rungs: Sequence[Recorded], trace: str) -> Sequence[Recorded]:
-    return [rung for rung in rungs if rung.trace == trace] or rungs
 
 
 def _place(piece: Volatile) -> str:
