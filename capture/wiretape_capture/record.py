@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 TICK = 0.2
 """Seconds between two progress events."""
+FILES = 65_536
+"""Open files that the recorder allows itself, where the system does."""
 
 
 async def record(spec: RecordSpec, emit: Emit, stop: asyncio.Event) -> RecordResult:
@@ -81,6 +84,7 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
     app: App | None = None
     try:
         app = await _unless_stopped(_start(spec, wire, emit), stop)
+        allow_more_files()
         async with _watched(app, bypass):
             return await _until_stopped(app, tape, tally, emit, stop)
     finally:
@@ -172,6 +176,13 @@ async def _pause(stop: asyncio.Event) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+def allow_more_files() -> None:
+    """Each connection of the app costs us two files, so under the app's own limit we would be the first to fail."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def app_ended(status: int, last_output: list[str]) -> str:

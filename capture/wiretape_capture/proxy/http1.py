@@ -29,7 +29,11 @@ GONE = (ErrorCode.CONNECT_FAILED, ErrorCode.GENERIC_SERVER_ERROR)
 """Errors of a service that is not there: the client gets the closed connection that it would have got."""
 
 
+INFORMATIONAL = "informational responses (1xx) that passed and were not recorded"
 MALFORMED = "requests that are not HTTP/1 and were answered with 400 by the recorder"
+
+COUNTED = frozenset({INFORMATIONAL, MALFORMED})
+"""What these connections log to have it counted; anything else that is logged as an error is a failure."""
 
 
 class TrailingConnection(Http1Connection):
@@ -130,9 +134,20 @@ class RecordedHttp1Client(TrailingConnection, Http1Client):
         """Read the response head after any informational ones, which end nothing (RFC 9110 §15.2)."""
         if self.request is not None and isinstance(event, events.DataReceived):
             while is_informational(bytes(self.buf)):
-                if self.buf.maybe_extract_lines() is None:
+                head = self.buf.maybe_extract_lines()
+                if head is None:
                     return
+                yield from self._pass_on(head)
         yield from super().read_headers(event)
+
+    def _pass_on(self, head: list[bytearray]) -> layer.CommandGenerator[None]:
+        """Give an informational response to a client that may get one; mitmproxy itself answers 100-continue."""
+        client = self.context.client
+        assert self.request is not None
+        if b" 100" in head[0] or self.request.http_version != "HTTP/1.1" or client.alpn == b"h2":
+            return
+        yield commands.Log(INFORMATIONAL, ERROR)
+        yield commands.SendData(client, b"\r\n".join(map(bytes, head)) + b"\r\n\r\n")
 
 
 class RecordedHttp2Server(Http2Server):

@@ -16,7 +16,7 @@ from mitmproxy.proxy import commands, events, server
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from wiretape_capture.errors import WiretapeError
-from wiretape_capture.proxy.http1 import MALFORMED
+from wiretape_capture.proxy.http1 import COUNTED
 from wiretape_capture.proxy.routing import first_layer
 
 LOOPBACK = "127.0.0.1"
@@ -151,7 +151,7 @@ class CrashLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Count one failure."""
         text = record.getMessage()
-        if text != MALFORMED:
+        if text not in COUNTED:
             error = record.exc_info[1] if record.exc_info else None
             if error is not None:
                 traceback.print_exception(error)  # stderr is the job's log

@@ -14,7 +14,7 @@ from wiretape_capture.snapshot.exchange import Body, Headers, Request, Response
 
 PROXY_HEADERS: Final = ("proxy-connection", "proxy-authorization")
 """Sent because of the proxy, not by the app's intent (RFC 9110 §11.7.2, §7.6.1)."""
-SESSION_HEADER: Final = "wiretape-session"
+SESSION_HEADER: Final = "x-wiretape-session"
 REQUEST_IDS: Final = ("x-request-id", "x-correlation-id", "x-b3-traceid")
 TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 

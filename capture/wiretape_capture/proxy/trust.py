@@ -35,6 +35,7 @@ class Trust(TlsConfig):
         self._untrusted: certs.CertStore | None = None
         self._unverified: dict[str, str] = {}
         self._agents: dict[str, str] = {}
+        self._asking: set[str] = set()
         try:
             self.configure({"confdir"})  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
@@ -64,6 +65,8 @@ class Trust(TlsConfig):
     def tls_established_server(self, data: TlsData) -> None:
         """Look at what OpenSSL thinks of the service's certificate."""
         assert data.ssl_conn is not None
+        if asks_for_certificate(data.ssl_conn):
+            self._asking.add(data.conn.id)
         reason = verify_error(data.ssl_conn)
         if reason:
             self._unverified[data.conn.id] = reason
@@ -73,6 +76,7 @@ class Trust(TlsConfig):
     def server_disconnected(self, data: ServerConnectionHookData) -> None:
         """A connection to a service ended."""
         self._unverified.pop(data.server.id, None)
+        self._asking.discard(data.server.id)
 
     def tls_failed_client(self, data: TlsData) -> None:
         """Say who refused our certificate."""
@@ -86,10 +90,25 @@ class Trust(TlsConfig):
 
     def tls_failed_server(self, data: TlsData) -> None:
         """Say which service could not be reached over TLS."""
-        error = data.conn.error or "handshake failed"
-        if "certificate required" in error or "handshake failure" in error:
-            error += "; it may want a client certificate, which the app cannot send through a proxy"
-        self._note(f"no TLS connection to {_server(data)}: {error}")
+        if data.ssl_conn is not None and asks_for_certificate(data.ssl_conn):
+            self._note(wants_certificate(_server(data)))
+        else:
+            self._note(f"no TLS connection to {_server(data)}: {data.conn.error or 'handshake failed'}")
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """TLS 1.3 lets a service refuse a client without a certificate after the handshake only."""
+        if flow.server_conn.id in self._asking and flow.response is None and flow.server_conn.address is not None:
+            self._note(wants_certificate(authority(*flow.server_conn.address[:2])))
+
+
+def asks_for_certificate(connection: SSL.Connection) -> bool:
+    """Whether a service named the authorities whose clients it knows, which most do that ask for a certificate."""
+    return bool(connection.get_client_ca_list())
+
+
+def wants_certificate(service: str) -> str:
+    """Why a service with mutual TLS cannot be recorded."""
+    return f"{service} asks for a client certificate and ended the connection: the app's own cannot pass a proxy"
 
 
 def verify_error(connection: SSL.Connection) -> str:

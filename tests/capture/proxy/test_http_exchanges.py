@@ -106,8 +106,9 @@ async def test_informational_responses_do_not_end_the_exchange(recording: Any, s
     rec = await recording(app_port=app.port)
     got = await ask(rec.port("inbound"), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     (exchange,) = await rec.finish()
-    assert got == OK
+    assert got == b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" + OK
     assert exchange.status == "200"
+    assert rec.result.notes == ("informational responses (1xx) that passed and were not recorded",)
 
 
 async def test_expect_continue_is_answered_and_recorded(recording: Any, service: Any, ask: Any) -> None:
@@ -147,7 +148,7 @@ async def test_trace_and_session_are_read_from_headers(recording: Any, service: 
     app = await service(OK)
     rec = await recording(app_port=app.port)
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    await ask(rec.port("inbound"), b"GET / HTTP/1.1\r\nHost: a\r\nWiretape-Session: s1\r\ntraceparent: 00-"
+    await ask(rec.port("inbound"), b"GET / HTTP/1.1\r\nHost: a\r\nX-Wiretape-Session: s1\r\ntraceparent: 00-"
               + trace.encode() + b"-00f067aa0ba902b7-01\r\n\r\n")  # fmt: skip
     (exchange,) = await rec.finish()
     assert (exchange.trace, exchange.session) == (trace, "s1")

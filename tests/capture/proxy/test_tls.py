@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import ssl
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,30 @@ async def test_http_2_without_tls(recording: Any, listen: Any, way: str) -> None
     out, _ = await asyncio.wait_for(curl.communicate(), 10)
     (exchange,) = await rec.finish()
     assert (out, exchange.request.version, exchange.status) == (b"/h2c", "HTTP/2", "200")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="Python's own servers do not name their client authorities")
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+async def test_a_service_that_wants_a_client_certificate_is_named(
+    recording: Any, free_port: Any, service_authority: Authority, ca_dir: Path, tmp_path: Path, version: str
+) -> None:
+    certificate, key = service_authority.mint("127.0.0.1")
+    (tmp_path / "service.pem").write_bytes(certificate + key)
+    (tmp_path / "clients.pem").write_bytes(service_authority.cert_pem)
+    port = free_port()
+    server = await asyncio.create_subprocess_exec(
+        "openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", str(tmp_path / "service.pem"), version,
+        "-Verify", "1", "-verify_return_error", "-CAfile", str(tmp_path / "clients.pem"), "-www",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, stdin=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert server.stdout is not None
+    await asyncio.wait_for(server.stdout.readuntil(b"ACCEPT"), 10)
+    rec = await recording()
+    async with httpx.AsyncClient(proxy=rec.url("proxy"), verify=trusting(ca_dir)) as client:
+        with pytest.raises(httpx.TransportError):
+            await client.get(f"https://127.0.0.1:{port}/")
+    server.kill()
+    await server.communicate()
+    (exchange,) = await rec.finish()
+    assert exchange.error
+    assert any(f"127.0.0.1:{port} asks for a client certificate" in note for note in rec.result.notes)
