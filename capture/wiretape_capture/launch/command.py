@@ -55,8 +55,10 @@ def _not_found(command: Sequence[str], cwd: Path, search: str) -> WiretapeError:
     folders = [Path(folder) for folder in search.split(os.pathsep) if folder]
     if len(command) == 1 and any(c.isspace() for c in program):
         hint = f"write the words without quotes: -- {program}"
-    elif any(c in program for c in "=&|;<>$"):
-        hint = "a command is not run by a shell: use -- sh -c '...' for shell syntax, [env] for variables"
+    elif "=" in program:
+        hint = f"a variable before a command is shell syntax: use -- env {program} ..."
+    elif any(c in program for c in "&|;<>$"):
+        hint = "a command is not run by a shell: use -- sh -c '...'"
     elif (cwd / program).is_file():
         hint = f"the working directory has a file of that name: use ./{program}"
     else:

@@ -144,9 +144,9 @@ class App:
         if others:
             listed = " and ".join(map(str, others))
             return WiretapeError(f"the app did not open port {port} within {seconds}",
-                                 f"it listens on {listed}: correct the app port")  # fmt: skip
+                                 f"it listens on {listed}: correct --app-port")  # fmt: skip
         return WiretapeError(f"the app did not open port {port} within {seconds}",
-                             f"correct the app port or allow it more time; {self._what_it_said()}")  # fmt: skip
+                             f"correct --app-port or raise --ready-timeout; {self._what_it_said()}")  # fmt: skip
 
     def _what_it_said(self) -> str:
         lines = self.last_output()

@@ -1,0 +1,102 @@
+"""What --map accepts, what it refuses and why, and what it does to variables."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wiretape_capture.errors import UsageError
+from wiretape_capture.launch.mapping import parse_map, parse_maps, redirect, variable
+from wiretape_capture.launch.spec import ServiceMap
+
+
+def service(name: str, scheme: str, host: str, port: int, listen: int = 0) -> ServiceMap:
+    return ServiceMap(name=name, scheme=scheme, host=host, port=port, listen=listen)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("payments=https://api.host:443@9001", service("payments", "https", "api.host", 443, 9001)),
+        ("payments=https://api.host", service("payments", "https", "api.host", 443)),
+        ("http://api.host/", service("api.host:80", "http", "api.host", 80)),
+        ("localhost:3000", service("localhost:3000", "http", "localhost", 3000)),
+        ("api.host:443@9001", service("api.host:443", "https", "api.host", 443, 9001)),
+        ("db.host:5432", service("db.host:5432", "tcp", "db.host", 5432)),
+        ("db=postgres://u:p@db.host/x@15432", service("db", "tcp", "db.host", 5432, 15432)),
+        ("cache=redis://[::1]:6380", service("cache", "tcp", "::1", 6380)),
+        ("tcp://db:7000", service("db:7000", "tcp", "db", 7000)),
+        ("a-b_1=http://h:1", service("a-b_1", "http", "h", 1)),
+    ],
+)  # fmt: skip
+def test_a_map_is_read(text: str, expected: ServiceMap) -> None:
+    assert parse_map(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "names no host"),
+        ("payments", "names no port"),
+        ("payments=", "names no host"),
+        ("=http://h:1", "'' in --map '=http://h:1' is not a name"),
+        ("1st=http://h:1", "'1st' in --map '1st=http://h:1' is not a name"),
+        ("x=gopher://h:1", "unknown scheme 'gopher'"),
+        ("x=http://h:70000", "no valid host and port"),
+        ("x=http://h:1@70000", "70000 in --map"),
+        ("x=http://h:1@0", "0 in --map"),
+        ("x=http://h:1/v1", "has a path"),
+        ("x=tcp://h", "names no port"),
+        ("x=http://[::1", "no valid host and port"),
+    ],
+)
+def test_what_is_no_map_says_why(text: str, problem: str) -> None:
+    with pytest.raises(UsageError) as failure:
+        parse_map(text)
+    assert problem in failure.value.problem
+    assert failure.value.hint
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_map_or_a_usage_error(text: str) -> None:
+    try:
+        assert parse_map(text).host
+    except UsageError as error:
+        assert error.problem
+
+
+def test_names_and_ports_are_given_once() -> None:
+    with pytest.raises(UsageError, match="two maps are named 'a'"):
+        parse_maps(["a=http://h:1", "a=http://h:2"])
+    with pytest.raises(UsageError, match="two maps listen on port 9"):
+        parse_maps(["a=http://h:1@9", "b=http://h:2@9"])
+
+
+def test_a_variable_is_named_after_the_map() -> None:
+    assert [variable(name) for name in ("payments", "my-api", "api.host:443")] == [
+        "WIRETAPE_PAYMENTS_URL", "WIRETAPE_MY_API_URL", "WIRETAPE_API_HOST_443_URL",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "pointed"),
+    [
+        ("s=https://api.host", "https://api.host/v1?x=1", "http://127.0.0.1:9/v1?x=1"),
+        ("s=https://api.host", "https://api.host:443", "http://127.0.0.1:9"),
+        ("s=https://api.host", "HTTPS://API.HOST/", "http://127.0.0.1:9/"),
+        ("s=https://api.host", "a=https://api.host,b=https://b.host", "a=http://127.0.0.1:9,b=https://b.host"),
+        ("s=https://api.host", "https://api.host:8443/", None),
+        ("s=https://api.host", "https://api.host.other/", None),
+        ("s=https://api.host", "http://api.host/", None),
+        ("s=http://localhost:3000", "http://localhost:3000/x", "http://127.0.0.1:9/x"),
+        ("s=http://localhost:3000", "http://localhost:30001/x", None),
+        ("s=http://localhost:3000", "localhost:3000", "127.0.0.1:9"),
+        ("s=http://[::1]:3000", "http://[::1]:3000/x", "http://127.0.0.1:9/x"),
+        ("s=postgres://db:5432", "postgres://u:p@db:5432/x", "postgres://u:p@127.0.0.1:9/x"),
+        ("s=postgres://db:5432", "postgres://u:p@my-db:5432/x", None),
+    ],
+)
+def test_only_the_mapped_service_is_redirected(text: str, value: str, pointed: str | None) -> None:
+    changed = redirect({"V": value}, {"s": "http://127.0.0.1:9"}, [parse_map(text)])
+    assert changed == ({} if pointed is None else {"V": pointed})
