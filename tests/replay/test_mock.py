@@ -122,6 +122,17 @@ async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
     assert raw == b"".join(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % n for n in range(1, 4))
 
 
+async def test_a_client_that_has_said_all_still_gets_its_answers(tmp_path: Path) -> None:
+    recorded = [call(n, "GET", f"/{n}", answer(200, b"%d" % n, ())) for n in (1, 2)]
+    async with serving(tmp_path, recorded, timing="recorded") as mock:
+        reader, writer = await asyncio.open_connection("127.0.0.1", mock.port)
+        for number in (1, 2):
+            writer.write(b"GET http://api.example.com/%d HTTP/1.1\r\nHost: x\r\n\r\n" % number)
+        writer.write_eof()
+        assert (await reader.read()).endswith(b"1HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2")
+        writer.close()
+
+
 async def test_chunked_requests_and_expect_continue(tmp_path: Path) -> None:
     recorded = [call(1, "POST", "/a", answer(200, {"ok": True}), body={"n": 1})]
     head = (

@@ -63,13 +63,8 @@ def _path_distance(one: Parts, other: Parts) -> int:
 
 def _candidate(recorded: Recorded, live: Parts) -> Candidate:
     differences = tuple(islice(_differences(recorded.parts, live), DIFFERENCES))
-    return Candidate(sequence=recorded.sequence, command=recorded.parts.method, location=_location(recorded.parts),
+    return Candidate(sequence=recorded.sequence, command=recorded.parts.method, location=recorded.location[:CUT],
                      status=recorded.status, differences=differences)  # fmt: skip
-
-
-def _location(parts: Parts) -> str:
-    query = "&".join(f"{name}={value}" for name, value in parts.query)
-    return (f"{parts.path}?{query}" if query else parts.path)[:CUT]
 
 
 def _differences(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:

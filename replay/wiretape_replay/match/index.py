@@ -29,6 +29,8 @@ class Recorded:
     """One recorded request and what decides when its answer is due."""
 
     sequence: int
+    location: str
+    """Request target as recorded."""
     parts: Parts
     masked: Masked | None
     lane: str
@@ -65,6 +67,8 @@ class Index:
     """Places of a masked key at which different requests had the same identifier."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Names of services that stand for one: a map's `host:port` and its name."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Services as the recording names them, by the name under which they are indexed."""
     traces: set[str] = field(default_factory=set)
     lane_names: set[str] = field(default_factory=set)
 
@@ -72,6 +76,10 @@ class Index:
         """The one name under which a service was indexed."""
         key = service_key(scheme, name)
         return self.aliases.get(key, key)
+
+    def name(self, service: str) -> str:
+        """An indexed service as people know it."""
+        return self.names.get(service, service)
 
 
 def build_index(exchanges: Iterable[Exchange], aliases: Mapping[str, str] | None = None) -> Index:
@@ -89,9 +97,10 @@ def build_index(exchanges: Iterable[Exchange], aliases: Mapping[str, str] | None
 def _recorded(index: Index, exchange: Exchange) -> Recorded:
     request = exchange.request
     service = index.service(exchange.scheme, exchange.service)
+    index.names.setdefault(service, exchange.service)
     parts = parts_of(service, request.method, request.target, request.headers, request.body)
     return Recorded(
-        sequence=exchange.sequence, parts=parts, masked=mask(parts),
+        sequence=exchange.sequence, location=request.target, parts=parts, masked=mask(parts),
         lane=index.lanes.lane(request.headers), trace=exchange.trace or trace_of(request.headers),
         clock_ns=exchange.started_ns, place=place_of(service, parts.segments), writes=parts.writes,
         status=exchange.status,

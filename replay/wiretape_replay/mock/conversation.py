@@ -62,6 +62,8 @@ class Conversation:
         self._task: asyncio.Task[None] | None = None
         self._relay: Relay | None = None
         self._chunked = False
+        self._last = False
+        """The client sends no more."""
 
     @property
     def busy(self) -> bool:
@@ -134,7 +136,9 @@ class Conversation:
         while self._backlog and self._task is None and not self._wire.closing:
             self._answer(*self._backlog.popleft())
         self._wire.flush()
-        if self._task is None:
+        if self._task is None and self._last:
+            self._wire.close()
+        elif self._task is None:
             self._wire.read_on()
 
     # Allowed hosts
@@ -167,6 +171,7 @@ class Conversation:
 
     def client_ended(self) -> bool:
         """The client sends no more. True when it still has something to get."""
+        self._last = True
         if self._relay is not None:
             self._relay.end()
         return self._task is not None

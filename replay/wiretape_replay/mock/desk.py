@@ -69,8 +69,8 @@ class Desk:
             return self._refuse(incoming, service, target, problem, found, parts)
         answer = self._answers[found.recorded.sequence]
         self.journal.record(Entry(
-            now, service, head.method, target, found.tier, answer.sequence, answer.status, session_name(lane),
-            incoming.body.data, incoming.body.sha256, found.differences,
+            now, self.index.name(service), head.method, target, found.tier, answer.sequence, answer.status,
+            session_name(lane), incoming.body.data, incoming.body.sha256, found.differences,
         ))  # fmt: skip
         return self._from_recording(incoming, found, answer)
 
@@ -88,7 +88,9 @@ class Desk:
         if due is None:
             return None
         used.add(due.sequence)
-        self.journal.record(Entry(time.time_ns(), due.parts.service, "CONNECT", authority, "exact", due.sequence))
+        self.journal.record(
+            Entry(time.time_ns(), self.index.name(due.parts.service), "CONNECT", authority, "exact", due.sequence)
+        )
         return self._answers[due.sequence]
 
     def _parts(self, service: str, target: str, incoming: Incoming) -> Parts:
@@ -120,14 +122,15 @@ class Desk:
                 parts: Parts | None) -> Reply:  # fmt: skip
         head = incoming.head
         near = closest(self.index, parts) if parts is not None else ()
-        hint = refusal.hint_for(service, sorted(self.index.by_service), near, found.used_up)
+        name = self.index.name(service)
+        hint = refusal.hint_for(name, sorted(self.index.names.values()), near, found.used_up)
         entry = Entry(
-            time.time_ns(), service, head.method, target, "miss", None, "502",
+            time.time_ns(), name, head.method, target, "miss", None, "502",
             session_name(self.index.lanes.lane(head.headers)), incoming.body.data, incoming.body.sha256, (), near,
         )  # fmt: skip
         if self.journal.record(entry) and self._on_miss is not None:
             self._on_miss(entry)
-        data = refusal.miss(head.method, service, target, problem, near, hint)
+        data = refusal.miss(head.method, name, target, problem, near, hint)
         return Reply(data, closes=not head.keep_alive or parts is None)
 
 

@@ -138,5 +138,5 @@ def _miss_line(miss: Entry) -> str:
 
 def _unused(index: Index, matcher: Matcher) -> tuple[str, ...]:
     unused = (each for each in index.recorded if each.sequence not in matcher.used)
-    lines = dict.fromkeys(f"{each.parts.method} {each.parts.service} {each.parts.path}" for each in unused)
+    lines = dict.fromkeys(f"{each.parts.method} {index.name(each.parts.service)} {each.location}" for each in unused)
     return tuple(lines)[:UNUSED_TOLD]
