@@ -13,7 +13,7 @@ from wiretape_capture.errors import UsageError
 from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Request, Response
 from wiretape_replay.engine.order import Order
 from wiretape_replay.engine.outbound import outbound_findings
-from wiretape_replay.engine.pacing import SAFE, Slot, schedule, speed_of
+from wiretape_replay.engine.pacing import SAFE, Slot, must_end_first, schedule, speed_of
 from wiretape_replay.engine.recording import body_limit
 from wiretape_replay.engine.selection import select
 from wiretape_replay.engine.summary import reproducing
@@ -225,3 +225,12 @@ def test_outbound_calls_become_findings_by_route() -> None:
 ])  # fmt: skip
 def test_a_run_is_repeated_for_some_exchanges_only(command: str, told: str) -> None:
     assert reproducing(command, [3]) == told
+
+
+def test_requests_of_a_session_that_were_under_way_together_stay_so() -> None:
+    poll = exchange(1, target="/events", start=0, took=30_000)
+    other = poll.model_copy(update={"connection": "c2"})
+    assert not must_end_first(poll, exchange(2, "POST", start=500))
+    assert must_end_first(poll, exchange(2, "POST", start=29_990))
+    assert must_end_first(poll, exchange(2, "POST", start=40_000))
+    assert must_end_first(other, other.model_copy(update={"sequence": 2, "started_ns": 500 * MS}))

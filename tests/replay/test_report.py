@@ -196,3 +196,13 @@ def test_markdown_keeps_recorded_text_inert() -> None:
 ])  # fmt: skip
 def test_a_code_span_cannot_be_left_from_inside(text: str, span: str) -> None:
     assert code(text) == span
+
+
+def test_a_diff_shows_no_noise() -> None:
+    was = {"at": "2026-01-01T00:00:00Z", "total": 1, "items": [{"at": 1}]}
+    now = {"at": "2026-02-02T00:00:00Z", "total": 2, "items": [{"at": 2}]}
+    detail = finding_detail(run_of(), finding(pointer="/total"), recorded(answer(was)), answer(now))
+    assert [line for line in detail.diff if line[0] in "+-"][2:] == [
+        '-      "at": 1', '+      "at": 2', '-  "total": 1', '+  "total": 2',
+    ]  # fmt: skip
+    assert len(detail.patch) == 3

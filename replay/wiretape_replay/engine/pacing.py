@@ -17,6 +17,9 @@ from wiretape_capture.snapshot.exchange import Exchange
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110 §9.2.1)."""
 
+TOGETHER_NS = 20_000_000
+"""Overlaps below this are within the precision of a recording that was imported, such as a HAR's milliseconds."""
+
 
 def speed_of(timing: str) -> float | None:
     """How many times faster than recorded; None for as soon as possible."""
@@ -66,6 +69,16 @@ def schedule(exchanges: Sequence[Exchange], speed: float | None) -> list[Slot]:
         )
         for one in exchanges
     ]
+
+
+def must_end_first(earlier: Exchange, later: Exchange) -> bool:
+    """Whether, within a session, one that began earlier must have its answer before the later one is sent.
+
+    Requests that were clearly under way together stay so: a long poll is answered by what its session does meanwhile.
+    """
+    if earlier.connection and earlier.connection == later.connection and earlier.request.version.startswith("HTTP/1"):
+        return True
+    return _end(earlier) <= later.started_ns + TOGETHER_NS
 
 
 def _end(exchange: Exchange) -> int:

@@ -16,7 +16,7 @@ from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.engine.client import IN_FLIGHT, Answer, Client
 from wiretape_replay.engine.live_bodies import LiveResponses
 from wiretape_replay.engine.order import Order
-from wiretape_replay.engine.pacing import Slot
+from wiretape_replay.engine.pacing import Slot, must_end_first
 
 type BodyChunks = Callable[[str], AsyncIterator[bytes]]
 
@@ -67,7 +67,7 @@ class Playback:
         try:
             async with asyncio.TaskGroup() as group:
                 for session in every:
-                    group.create_task(self._session(session, order, gate, began))
+                    group.create_task(self._session(session, order, gate, began, group))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
@@ -82,17 +82,25 @@ class Playback:
             async with asyncio.timeout_at(moment):
                 await self._given_up.wait()
 
-    async def _session(self, slots: Sequence[Slot], order: Order, gate: asyncio.Semaphore, began: float) -> None:
-        loop = asyncio.get_running_loop()
+    async def _session(self, slots: Sequence[Slot], order: Order, gate: asyncio.Semaphore, began: float,
+                       group: asyncio.TaskGroup) -> None:  # fmt: skip
+        under_way: dict[asyncio.Task[None], Exchange] = {}
         for slot in slots:
-            await order.wait(slot, self._earlier(slot.exchange))
+            first = [task for task, earlier in under_way.items() if must_end_first(earlier, slot.exchange)]
+            if first:
+                await asyncio.wait(first)
+            under_way = {task: earlier for task, earlier in under_way.items() if not task.done()}
+            under_way[group.create_task(self._slot(slot, order, gate, began))] = slot.exchange
+
+    async def _slot(self, slot: Slot, order: Order, gate: asyncio.Semaphore, began: float) -> None:
+        await order.wait(slot, self._earlier(slot.exchange))
+        if slot.at:
+            await self._until(began + slot.at)
+        async with gate:
             if slot.at:
-                await self._until(began + slot.at)
-            async with gate:
-                if slot.at:
-                    self.latest = max(self.latest, loop.time() - began - slot.at)
-                self.played[slot.exchange.sequence] = await self._one(slot.exchange)
-            order.ended(slot)
+                self.latest = max(self.latest, asyncio.get_running_loop().time() - began - slot.at)
+            self.played[slot.exchange.sequence] = await self._one(slot.exchange)
+        order.ended(slot)
 
     def _earlier(self, exchange: Exchange) -> list[int]:
         """Producers that take part and come first: a clock that was set back must not make a circle."""

@@ -92,8 +92,10 @@ def _closure(chosen: set[int], producers: Callable[[int], Iterable[int]]) -> set
 def _notes(kept: Sequence[Exchange], obstacles: dict[int, str]) -> list[str]:
     notes = []
     for reason, count in Counter(filter(None, obstacles.values())).items():
-        names = [f"{one.command} {one.location}" for one in kept if obstacles[one.sequence] == reason]
-        more = f" and {count - NAMED_IN_NOTE} more" if count > NAMED_IN_NOTE else ""
+        names = list(dict.fromkeys(
+            f"{one.command} {one.location}" for one in kept if obstacles[one.sequence] == reason
+        ))  # fmt: skip
+        more = f" and {len(names) - NAMED_IN_NOTE} more" if len(names) > NAMED_IN_NOTE else ""
         subject = "1 exchange" if count == 1 else f"{count} exchanges"
         notes.append(f"{subject} not replayed ({reason}): {', '.join(names[:NAMED_IN_NOTE])}{more}")
     return notes

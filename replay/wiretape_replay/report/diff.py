@@ -11,8 +11,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from wiretape_capture.protocols.http import charset, decode_content, is_text, json_body, media_type
+from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Exchange, Response
-from wiretape_replay.leaves import get
+from wiretape_replay.leaves import get, split
 from wiretape_replay.report.printable import cut
 from wiretape_replay.verdict.model import Finding, Part, Run
 
@@ -40,7 +41,8 @@ class FindingDetail(BaseModel):
     """Recorded status, header value or body around the place; cut when long."""
     actual: str
     diff: tuple[str, ...]
-    """Unified diff of the two bodies, JSON laid out with sorted keys; empty where both are equal or binary."""
+    """Unified diff of the two bodies, JSON laid out with sorted keys, without the differences that are noise; empty
+    where both are equal or binary."""
     patch: tuple[dict[str, JsonValue], ...]
     """RFC 6902 operations that turn the recorded JSON body into the live one, noise included."""
     notes: tuple[str, ...] = ()
@@ -50,7 +52,7 @@ class FindingDetail(BaseModel):
 def finding_detail(run: Run, finding: Finding, expected: Exchange, live: Response | None) -> FindingDetail:
     """Everything about one finding in its first exchange."""
     was = expected.response
-    diff, cut_diff = _unified(_text(was), _text(live))
+    diff, cut_diff = _unified(_text(was), _text(_without_noise(was, live, run, finding)))
     patch, cut_patch = _patch(was, live)
     return FindingDetail(
         run=run.id, finding=finding, sequence=expected.sequence, diff=diff, patch=patch,
@@ -109,6 +111,39 @@ def _missing(was: Response | None, live: Response | None) -> list[str]:
     sides = (("recorded", was), ("live", live))
     return [f"the {side} body of {response.body.size} bytes is kept as its hash only"
             for side, response in sides if response is not None and response.body.data is None]  # fmt: skip
+
+
+def _without_noise(was: Response | None, live: Response | None, run: Run, finding: Finding) -> Response | None:
+    """The live response with recorded values where the run took a difference as noise and nothing else is known."""
+    expected, actual = _json(was), _json(live)
+    if live is None or expected is None or actual is None:
+        return live
+    told = {(one.route, one.pointer) for one in run.verdict.findings}
+    places = {(one.route, one.pointer) for one in run.suppressed if one.part is Part.BODY} - told
+    noisy = [split(pointer) for route, pointer in places if route == finding.route]
+    quiet = _replaced(actual, expected, noisy)
+    return live.model_copy(update={"body": body_of(orjson.dumps(quiet)), "headers": _PLAIN_JSON})
+
+
+_PLAIN_JSON = (("Content-Type", "application/json"),)
+
+
+def _replaced(actual: JsonValue, expected: JsonValue, noisy: list[list[str]]) -> JsonValue:
+    """`actual` with the scalars of `expected` at the noisy places; `*` stands for any key or position."""
+    if [] in noisy and not isinstance(actual, dict | list) and not isinstance(expected, dict | list):
+        return expected
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        return {key: _replaced(value, expected[key], _below(noisy, key)) if key in expected else value
+                for key, value in actual.items()}  # fmt: skip
+    if isinstance(actual, list) and isinstance(expected, list):
+        if len(actual) == len(expected):  # else it is not known which element stands for which
+            pairs = zip(actual, expected, strict=True)
+            return [_replaced(value, recorded, _below(noisy, "*")) for value, recorded in pairs]
+    return actual
+
+
+def _below(noisy: list[list[str]], key: str) -> list[list[str]]:
+    return [pointer[1:] for pointer in noisy if pointer and pointer[0] in ("*", key)]
 
 
 def _json(response: Response | None) -> JsonValue:

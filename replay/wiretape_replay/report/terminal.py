@@ -180,7 +180,8 @@ def _finding_block(finding: Finding) -> list[str]:
     blocked = f"{plural(len(finding.dependants), 'exchange')} blocked by it" if finding.dependants else ""
     head = f" {MARKS[finding.severity]} {finding.id}  {_place(finding)}"
     tail = listed([seen, "breaking" if finding.breaking else "", blocked])
-    return [cut(head, WIDTH), *wrapped(finding.message, "   ", WIDTH), f"   ({tail})"]
+    said = finding.message.removeprefix(f"{finding.route}: ").removeprefix(f"{finding.pointer}: ")
+    return [cut(head, WIDTH), *wrapped(said, "   ", WIDTH), f"   ({tail})"]
 
 
 def _place(finding: Finding) -> str:
