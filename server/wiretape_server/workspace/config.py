@@ -68,14 +68,18 @@ class RecordConfig(_Section):
 
     listen: Port | None = Field(None, description="Port in front of the app; unset: the first free one from 7080.")
     proxy_port: Port | None = Field(
-        None, description="Port of the outbound proxy; unset: the first free one from 7090."
+        None,
+        description="Port of the outbound proxy; unset: any, or from 7090 on when you start the app.",
     )
 
 
 class MockConfig(_Section):
     """`[mock]`: how recorded services answer."""
 
-    proxy_port: Port | None = Field(None, description="Port of the mock's proxy; unset: the first free one from 7090.")
+    proxy_port: Port | None = Field(
+        None,
+        description="Port of the mock's proxy; unset: any, or from 7090 on when you start the app.",
+    )
     allow: tuple[str, ...] = Field((), description="Hosts that may be reached for real: host, host:port or *.domain.")
     timing: Annotated[str, _pace("none")] = Field(
         "none", description="When the mock answers: none (at once), recorded, or 2x for twice as fast."

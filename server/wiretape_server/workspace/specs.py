@@ -27,27 +27,33 @@ def record_spec(ws: Workspace, *, now: datetime, name: str | None = None, log: P
     tape = ws.snapshot_path(name)
     if tape.exists():
         raise UsageError(f'there is a snapshot called "{name}" already', "take another name, or delete that one first")
+    app = app_spec(ws, log)
     return RecordSpec(
         tape=tape,
         name=name,
         ca_dir=ws.ca_dir,
-        app=app_spec(ws, log),
+        app=app,
         app_port=config.app.port,
         listen=0 if config.app.port is None else listen_port(config.record.listen, INBOUND, "--listen"),
-        proxy_port=listen_port(config.record.proxy_port, PROXY, "--proxy-port"),
+        proxy_port=_proxy_port(config.record.proxy_port, app),
         maps=service_maps(ws),
     )
 
 
 def mock_spec(ws: Workspace, *, log: Path | None = None, journal: Path | None = None) -> MockSpec:
     """One mock of the workspace's snapshot, with the app where it is to be started."""
+    app = app_spec(ws, log)
+    return _mock_spec(ws, app, journal).model_copy(update={"app": app})
+
+
+def _mock_spec(ws: Workspace, app: AppSpec | None, journal: Path | None) -> MockSpec:
+    """A mock for `app`, which somebody else starts."""
     mock = ws.config.mock
     return MockSpec(
         tape=find_snapshot(ws.snapshots_dir, ws.config.snapshot or None),
         ca_dir=ws.ca_dir,
-        proxy_port=listen_port(mock.proxy_port, PROXY, "--proxy-port"),
+        proxy_port=_proxy_port(mock.proxy_port, app),
         maps=service_maps(ws),
-        app=app_spec(ws, log),
         allow=mock.allow,
         timing=mock.timing,
         at_end=mock.at_end,
@@ -70,9 +76,7 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
         run=run,
         target=target_url(ws, app),
         app=app,
-        mock=mock_spec(ws, journal=ws.jobs_dir / f"{run.stem}.journal").model_copy(update={"app": None})
-        if mocked
-        else None,
+        mock=_mock_spec(ws, app, ws.jobs_dir / f"{run.stem}.journal") if mocked else None,
         fail_if=replay.fail_if,
         sequences=sequences,
         routes=routes,
@@ -83,6 +87,11 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
         baseline=find_run(ws.runs_dir, replay.baseline) if replay.baseline else None,
         command=command,
     )
+
+
+def _proxy_port(wanted: int | None, app: AppSpec | None) -> int:
+    """Our own app is told any port, for which parallel runs do not race; a person exports one that stays the same."""
+    return 0 if wanted is None and app is not None else listen_port(wanted, PROXY, "--proxy-port")
 
 
 def app_spec(ws: Workspace, log: Path | None = None) -> AppSpec | None:
