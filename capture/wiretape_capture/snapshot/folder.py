@@ -61,7 +61,7 @@ async def import_folder(folder: Path, tape: Path) -> SnapshotInfo:
     whole = _read_whole(folder)
 
     def invalid(what: str) -> UsageError:
-        return UsageError(f"{folder} is not an exported snapshot: {what}", "export one with: wiretape snapshots export")
+        return _invalid(folder, what)
 
     async with importing(tape, invalid, created_ns=whole.created_ns, app_command=whole.app_command,
                          notes=whole.notes) as target:  # fmt: skip

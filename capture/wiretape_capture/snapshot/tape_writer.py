@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -64,16 +64,12 @@ class TapeWriter:
     async def create(cls, path: Path, *, name: str, created_ns: int, app_command: Sequence[str] = ()) -> Self:
         """Begin a tape in a new file; an existing one is never touched."""
         _claim(path)
-        with writing(path):
-            connection = await aiosqlite.connect(path, isolation_level=None)
-            await connection.execute("PRAGMA journal_mode = WAL")
-            # NORMAL: a killed process loses nothing committed; only a power cut may cost the last transactions.
-            await connection.execute("PRAGMA synchronous = NORMAL")
-            await connection.executescript(schema.creation_script())
-            await connection.execute(
-                "INSERT INTO snapshot (name, created_ns, app_command, closed, sha256) VALUES (?, ?, ?, 0, '')",
-                (name, created_ns, orjson.dumps(list(app_command)).decode()),
-            )
+        try:
+            with writing(path):
+                connection = await _begin(path, name, created_ns, app_command)
+        except BaseException:
+            path.unlink()
+            raise
         return cls(path, connection)
 
     def put(self, exchange: Exchange) -> None:
@@ -194,6 +190,21 @@ def _claim(path: Path) -> None:
         raise WiretapeError(f"permission denied: {path.parent} cannot be written", "check its owner") from None
     except OSError as error:
         raise WiretapeError(f"{path} could not be created: {error.strerror}", "choose another name or folder") from None
+
+
+async def _begin(path: Path, name: str, created_ns: int, app_command: Sequence[str]) -> aiosqlite.Connection:
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
+        await connection.execute("PRAGMA journal_mode = WAL")
+        # NORMAL: a killed process loses nothing committed; only a power cut may cost the last transactions.
+        await connection.execute("PRAGMA synchronous = NORMAL")
+        await connection.executescript(schema.creation_script())
+        await connection.execute(
+            "INSERT INTO snapshot (name, created_ns, app_command, closed, sha256) VALUES (?, ?, ?, 0, '')",
+            (name, created_ns, orjson.dumps(list(app_command)).decode()),
+        )
+        stack.pop_all()
+        return connection
 
 
 def _encode(batch: Iterable[Exchange]) -> tuple[list[Chunk], list[Line], Counter[str]]:

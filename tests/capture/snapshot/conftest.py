@@ -26,7 +26,8 @@ SECOND = 1_000_000_000
 
 
 def made(sequence: int, target: str = "/orders/42?full=1", *, status: int = 200, service: str = "shop.local:8000",
-         direction: Direction = Direction.INBOUND, method: str = "GET", body: bytes = b'{"id": 42}') -> Exchange:  # fmt: skip
+         direction: Direction = Direction.INBOUND, method: str = "GET",
+         body: bytes = b'{"id": 42}') -> Exchange:  # fmt: skip
     """A plain JSON exchange."""
     return Exchange(
         sequence=sequence, direction=direction, service=service, command=method, location=target, status=str(status),
@@ -56,7 +57,8 @@ def varied() -> list[Exchange]:
     )  # fmt: skip
     cut = made(2).model_copy(update={
         "error": "peer reset", "direction": Direction.OUTBOUND,
-        "response": Response(status=200, headers=(("Content-Type", "text/plain"),), body=body_of(b"ha", complete=False)),
+        "response": Response(status=200, headers=(("Content-Type", "text/plain"),),
+                             body=body_of(b"ha", complete=False)),
     })  # fmt: skip
     silent = made(3).model_copy(update={"response": None, "status": "", "error": "connection refused"})
     frames = (

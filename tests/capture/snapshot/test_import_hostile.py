@@ -41,7 +41,8 @@ def chrome(url: str = "https://shop.test/api?q=1#top", **changes: Any) -> dict[s
             "status": 200, "statusText": "", "httpVersion": "http/2.0", "redirectURL": "", "cookies": [],
             "headers": [{"name": "content-encoding", "value": "br"}, {"name": "content-length", "value": "7"},
                         {"name": "content-type", "value": "application/json"}],
-            "content": {"size": 8, "mimeType": "application/json", "text": '{"a": 1}'}, "headersSize": -1, "bodySize": 7,
+            "content": {"size": 8, "mimeType": "application/json", "text": '{"a": 1}'},
+            "headersSize": -1, "bodySize": 7,
         },
         "cache": {}, "timings": {"send": 0.1, "wait": 12, "receive": 0.4},
     }  # fmt: skip
@@ -129,14 +130,17 @@ BROKEN = {
     b'{"log": {"entries": [{"request": {"method": "GET"}}]}}': "entry 1: request.url: field required",
     b'{"log": {"entries": [], "_wiretape": {"format": 9, "created_ns": 0}}}': "its _wiretape has format 9",
     b'{"log": {"entries": [], "_wiretape": []}}': "log._wiretape: input should be",
-    b'{"log": {"entries": [{"request": {"method": "GET", "url": "http://"}, "response": {"status": 1}}]}}': "has no host",
-    b'{"log": {"entries": [{"request": {"method": "GET", "url": "http://a:b/"}, "response": {"status": 1}}]}}': "entry 1: ",
+    b'{"log": {"entries": [{"request": {"method": "GET", "url": "http://"}, "response": {"status": 1}}]}}':
+    "has no host",
+    b'{"log": {"entries": [{"request": {"method": "GET", "url": "http://a:b/"}, "response": {"status": 1}}]}}':
+    "entry 1: ",
     b'{"log": {"entries": [{"request": {"method": "GET", "url": "http://a/"}, "response": {"status": 200, "content":'
     b' {"text": "!", "encoding": "base64"}}}]}}': "entry 1: its base64 is damaged",
     b'{"log": {"entries": [{"request": {"method": "GET", "url": "http://a/"}, "response": {"status": 1},'
     b' "_wiretape": {"facts": {"service": "b"}}}]}}': "entry 1: request.url does not begin with http://b",
     b'{"log": {"entries": [{"request": {"method": "GET", "url": "http://a/"}, "response": {"status": 1},'
-    b' "_wiretape": {"facts": {"service": "a", "direction": "up"}}}]}}': "entry 1: direction: input should be 'inbound'",
+    b' "_wiretape": {"facts": {"sequence": 1, "service": "a", "direction": "up"}}}]}}':
+    "entry 1: direction: input should be 'inbound'",
 }  # fmt: skip
 
 
@@ -218,7 +222,9 @@ async def test_a_broken_folder_is_refused_by_name(tmp_path: Path, exchanges: lis
     assert not (tmp_path / "b.tape").exists()
 
 
-async def test_a_hostile_path_stays_in_the_folder(tmp_path: Path, exchanges: list[Exchange], tape_of: WriteTape) -> None:
+async def test_a_hostile_path_stays_in_the_folder(
+    tmp_path: Path, exchanges: list[Exchange], tape_of: WriteTape
+) -> None:
     evil = exchanges[2].model_copy(update={"location": "/../../../etc/passwd\0", "command": "../.."})
     await tape_of(tmp_path / "a.tape", [evil])
     async with await TapeReader.open(tmp_path / "a.tape") as reader:

@@ -86,7 +86,7 @@ async def test_a_recording_comes_back_with_its_hash(tmp_path: Path, exchanges: l
 
 @pytest.mark.parametrize(("export", "bring"), FORMATS)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(exchanges=exchange_sets)
 def test_arbitrary_exchanges_come_back(exchanges: list[Exchange], tape_of: WriteTape, export: Export,

@@ -1,5 +1,7 @@
 """A killed recorder, a full disk and a 200 MB body, each in a real process."""
 
+# ruff: noqa: ASYNC220, ASYNC240 - nothing else runs on a test's loop meanwhile
+
 from __future__ import annotations
 
 import asyncio
@@ -10,6 +12,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from wiretape_capture.errors import WiretapeError
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_capture.snapshot.listing import delete_snapshot, rename_snapshot
 from wiretape_capture.snapshot.tape_reader import TapeReader
@@ -26,8 +31,8 @@ from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_capture.snapshot.tape_writer import TapeWriter
 path = Path(sys.argv[1])
 def made(number, body):
-    return Exchange(sequence=number, direction=Direction.INBOUND, service="a:1", command="GET", location="/", status="200",
-                    started_ns=number, duration_us=1, request=Request(method="GET", target="/"),
+    return Exchange(sequence=number, direction=Direction.INBOUND, service="a:1", command="GET", location="/",
+                    status="200", started_ns=number, duration_us=1, request=Request(method="GET", target="/"),
                     response=Response(status=200, body=body))
 """
 RECORD_FOREVER = (
@@ -65,6 +70,11 @@ async def main():
         await tape.close()
     except WiretapeError as error:
         print(tape.failure is error, error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    try:
+        await TapeWriter.create(path.with_name("b.tape"), name="b", created_ns=1)
+    except WiretapeError as error:
+        print(error, path.with_name("b.tape").exists())
 asyncio.run(main())
 """
 )
@@ -85,7 +95,8 @@ async def main():
     wrote = peak() - before
     async with await TapeReader.open(path) as reader:
         sha256 = (await reader.info()).sha256
-        size = sum([len(piece) async for piece in reader.body_chunks((await reader.exchange(1, max_body=0)).response.body.sha256)])
+        body = (await reader.exchange(1, max_body=0)).response.body
+        size = sum([len(piece) async for piece in reader.body_chunks(body.sha256)])
         await export_folder(reader, folder)
     read = peak() - before
     again = await import_folder(folder, path.with_name("b.tape"))
@@ -134,20 +145,23 @@ async def test_a_killed_recording_opens_with_all_but_its_last_moment(tmp_path: P
 async def test_a_killed_recording_can_be_renamed_and_deleted(tmp_path: Path) -> None:
     put = await killed(tmp_path / "a.tape", 50)
     renamed = await rename_snapshot(tmp_path, "a", "b")
-    assert os.listdir(tmp_path) == ["b.tape"]
+    assert [path.name for path in tmp_path.iterdir()] == ["b.tape"]
     async with await TapeReader.open(renamed) as reader:
         assert (await reader.info()).exchanges >= put
     await killed(tmp_path / "c.tape", 50)
     await delete_snapshot(tmp_path, "c")
-    assert os.listdir(tmp_path) == ["b.tape"]
+    assert [path.name for path in tmp_path.iterdir()] == ["b.tape"]
 
 
 def test_a_full_disk_keeps_what_was_flushed_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "a.tape"
-    body, failure = run(FULL, path).splitlines()
+    body, failure, begun = run(FULL, path).splitlines()
     assert body == "False True"
     assert failure.startswith(f"True the disk under {path} is full or failed (")
     assert failure.endswith("; free some space and record again")
+
+    assert begun.startswith(f"the disk under {tmp_path}/b.tape is full or failed (")
+    assert begun.endswith(" False")
 
     async def count() -> int:
         async with await TapeReader.open(path) as reader:
@@ -163,10 +177,8 @@ async def test_a_full_database_stops_at_a_whole_batch(tmp_path: Path, plain: Cal
     await tape._connection.execute("PRAGMA max_page_count = 40")
     for number in range(2, 200):
         tape.put(plain(number, body=os.urandom(5000)))
-    try:
+    with pytest.raises(WiretapeError, match=r"is full or failed \(database or disk is full\)"):
         await tape.close()
-    except Exception as error:
-        assert "is full or failed (database or disk is full)" in str(error)
     async with await TapeReader.open(tmp_path / "a.tape") as reader:
         assert [exchange.sequence for exchange in await reader.exchanges()] == [1]
 
