@@ -66,7 +66,6 @@ def one_line(exchange: Exchange) -> str:
 
 
 def _headers(headers: Headers, mask: Mask) -> tuple[tuple[str, ...], int]:
-    shown = tuple(
-        visible(f"{name}: {cut(value, HEADER_LIMIT)}") for name, value in mask.headers(headers[:MOST_HEADERS])
-    )
-    return shown, max(0, len(headers) - MOST_HEADERS)
+    shown = mask.headers(headers[:MOST_HEADERS])
+    lines = tuple(visible(f"{name}: {cut(value, HEADER_LIMIT)}") for name, value in shown)
+    return lines, max(0, len(headers) - MOST_HEADERS)

@@ -50,9 +50,12 @@ def test_every_agent_has_both_forms() -> None:
         assert sorted(form[0] for form in forms) == ["uv", "wiretape"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT / "agent_configs").as_posix())
-async def test_the_command_of_the_file_serves_the_project(path: Path, project: Workspace) -> None:
-    command, *args = [word.replace(PLACEHOLDER, str(ROOT)) for word in words(entry(path))]
+COMMANDS = sorted({tuple(words(entry(path))) for path in FILES})
+
+
+@pytest.mark.parametrize("named", COMMANDS, ids=" ".join)
+async def test_the_command_that_files_name_serves_the_project(named: tuple[str, ...], project: Workspace) -> None:
+    command, *args = [word.replace(PLACEHOLDER, str(ROOT)) for word in named]
     if command == "uv" and not uv_runs(project.root):
         pytest.skip("uv does not run here")
     scripts = Path(sys.executable).parent

@@ -63,8 +63,8 @@ async def test_every_default_answer_fits_the_smallest_client(project: Workspace,
         assert "null" not in json.dumps(result.structured_content), name
 
 
-async def test_exchanges_are_found_by_their_filters(project: Workspace, stdio: Connect) -> None:
-    async with stdio(project.root) as client:
+async def test_exchanges_are_found_by_their_filters(project: Workspace, in_memory: InMemory) -> None:
+    async with in_memory(project) as client:
         found = [
             await client.call_tool("search_exchanges", {"snapshot": "first", **filters})
             for filters in ({"direction": "outbound"}, {"command": "post"}, {"status": "2xx", "path": "/orders/*"})
@@ -75,8 +75,8 @@ async def test_exchanges_are_found_by_their_filters(project: Workspace, stdio: C
     assert rows == [[3], [2], [1]]
 
 
-async def test_a_cursor_continues_where_the_last_answer_ended(project: Workspace, stdio: Connect) -> None:
-    async with stdio(project.root) as client:
+async def test_a_cursor_continues_where_the_last_answer_ended(project: Workspace, in_memory: InMemory) -> None:
+    async with in_memory(project) as client:
         first = await client.call_tool("search_exchanges", {"snapshot": "first", "limit": 2})
         fields = first.structured_content or {}
         second = await client.call_tool(
@@ -90,8 +90,8 @@ async def test_a_cursor_continues_where_the_last_answer_ended(project: Workspace
     assert "leave it out" in text(bad)
 
 
-async def test_credentials_never_leave_by_tool_or_resource(project: Workspace, stdio: Connect) -> None:
-    async with stdio(project.root) as client:
+async def test_credentials_never_leave_by_tool_or_resource(project: Workspace, in_memory: InMemory) -> None:
+    async with in_memory(project) as client:
         exchange = await client.call_tool("get_exchange", {"sequence": 1, "snapshot": "first"})
         detail = await client.call_tool("get_diff", {"finding": "F-00000001"})
         resources = [
@@ -142,8 +142,8 @@ async def test_recorded_text_never_speaks_in_our_own_voice(hostile: Workspace, i
     assert "OBEY" in report
 
 
-async def test_a_finding_is_shown_in_full(project: Workspace, stdio: Connect) -> None:
-    async with stdio(project.root) as client:
+async def test_a_finding_is_shown_in_full(project: Workspace, in_memory: InMemory) -> None:
+    async with in_memory(project) as client:
         result = await client.call_tool("get_diff", {"run": "20261123-101010", "finding": "F-00000001"})
 
     detail = (result.structured_content or {})["detail"]
@@ -154,8 +154,8 @@ async def test_a_finding_is_shown_in_full(project: Workspace, stdio: Connect) ->
     assert '+  "total": "12.5"' in text(result)
 
 
-async def test_findings_are_paged_by_id(project: Workspace, stdio: Connect) -> None:
-    async with stdio(project.root) as client:
+async def test_findings_are_paged_by_id(project: Workspace, in_memory: InMemory) -> None:
+    async with in_memory(project) as client:
         first = (await client.call_tool("get_diff", {})).structured_content or {}
         rest = (await client.call_tool("get_diff", {"cursor": first["next_cursor"]})).structured_content or {}
 
