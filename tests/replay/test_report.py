@@ -171,7 +171,7 @@ def test_a_finding_without_response_or_with_binary_bodies_still_has_a_detail() -
 
 
 def test_a_long_diff_is_cut_and_says_so() -> None:
-    old, new = answer(list(range(3000))), answer([n + 1 for n in range(0, 6000, 2)])
+    old, new = answer(list(range(600))), answer([n + 1 for n in range(0, 1200, 2)])
     detail = finding_detail(run_of(), finding(), recorded(old), new)
     assert len(detail.diff) == 200
     assert len(detail.patch) == 50
@@ -206,3 +206,10 @@ def test_a_diff_shows_no_noise() -> None:
         '-      "at": 1', '+      "at": 2', '-  "total": 1', '+  "total": 2',
     ]  # fmt: skip
     assert len(detail.patch) == 3
+
+
+def test_a_large_body_is_diffed_within_bounds_and_not_patched() -> None:
+    old, new = answer([{"n": n} for n in range(40_000)]), answer([{"n": n + 1} for n in range(40_000)])
+    detail = finding_detail(run_of(), finding(), recorded(old), new)
+    assert detail.patch == ()
+    assert "no patch: the bodies are larger than 256 KiB together" in detail.notes

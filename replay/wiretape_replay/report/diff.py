@@ -21,10 +21,12 @@ EXCERPT = 2000
 """Characters of a body shown."""
 
 DIFF_LINES = 200
-DIFFED_LINES = 4000
+DIFFED_LINES = 2000
 """Lines of each side that enter a diff; difflib's time grows with their product."""
 
 PATCH_STEPS = 50
+PATCHED_BYTES = 256 * 1024
+"""Both bodies together; jsonpatch's time grows with the square of an array's length."""
 
 
 class FindingDetail(BaseModel):
@@ -98,8 +100,10 @@ def _unified(expected: str, actual: str) -> tuple[tuple[str, ...], str]:
 
 def _patch(was: Response | None, live: Response | None) -> tuple[tuple[dict[str, JsonValue], ...], str]:
     old, new = _json(was), _json(live)
-    if old is None or new is None:
+    if was is None or live is None or old is None or new is None:
         return (), ""
+    if was.body.size + live.body.size > PATCHED_BYTES:
+        return (), f"no patch: the bodies are larger than {PATCHED_BYTES // 1024} KiB together"
     import jsonpatch
 
     steps = jsonpatch.make_patch(old, new).patch
@@ -135,10 +139,10 @@ def _replaced(actual: JsonValue, expected: JsonValue, noisy: list[list[str]]) ->
     if isinstance(actual, dict) and isinstance(expected, dict):
         return {key: _replaced(value, expected[key], _below(noisy, key)) if key in expected else value
                 for key, value in actual.items()}  # fmt: skip
-    if isinstance(actual, list) and isinstance(expected, list):
-        if len(actual) == len(expected):  # else it is not known which element stands for which
-            pairs = zip(actual, expected, strict=True)
-            return [_replaced(value, recorded, _below(noisy, "*")) for value, recorded in pairs]
+    # In arrays of different lengths it is not known which element stands for which.
+    if isinstance(actual, list) and isinstance(expected, list) and len(actual) == len(expected):
+        pairs = zip(actual, expected, strict=True)
+        return [_replaced(value, recorded, _below(noisy, "*")) for value, recorded in pairs]
     return actual
 
 
