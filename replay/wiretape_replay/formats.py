@@ -33,8 +33,17 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 _JWT = re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*")
 _HEX = re.compile(r"[0-9a-f]{16,}|[0-9A-F]{16,}")
-_LOWER = re.compile(r"[0-9a-z]{16,}")
-_TOKEN = re.compile(r"[A-Za-z0-9_+/-]{20,}={0,2}")
+_TOKEN = re.compile(r"[A-Za-z0-9_+/-]{16,}={0,2}")
+_SEPARATOR = re.compile(r"[-_]")
+_LONG_NUMBER = re.compile(r"\d{7}")
+_COMMON_PAIRS = frozenset(
+    re.findall(
+        "..",
+        "thheineranreonatenndtiesorteofedisitalarsttontngsehaasouiolevecomedehiriroicneearacelichllbemasiomur"
+        "caeltalansdifohopeecprnoctusacotiltrlyncetutsssorsunlowageiewheewiemadolrtpowenaulnitsmoowpaimmiaish",
+    )
+)
+"""The hundred commonest letter pairs of English: three in four of a text's pairs, one in seven of a random token's."""
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -65,11 +74,16 @@ def jwt_claims(text: str) -> tuple[dict[str, JsonValue], dict[str, JsonValue]] |
 
 
 def is_opaque(text: str) -> bool:
-    """Whether a run of letters and digits looks drawn at random rather than written by a person."""
-    letters = [_character_class(character) for character in text if character.isalnum()]
-    changes = sum(before != after for before, after in pairwise(letters))
-    digits = letters.count("0")
-    return digits >= (2 if len(letters) < 32 else 1) and changes >= 0.33 * len(letters) and len(set(text)) >= 8
+    """Whether a run of letters and digits was drawn at random: no words in it, no code made of short groups."""
+    groups = _SEPARATOR.split(text.rstrip("="))
+    if len(set(text)) < 8 or _LONG_NUMBER.search(text) or (len(groups) > 2 and max(map(len, groups)) <= 6):
+        return False
+    classes = [_character_class(character) for character in text if character.isalnum()]
+    changes = sum(before != after for before, after in pairwise(classes))
+    if "0" not in classes and (len(text) < 20 or changes < 0.35 * len(classes)):
+        return False
+    pairs = [a + b for a, b in pairwise(text.lower()) if a.isalpha() and b.isalpha()]
+    return len(pairs) < 4 or sum(pair in _COMMON_PAIRS for pair in pairs) < 0.45 * len(pairs)
 
 
 def _text_format(text: str, window: Window | None) -> str | None:
@@ -92,8 +106,6 @@ def _random_format(text: str) -> str | None:
     if _HEX.fullmatch(text):
         varied = len(set(text)) >= 6 and not text.isdecimal() and not text.isalpha()
         return "hex" if varied else None
-    if _LOWER.fullmatch(text):
-        return "token" if is_opaque(text) else None
     return "token" if _TOKEN.fullmatch(text) and is_opaque(text) and not _UUID.search(text) else None
 
 

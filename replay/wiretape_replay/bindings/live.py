@@ -56,10 +56,15 @@ class LiveSession:
         values, before = {token.value for token in live}, {token.value for token in recorded}
         moved = {} if before <= values else _moves(ours, theirs)
         for token in recorded:
-            if token.value in values:
+            if token.value in values and not self._began_anew(token):
                 self._learn(exchange, token, token.value)
             elif (partner := places.get(_moved(token, moved))) and self._is_new(partner, before):
                 self._learn(exchange, token, partner.value)
+
+    def _began_anew(self, token: Token) -> bool:
+        """A serial number that became another: where it turns up again, it is the next one's."""
+        random = token.distinctive and format_of(token.value) is not None
+        return not random and any(self._first.get(key, token.value) != token.value for key in token.keys)
 
     def _is_new(self, partner: Token, before: set[str]) -> bool:
         """A live value that the recording has elsewhere is a wrong one, unless it is of a series that began anew."""
@@ -79,7 +84,7 @@ class LiveSession:
         """What a recorded value became when it was first seen; a field's name and place tell small numbers apart."""
         if (live := self._first.get(("", recorded))) is not None:
             return live
-        nouns = nouns_of(name, split(pointer) if pointer else [name], path) if name else ()
+        nouns = (name.lower(), *nouns_of(name, split(pointer) if pointer else [name], path)) if name else ()
         return next((self._first[noun, recorded] for noun in nouns if (noun, recorded) in self._first), None)
 
     def rewrite(self, text: str) -> str:

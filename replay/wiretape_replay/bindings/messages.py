@@ -12,6 +12,7 @@ from wiretape_replay.bindings.tokens import (
     Token,
     body_tokens,
     is_distinctive,
+    is_secret_name,
     path_tokens,
     query_tokens,
     token,
@@ -113,6 +114,6 @@ def _html_fields(text: str) -> list[Token]:
         attributes = {key.lower(): a or b or c for key, a, b, c in _ATTRIBUTE.findall(field)}
         name = attributes.get("name") or attributes.get("id") or ""
         value = attributes.get("value") or attributes.get("content") or ""
-        if name and is_distinctive(value):
+        if name and (is_distinctive(value) or (is_secret_name(name) and len(value) >= 8)):
             found.append(Token(value, Place("body", f"<{name}>"), (name.lower(),), distinctive=True))
     return found

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from wiretape_replay.formats import TIMED, format_of, is_opaque
 from wiretape_replay.leaves import leaf_name, split, walk
+from wiretape_replay.masks import pieces
 from wiretape_replay.routes import is_identifier, singular
 
 
@@ -54,6 +55,9 @@ _CONTAINERS = frozenset({
     "data", "result", "results", "items", "response", "payload", "attributes", "rows", "records", "content", "body",
     "entries", "list", "values", "hits", "edges", "node", "nodes", "object", "objects", "meta",
 })  # fmt: skip
+_SECRET_WORDS = frozenset(
+    {"token", "csrf", "xsrf", "nonce", "secret", "session", "sid", "jwt", "csrftoken", "sessionid"}
+)
 _LONG_NUMBER = 8
 
 
@@ -70,6 +74,12 @@ def is_id_name(name: str) -> bool:
     return bool(words) and words[-1] in _ID_WORDS
 
 
+@lru_cache(maxsize=8192)
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name holds a token."""
+    return not _SECRET_WORDS.isdisjoint(name_words(name))
+
+
 def is_distinctive(text: str) -> bool:
     """Whether the value can be recognised wherever it turns up."""
     if not 6 <= len(text) <= 8192 or " " in text or text.isalpha() or not text.isascii():
@@ -79,10 +89,15 @@ def is_distinctive(text: str) -> bool:
     found = format_of(text)
     if found is not None:
         return found not in TIMED
-    if len(text) >= 16 and is_opaque(text):
+    if len(text) >= 16 and (is_opaque(text) or _holds_volatile(text)):
         return True
     mixed = any(character.isdigit() for character in text) and any(character.isalpha() for character in text)
     return mixed and bool(re.fullmatch(r"[A-Za-z]{1,6}[-_:.]?[A-Za-z0-9]*\d[A-Za-z0-9]*", text)) and len(text) <= 64
+
+
+def _holds_volatile(text: str) -> bool:
+    """A name with a UUID or token in it: `order-8f3c…`, `cs_test_a1B2…`."""
+    return "/" not in text and any(name and name not in TIMED for _, name in pieces(text))
 
 
 def token(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...]) -> Token | None:
@@ -93,6 +108,7 @@ def token(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...]) -> 
     if not text or len(text) > 8192:
         return None
     distinctive = is_distinctive(text) and (isinstance(value, str) or is_id_name(name))
+    distinctive |= isinstance(value, str) and len(text) >= 8 and is_secret_name(name) and format_of(text) not in TIMED
     if distinctive or (is_id_name(name) and nouns and len(text) <= 64 and format_of(text) is None):
         return Token(text, place, nouns, distinctive)
     return None
@@ -104,7 +120,7 @@ def body_tokens(tree: JsonValue, path: str) -> list[Token]:
     for pointer, value in walk(tree):
         if isinstance(value, str | int) and not isinstance(value, bool):
             name = leaf_name(pointer)
-            if is_id_name(name) or (isinstance(value, str) and is_distinctive(value)):
+            if is_id_name(name) or (isinstance(value, str) and (is_secret_name(name) or is_distinctive(value))):
                 found.append(token(Place("body", pointer), name, value, nouns_of(name, split(pointer), path)))
     return [token for token in found if token]
 

@@ -10,6 +10,7 @@ from wiretape_replay.bindings.messages import set_cookies
 from wiretape_replay.compare.difference import Difference, Ignored
 from wiretape_replay.compare.judge import Judge
 from wiretape_replay.compare.messages import said
+from wiretape_replay.leaves import join
 from wiretape_replay.verdict.model import FindingClass, Part, Severity
 
 
@@ -133,7 +134,7 @@ class HeaderComparison:
             self._gained(part, f"set-cookie/{name}", theirs[name][0])
 
     def _cookie_value(self, part: Part, pointer: str, value: str, live: str) -> None:
-        reason = self._judge.reason("header:set-cookie", "", value, live)
+        reason = self._judge.reason("header:set-cookie", join("", pointer.partition("/")[2]), value, live)
         if reason is None and value and live and self._signed(value, live):
             reason = "signed cookie"
         if reason:

@@ -81,5 +81,5 @@ def test_profiles_merge_to_the_profile_of_all(values: list[JsonValue], cut: int)
 
 @given(JSON)
 def test_what_was_recorded_breaks_nothing(value: JsonValue) -> None:
-    recorded = [exchange(1, request("GET", "/x"), response(value))]
-    assert Contract.infer(recorded, RouteTable.infer([("GET", "/x")])).check("GET /x", 200, value) == []
+    recorded = [exchange(1, request("GET", "/x"), response([value]))]
+    assert Contract.infer(recorded, RouteTable.infer([("GET", "/x")])).check("GET /x", 200, [value]) == []
