@@ -7,6 +7,9 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -198,3 +201,68 @@ def test_any_recorded_target_becomes_one_that_may_be_sent(text: str) -> None:
 
 def test_a_target_that_may_be_sent_is_not_touched() -> None:
     assert raw_target("", Request(method="GET", target="/a%2f?b=|&c={}")) == b"/a%2f?b=|&c={}"
+
+
+class Http2Server:
+    """Speaks HTTP/2 from the first byte and answers every request with its own headers."""
+
+    def __init__(self) -> None:
+        self.received: list[list[tuple[bytes, bytes]]] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
+        while data := await reader.read(65536):
+            for event in connection.receive_data(data):
+                if isinstance(event, h2.events.RequestReceived):
+                    self.received.append(list(event.headers))
+                elif isinstance(event, h2.events.StreamEnded):
+                    connection.send_headers(event.stream_id, [(":status", "201"), ("x-made", "yes")])
+                    connection.send_data(event.stream_id, b"made", end_stream=True)
+            writer.write(connection.data_to_send())
+        writer.close()
+
+
+@asynccontextmanager
+async def reaching(server: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]) -> AsyncIterator[Client]:
+    listener = await asyncio.start_server(server, "127.0.0.1", 0)  # type: ignore[arg-type]
+    client = Client(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", 5)
+    try:
+        yield client
+    finally:
+        await client.close()
+        listener.close()
+
+
+HTTP2 = Request(method="POST", target="/a?b", version="HTTP/2.0", body=body_of(b"abc"),
+                headers=(("x-b", "1"), ("host", "shop.test"), ("x-a", "2")))  # fmt: skip
+
+
+async def test_http2_is_spoken_where_it_was_recorded_and_is_understood() -> None:
+    server = Http2Server()
+    async with reaching(server) as client:
+        answer = await client.send(HTTP2)
+    assert answer.response is not None
+    assert (answer.response.status, answer.response.version) == (201, "HTTP/2")
+    assert (answer.response.headers, answer.response.body) == ((("x-made", "yes"),), body_of(b"made"))
+    (headers,) = server.received
+    assert headers == [
+        (b":method", b"POST"), (b":authority", b"shop.test"), (b":scheme", b"http"), (b":path", b"/a?b"),
+        (b"x-b", b"1"), (b"x-a", b"2"), (b"content-length", b"3"),
+    ]  # fmt: skip
+
+
+async def test_http2_falls_back_to_http1_where_the_target_speaks_no_other() -> None:
+    received: list[bytes] = []
+
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK if received[-1].startswith(b"POST") else b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with reaching(old) as client:
+        answer = await client.send(HTTP2)
+    assert answer.response is not None
+    assert answer.response.body == body_of(b"hi")
+    assert received[-1] == b"POST /a?b HTTP/1.1\r\nhost: shop.test\r\nx-b: 1\r\nx-a: 2\r\nContent-Length: 3\r\n\r\n"
