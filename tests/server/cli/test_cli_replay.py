@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,33 +39,41 @@ class App(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), App).serve_forever()
 """
 
-DRIVER = """
-import json, sys, urllib.request
-json.load(urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/items/{sys.argv[2]}"))
-"""
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A workspace with the snapshot `items` of two requests to app.py, and the app's port."""
+    folder = tmp_path_factory.mktemp("recording")
+    port, listen = free_port(), free_port()
+    (folder / "app.py").write_text(APP)
+    (folder / "wiretape.toml").write_text(f'[app]\ncommand = ["{sys.executable}", "app.py", "{port}"]\nport = {port}\n')
+    command = [Path(sys.executable).parent / "wiretape", "record", "--name", "items", "--listen", str(listen)]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "Ctrl-C ends the recording\n" in process.stderr
+    for item in (7, 8):
+        connection = http.client.HTTPConnection("127.0.0.1", listen, timeout=30)
+        connection.request("GET", f"/items/{item}")
+        assert json.load(connection.getresponse())["id"] == item
+        connection.close()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    return folder, port
 
 
 @pytest.fixture
-def port(free_port: Callable[[], int]) -> int:
-    return free_port()
+def recorded(recording: tuple[Path, int], tmp_path: Path) -> int:
+    """A copy of the recording in the test's own directory; gives the app's port."""
+    shutil.copytree(recording[0], tmp_path, dirs_exist_ok=True)
+    return recording[1]
 
 
-@pytest.fixture
-def recorded(terminal: Any, tmp_path: Path, port: int, free_port: Callable[[], int]) -> int:
-    """The snapshot `items` of two requests to app.py, and a wiretape.toml for it; gives the app's port."""
-    (tmp_path / "app.py").write_text(APP)
-    (tmp_path / "driver.py").write_text(DRIVER)
-    (tmp_path / "wiretape.toml").write_text(
-        f'[app]\ncommand = ["{sys.executable}", "app.py", "{port}"]\nport = {port}\n'
-    )
-    listen = free_port()
-    screen = terminal("record", "--name", "items", "--listen", str(listen))
-    screen.wait_for("Ctrl-C ends the recording")
-    for item in ("7", "8"):
-        subprocess.run([sys.executable, "driver.py", str(listen), item], cwd=tmp_path, timeout=30, check=True)
-    screen.interrupt()
-    assert screen.finish() == 0
-    return port
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def wait_until_open(port: int, seconds: float = 20.0) -> None:
