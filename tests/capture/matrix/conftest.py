@@ -7,6 +7,7 @@ import os
 import shutil
 import ssl
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -102,24 +103,34 @@ async def install_axios(folder: Path) -> tuple[int, str]:
     if shutil.which("npm") is None:
         return 1, "npm is not installed"
     (folder / "package.json").write_text('{"private": true}')
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=0", "axios@1"]
+    command = [
+        "npm",
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--prefer-offline",
+        "--fetch-retries=0",
+        "--fetch-timeout=20000",
+        "axios@1",
+    ]
     return await run(command, os.environ, folder)
 
 
 async def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> tuple[int, str]:
-    """Run a program to its end; its exit status and what it wrote to stdout."""
-    process = await asyncio.create_subprocess_exec(
-        *command, env=dict(environment), cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(BOUND):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return -1, "timeout"
-    assert process.returncode is not None
-    return process.returncode, output.decode()
+    """Run a program to its end or to the bound; its exit status and what it wrote to stdout until then."""
+    with tempfile.TemporaryFile(dir=folder) as output:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=dict(environment), cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=output
+        )
+        try:
+            async with asyncio.timeout(BOUND):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        output.seek(0)
+        assert process.returncode is not None
+        return process.returncode, output.read().decode()
 
 
 async def run_programs(programs: Mapping[str, Sequence[str]], bases: Sequence[str], environment: Mapping[str, str],
@@ -127,7 +138,7 @@ async def run_programs(programs: Mapping[str, Sequence[str]], bases: Sequence[st
     """Run every runtime's program at once; what each call gave."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(run([*command, *bases], environment, folder)) for command in programs.values()]
-    said = {}
+    said: dict[tuple[str, str, str], str] = {}
     for task in tasks:
         for line in task.result()[1].splitlines():
             client, base, text = line.split("\t", 2)

@@ -7,10 +7,13 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 )
 
+var client = http.Client{Timeout: 20 * time.Second}
+
 func get(url string) string {
-	response, err := http.Get(url)
+	response, err := client.Get(url)
 	if err != nil {
 		return strings.ReplaceAll(err.Error(), "\n", " ")
 	}

@@ -34,7 +34,9 @@ try {
 
 for (const base of process.argv.slice(2)) {
   for (const [name, client] of Object.entries(clients)) {
-    const outcome = await client(`${base}/node/${name}`).catch((error) => `${error} ${error.cause ?? ''}`);
+    const late = new Promise((resolve) => { setTimeout(resolve, 20000, 'no answer in 20 s').unref(); });
+    const answer = client(`${base}/node/${name}`).catch((error) => `${error} ${error.cause ?? ''}`);
+    const outcome = await Promise.race([answer, late]);
     console.log([`node/${name}`, base, String(outcome).replaceAll('\n', ' ')].join('\t'));
   }
 }
