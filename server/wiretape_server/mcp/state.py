@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wiretape_capture.errors import WiretapeError
 from wiretape_server.mcp.live_jobs import LiveJobs
 from wiretape_server.mcp.masking import Mask
 from wiretape_server.mcp.options import ServeOptions
@@ -49,8 +51,16 @@ def secret_file(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_text().strip()
+        return _read_secret(path)
     with os.fdopen(descriptor, "w") as file:
         secret = secrets.token_hex(32)
         file.write(secret + "\n")
+    return secret
+
+
+def _read_secret(path: Path) -> str:
+    """A secret that is empty or that others can read protects nothing."""
+    secret = path.read_text().strip()
+    if not re.fullmatch(r"[0-9a-f]{64}", secret) or path.stat().st_mode & 0o077:
+        raise WiretapeError(f"{path.name} is damaged or readable by others", f"delete {path}: a new one is made")
     return secret

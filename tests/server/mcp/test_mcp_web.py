@@ -13,8 +13,11 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from wiretape_capture.errors import WiretapeError
+from wiretape_server.mcp.live_jobs import LiveJobs
 from wiretape_server.mcp.options import ServeOptions
-from wiretape_server.mcp.web import is_loopback, transport_security
+from wiretape_server.mcp.state import ServerState
+from wiretape_server.mcp.web import bearer_token, is_loopback, transport_security
 from wiretape_server.workspace.workspace import Workspace
 
 type Web = Callable[..., AbstractAsyncContextManager[tuple[str, asyncio.subprocess.Process]]]
@@ -82,6 +85,17 @@ async def test_beyond_loopback_a_token_is_made_and_wanted(project: Workspace, we
 
     assert statuses == [401, 200, 421]
     assert secret.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("content", "mode"), [("", 0o600), ("a" * 64, 0o644)])
+async def test_a_token_file_that_protects_nothing_is_refused(project: Workspace, content: str, mode: int) -> None:
+    secret = project.jobs_dir / "mcp-token"
+    secret.write_text(content)
+    secret.chmod(mode)
+    async with LiveJobs() as jobs:
+        state = ServerState(ServeOptions(directory=project.root, host="0.0.0.0"), jobs)
+        with pytest.raises(WiretapeError, match="a new one is made"):
+            bearer_token(state)
 
 
 async def test_a_taken_port_is_told_in_one_line(project: Workspace, web: Web) -> None:
