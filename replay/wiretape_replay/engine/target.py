@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Ready
 from wiretape_capture.jobs.parent import Job, failure
+from wiretape_capture.launch.environment import app_environment
 from wiretape_capture.launch.process import App
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.mock.spec import MockAnswer, MockResult, MockSpec
@@ -120,7 +121,7 @@ async def staged(spec: ReplaySpec, tell: Callable[[Event], None]) -> AsyncIterat
         mock, ready = await _mock(spec, stack)
         app = None
         if spec.app is not None:
-            app = await App.start(spec.app, ready.environment)
+            app = await App.start(spec.app, app_variables(spec, ready))
             stack.push_async_callback(app.stop)
             await app.wait_ready()
         elif mock is not None:
@@ -141,6 +142,16 @@ async def _mock(spec: ReplaySpec, stack: AsyncExitStack) -> tuple[MockJob | None
     mock = await MockJob.start(spec.mock, journal)
     stack.push_async_callback(mock.stop)
     return mock, await mock.ready()
+
+
+def app_variables(spec: ReplaySpec, ready: Ready) -> dict[str, str]:
+    """What the app needs to reach the mock, which does not know the app's own variables and could not extend them."""
+    if spec.mock is None or spec.app is None:
+        return ready.environment
+    maps = {service.name: ready.endpoints[f"map:{service.name}"] for service in spec.mock.maps}
+    port = int(ready.endpoints["proxy"].rpartition(":")[2])
+    base = {**os.environ, **spec.app.env}
+    return app_environment(base, proxy_port=port, ca_dir=spec.mock.ca_dir, maps=maps, services=spec.mock.maps)
 
 
 def _private_journal(stack: AsyncExitStack) -> Path:
