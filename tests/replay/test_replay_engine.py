@@ -263,6 +263,46 @@ async def test_a_stopped_run_is_written_and_inconclusive(tmp_path: Path, free_po
         await asyncio.open_connection("127.0.0.1", one.spec.app.port if one.spec.app else 0)
 
 
+async def test_a_long_poll_sees_what_its_session_does(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    written = asyncio.Event()
+
+    async def poll(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"GET"):
+            await written.wait()
+        else:
+            written.set()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\nnull")
+        writer.close()
+
+    def under_way(one: Exchange, took_ms: int) -> Exchange:
+        headers = (*one.request.headers, ("Cookie", "session=0b5f0e5c8a354f6e9a43"))
+        return one.model_copy(update={"duration_us": took_ms * 1000,
+                                      "request": one.request.model_copy(update={"headers": headers})})  # fmt: skip
+
+    both = [under_way(exchange(1, "GET", "/events", at_ms=0), 900),
+            under_way(exchange(2, "POST", "/say", at_ms=500, connection="c2"), 5)]  # fmt: skip
+    port = free_port()
+    async with await asyncio.start_server(poll, "127.0.0.1", port):
+        run = await (await playing(tmp_path, both, target=f"http://127.0.0.1:{port}", timeout=10)).run()
+    assert run.verdict.verdict == "pass"
+    assert written.is_set()
+
+
+async def test_a_stop_while_the_app_starts_ends_the_run_and_the_app(tmp_path: Path,
+                                                                    free_port: Callable[[], int]) -> None:  # fmt: skip
+    never = AppSpec(command=(sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"),
+                    port=free_port(), log=tmp_path / "app.log")  # fmt: skip
+    one = await playing(tmp_path, shop(), app=never)
+    running = asyncio.create_task(one.run())
+    while not any(isinstance(event, Progress) and event.message == "starting" for event in one.events):
+        assert not running.done()
+        await asyncio.sleep(0.02)
+    one.stop.set()
+    run = await running
+    assert (run.verdict.verdict, run.verdict.reason) == ("inconclusive", "stopped after 0 of 5 exchanges")
+
+
 async def test_a_run_file_is_never_overwritten(tmp_path: Path) -> None:
     one = await playing(tmp_path, shop(), target="http://127.0.0.1:1")
     one.spec.run.write_text("mine")

@@ -46,6 +46,14 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), Prices).serve_forever()
 """
 
 
+KILL_THE_MOCK = """def do_GET(self):
+        import os, pathlib, signal
+        children = pathlib.Path(f"/proc/{os.getppid()}/task/{os.getppid()}/children").read_text().split()
+        for child in children:
+            if b"wiretape_replay.mock" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGKILL)"""
+
+
 def exchange(sequence: int, direction: Direction, service: str, target: str, body: object) -> Exchange:
     data = orjson.dumps(body)
     head = (("Content-Type", "application/json"), ("Content-Length", str(len(data))))
@@ -121,3 +129,13 @@ async def test_an_app_that_never_gets_ready_ends_the_job(tmp_path: Path, free_po
     assert failed.exit_code == 3
     assert failed.problem == "the app exited with status 1 before it was ready"
     assert "no database" in failed.hint
+
+
+async def test_a_mock_that_is_killed_makes_the_run_inconclusive(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    spec = await spec_for(tmp_path, free_port())
+    source = (tmp_path / "app.py").read_text().replace("def do_GET(self):", KILL_THE_MOCK)
+    (tmp_path / "app.py").write_text(source.replace("urllib.error.HTTPError", "OSError"))
+    run = await outcome_of(spec, tmp_path / "job.log")
+    assert run.counts.failed == 0
+    assert run.verdict.verdict == "inconclusive"
+    assert run.verdict.reason.startswith("the mock failed during the run: wiretape_replay.mock ended without a result")

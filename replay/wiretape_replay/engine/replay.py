@@ -37,10 +37,12 @@ from wiretape_replay.sessions import assign_sessions
 from wiretape_replay.verdict.evals import Condition
 from wiretape_replay.verdict.judge import conditions, judge
 from wiretape_replay.verdict.metrics import count_outcomes
-from wiretape_replay.verdict.model import Counts, Finding, Run, Verdict
+from wiretape_replay.verdict.model import Counts, Finding, Outcome, Run, Verdict
 
 LATE_SECONDS = 0.1
 """From here on, a schedule that was not kept is told."""
+
+EQUAL = (Outcome.BYTES_EQUAL, Outcome.SEMANTICALLY_EQUAL)
 
 LAST_WORDS_SECONDS = 1.0
 """After errors, how long the app has to turn out to be dead."""
@@ -55,11 +57,13 @@ async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
     async with AsyncExitStack() as stack:
         tape = await stack.enter_async_context(await TapeReader.open(spec.tape))
         live = stack.enter_context(LiveResponses(spec.run.parent))
-        plan = await _plan(tape, spec)
-        run = _Replay(spec, tape, live, plan, Stage("reading the snapshot", len(plan.selection.exchanges)))
-        async with telling(run.stage, emit):
-            await run.play(speed, emit, stop)
-            return await run.conclude(asked, baseline, stop)
+        stage = Stage("reading the snapshot")
+        await stack.enter_async_context(telling(stage, emit))
+        inbound = await load_inbound(tape)
+        # In a thread, so that progress is told and a stop is heard while a large recording is read.
+        run = _Replay(spec, tape, live, await asyncio.to_thread(_plan, inbound, spec), stage)
+        await run.play(speed, emit, stop)
+        return await run.conclude(asked, baseline, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,7 @@ class _Plan:
         return self.routes.route(exchange.command, exchange.request.target)
 
 
-async def _plan(tape: TapeReader, spec: ReplaySpec) -> _Plan:
-    inbound = await load_inbound(tape)
+def _plan(inbound: list[Exchange], spec: ReplaySpec) -> _Plan:
     routes = RouteTable.infer((one.command, one.request.target) for one in inbound)
     bindings = find_bindings(inbound)
     selection = select(
@@ -122,6 +125,7 @@ class _Replay:
         self.target = self.spec.target or ""
         self.notes += self.plan.selection.notes
         chosen = self.plan.selection.exchanges
+        self.stage.total = len(chosen)
         if not chosen:
             return
         self.stage.doing = "starting"
@@ -175,7 +179,7 @@ class _Replay:
     async def conclude(self, asked: Sequence[Condition], baseline: Run | None, stop: asyncio.Event) -> Run:
         """Compare, judge and write."""
         self.stage.doing = "comparing"
-        comparing = self._comparing()
+        comparing = await asyncio.to_thread(self._comparing)
         for one in self.played:
             await comparing.learn(one, self.live)
         for done, one in enumerate(self.played):
@@ -187,7 +191,7 @@ class _Replay:
         run = run.model_copy(update={
             "verdict": judge(run, asked, baseline=baseline, stopped=self.stopped, doubts=self.doubts)
         })  # fmt: skip
-        failed = {result.sequence for result in comparing.results if result.findings}
+        failed = {result.sequence for result in comparing.results if result.findings or result.outcome not in EQUAL}
         recorded = [one.exchange for one in self.played if one.exchange.sequence in failed]
         await write_run(
             self.spec.run, run, comparing.results, self.live, self.mock.answers if self.mock else (),
