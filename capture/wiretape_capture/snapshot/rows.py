@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 
 from wiretape_capture.snapshot.bodies import body_of
-from wiretape_capture.snapshot.exchange import Body, Exchange, Headers, Request, Response, StreamMessage
+from wiretape_capture.snapshot.exchange import Body, Exchange, Headers, StreamMessage
 
 type Value = str | int | None
-type LoadBody = Callable[[int, str, bool], Body]
-"""Size, SHA-256 and completeness of a body as stored, to the body as the reader was asked to load it."""
+type LoadBody = Callable[[int, str, bool], dict[str, Any]]
+"""Size, SHA-256 and completeness of a body as stored, to the fields of the body that the reader was asked to load."""
 
 COLUMNS = (
     "sequence", "direction", "protocol", "scheme", "service", "command", "location", "status", "started_ns",
@@ -25,6 +25,7 @@ COLUMNS = (
 )  # fmt: skip
 """The columns in the order in which they enter the digest."""
 INT64 = 1 << 63
+_PLAIN = COLUMNS[: COLUMNS.index("request_method")]
 
 
 def named(body: Body) -> Body:
@@ -90,33 +91,25 @@ def body_names(row: Mapping[str, Value]) -> Iterable[tuple[int, str]]:
 
 
 def from_row(row: Mapping[str, Any], load: LoadBody) -> Exchange:
-    """The exchange of an intact row."""
-    same = COLUMNS[: COLUMNS.index("request_method")]
-    return Exchange(
-        **{name: row[name] for name in same},
-        request=Request(method=row["request_method"], target=row["request_target"], **_message(row, "request", load)),
-        response=_response(row, load),
-        stream=tuple(
-            StreamMessage(from_client=sender, offset_us=offset, kind=kind, body=load(size, sha256, complete))
+    """The exchange of an intact row, validated as a whole and not model by model, which costs more."""
+    return Exchange.model_validate({
+        **{name: row[name] for name in _PLAIN},
+        "request": _message(row, "request", load) | {"method": row["request_method"], "target": row["request_target"]},
+        "response": None if row["response_status"] is None else _message(row, "response", load)
+        | {"status": row["response_status"], "reason": row["response_reason"]},
+        "stream": [
+            {"from_client": sender, "offset_us": offset, "kind": kind, "body": load(size, sha256, complete)}
             for sender, offset, kind, size, sha256, complete in orjson.loads(row["stream"])
-        ),
-    )
-
-
-def _response(row: Mapping[str, Any], load: LoadBody) -> Response | None:
-    if row["response_status"] is None:
-        return None
-    head = _message(row, "response", load)
-    return Response(status=row["response_status"], reason=row["response_reason"], **head)
+        ],
+    })  # fmt: skip
 
 
 def _message(row: Mapping[str, Any], side: str, load: LoadBody) -> dict[str, Any]:
-    body = load(row[f"{side}_size"], row[f"{side}_sha256"], bool(row[f"{side}_complete"]))
     return {
         "version": row[f"{side}_version"],
         "headers": orjson.loads(row[f"{side}_headers"]),
         "trailers": orjson.loads(row[f"{side}_trailers"]),
-        "body": body,
+        "body": load(row[f"{side}_size"], row[f"{side}_sha256"], bool(row[f"{side}_complete"])),
     }
 
 

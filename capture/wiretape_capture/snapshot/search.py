@@ -81,7 +81,7 @@ def holds_text(exchange: Exchange, text: str) -> bool:
         heads += _lines(exchange.response.headers)
         bodies.append(_decoded(exchange.response.headers, exchange.response.body))
     bodies += [message.body.data or b"" for message in exchange.stream]
-    if any(needle in head.lower() for head in heads):
+    if needle in "\n".join(heads).lower():
         return True
     return any(needle in body.decode("utf-8", "replace").lower() for body in bodies)
 

@@ -141,30 +141,32 @@ class TapeReader:
         wanted = {name for row in page for size, name in rows.body_names(row) if max_body is None or size <= max_body}
         loaded = await self._bodies(wanted - {EMPTY_NAME})
 
-        def load(size: int, sha256: str, complete: bool) -> Body:
+        def load(size: int, sha256: str, complete: bool) -> dict[str, Any]:
             data = b"" if size == 0 else loaded.get(sha256)
-            return Body(size=size, sha256=sha256, data=data, complete=complete)
+            return {"size": size, "sha256": sha256, "data": data, "complete": complete}
 
         return [rows.from_row(row, load) for row in page]
 
     async def _bodies(self, names: set[str]) -> dict[str, bytes]:
-        found: dict[str, list[bytes]] = {name: [] for name in names}
+        found: list[tuple[str, bytes]] = []
         order = sorted(names)
         for start in range(0, len(order), PAGE):
             some = order[start : start + PAGE]
             marks = ", ".join("?" * len(some))
             sql = f"SELECT sha256, data FROM body_chunk WHERE sha256 IN ({marks}) ORDER BY sha256, position"
             with reading(self.path):
-                chunks = await self._connection.execute_fetchall(sql, some)
-            for sha256, data in chunks:
-                found[sha256].append(self._unpacked(data))
-        return {name: await asyncio.to_thread(self._joined, name, pieces) for name, pieces in found.items()}
+                found += [(row[0], row[1]) for row in await self._connection.execute_fetchall(sql, some)]
+        return await asyncio.to_thread(self._joined, names, found)
 
-    def _joined(self, sha256: str, pieces: list[bytes]) -> bytes:
-        body = b"".join(pieces)
-        if hashlib.sha256(body).hexdigest() != sha256:
-            raise corrupt(self.path, f"body {sha256[:12]} is damaged or missing")
-        return body
+    def _joined(self, names: set[str], chunks: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
+        pieces: dict[str, list[bytes]] = {name: [] for name in names}
+        for sha256, chunk in chunks:
+            pieces[sha256].append(self._unpacked(chunk))
+        bodies = {name: b"".join(some) for name, some in pieces.items()}
+        for name, body in bodies.items():
+            if hashlib.sha256(body).hexdigest() != name:
+                raise corrupt(self.path, f"body {name[:12]} is damaged or missing")
+        return bodies
 
     def _unpacked(self, chunk: bytes) -> bytes:
         try:

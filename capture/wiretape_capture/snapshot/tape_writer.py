@@ -68,7 +68,7 @@ class TapeWriter:
             with writing(path):
                 connection = await _begin(path, name, created_ns, app_command)
         except BaseException:
-            path.unlink()
+            path.unlink()  # noqa: ASYNC240 - one system call
             raise
         return cls(path, connection)
 

@@ -184,8 +184,9 @@ async def test_pages_follow_each_other(tmp_path: Path, plain: Made, tape_of: Wri
         assert await reader.exchanges(Query(limit=0)) == []
 
 
-async def test_what_the_disk_cannot_take_in_time_is_dropped_and_noted(tmp_path: Path, plain: Made,
-                                                                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+async def test_what_the_disk_cannot_take_in_time_is_dropped_and_noted(
+    tmp_path: Path, plain: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tape_writer, "QUEUE_LIMIT", 1000)
     tape = await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1)
     for number in range(1, 6):
