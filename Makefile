@@ -16,7 +16,7 @@ types: uv
 	$(UV) run --quiet mypy
 
 test: uv
-	$(UV) run --quiet pytest -q -n 4
+	$(UV) run --quiet pytest -q -n 4 --dist loadgroup
 
 uv:
 	@$(UV) --version >/dev/null 2>&1 || python3 -m pip install --quiet uv
