@@ -41,9 +41,9 @@ def command(as_json: bool) -> None:
     from wiretape_server.workspace.specs import mock_spec
 
     ws = open_workspace()
-    ws.create()
     files = endpoints.job_files(ws, "mock", datetime.now(UTC))
     spec = mock_spec(ws, log=files.app, journal=files.journal)
+    ws.create()
     view = job_view.View(
         on_ready=lambda ready: endpoints.tell_mock(ready, spec, files),
         doing="answering",

@@ -44,10 +44,10 @@ def command(name: str | None, as_json: bool) -> None:
     from wiretape_server.workspace.specs import record_spec
 
     ws = open_workspace()
-    ws.create()
     now = datetime.now(UTC)
     files = endpoints.job_files(ws, "record", now)
     spec = record_spec(ws, now=now, name=name, log=files.app)
+    ws.create()
     if spec.app_port is None:
         say("note: no --app-port, so only outbound traffic is recorded")
     view = job_view.View(

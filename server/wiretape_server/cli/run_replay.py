@@ -26,10 +26,10 @@ def run_replay(*, verify: bool, as_json: bool) -> None:
     ws = open_workspace()
     for condition in ws.config.replay.fail_if:
         parse(condition)  # a typo is told before anything starts
-    ws.create()
     now = datetime.now(UTC)
     files = endpoints.job_files(ws, "verify" if verify else "replay", now)
     spec = replay_spec(ws, now=now, verify=verify, log=files.app, command=f"wiretape {shlex.join(sys.argv[1:])}")
+    ws.create()
     _tell_opening(spec)
     view = job_view.View(on_ready=lambda ready: _tell_target(ready, spec), doing="replaying")
     run = Run.model_validate(job_view.run("wiretape_replay.engine", spec, view, log=files.job))

@@ -192,3 +192,9 @@ def test_a_wrong_key_stops_every_command_with_its_line(wiretape: Run, tmp_path: 
     assert (ran.stderr, ran.returncode) == (
         'wiretape: wiretape.toml line 2: unknown key "app.prot"; did you mean "app.port"?\n', 2,
     )  # fmt: skip
+
+
+def test_what_cannot_begin_writes_nothing(wiretape: Run, tmp_path: Path) -> None:
+    for arguments in (("mock",), ("replay",), ("verify",), ("record", "--name", "a/b"), ("show",), ("diff",)):
+        assert wiretape(*arguments).returncode == 2
+    assert list(tmp_path.iterdir()) == []
