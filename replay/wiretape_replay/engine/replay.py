@@ -11,11 +11,10 @@ from importlib.metadata import version
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.jobs.events import Emit
-from wiretape_capture.snapshot.exchange import Direction, Exchange
+from wiretape_capture.snapshot.exchange import Direction
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.bindings.live import LiveSession
-from wiretape_replay.bindings.plan import BindingPlan, find_bindings
 from wiretape_replay.compare.findings import collect
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.contract.profile import Contract
@@ -24,16 +23,15 @@ from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.live_bodies import LiveResponses
 from wiretape_replay.engine.outbound import outbound_findings
 from wiretape_replay.engine.pacing import Slot, schedule, speed_of
+from wiretape_replay.engine.plan import Plan, make_plan
 from wiretape_replay.engine.play import Playback, Played
 from wiretape_replay.engine.progress import Stage, telling
 from wiretape_replay.engine.recording import in_full, load_inbound
-from wiretape_replay.engine.selection import Selection, select
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.engine.summary import reproducing, response_times, route_summaries
 from wiretape_replay.engine.target import MockJob, Target, staged
 from wiretape_replay.routes import RouteTable
 from wiretape_replay.run_file import RunReader, write_run
-from wiretape_replay.sessions import assign_sessions
 from wiretape_replay.verdict.evals import Condition
 from wiretape_replay.verdict.judge import conditions, judge
 from wiretape_replay.verdict.metrics import count_outcomes
@@ -60,40 +58,10 @@ async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
         stage = Stage("reading the snapshot")
         await stack.enter_async_context(telling(stage, emit))
         inbound = await load_inbound(tape)
-        # In a thread, so that progress is told and a stop is heard while a large recording is read.
-        run = _Replay(spec, tape, live, await asyncio.to_thread(_plan, inbound, spec), stage)
+        # In a thread, so that progress is told while a large recording is read.
+        run = _Replay(spec, tape, live, await asyncio.to_thread(make_plan, inbound, spec), stage)
         await run.play(speed, emit, stop)
         return await run.conclude(asked, baseline, stop)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What the recording says before anything is sent."""
-
-    inbound: list[Exchange]
-    bindings: BindingPlan
-    routes: RouteTable
-    sessions: dict[int, str]
-    selection: Selection
-
-    @property
-    def needed(self) -> frozenset[int]:
-        """Exchanges whose answers hold values for later requests."""
-        return frozenset(edge.producer for edge in self.bindings.edges)
-
-    def route(self, exchange: Exchange) -> str:
-        """The route's name."""
-        return self.routes.route(exchange.command, exchange.request.target)
-
-
-def _plan(inbound: list[Exchange], spec: ReplaySpec) -> _Plan:
-    routes = RouteTable.infer((one.command, one.request.target) for one in inbound)
-    bindings = find_bindings(inbound)
-    selection = select(
-        inbound, sequences=spec.sequences, routes=spec.routes, producers=bindings.producers,
-        route=lambda one: routes.route(one.command, one.request.target),
-    )  # fmt: skip
-    return _Plan(inbound, bindings, routes, assign_sessions(inbound, bindings), selection)
 
 
 @dataclass(slots=True)
@@ -103,7 +71,7 @@ class _Replay:
     spec: ReplaySpec
     tape: TapeReader
     live: LiveResponses
-    plan: _Plan
+    plan: Plan
     stage: Stage
     started_ns: int = field(default_factory=time.time_ns)
     target: str = ""
@@ -163,11 +131,11 @@ class _Replay:
             sessions.setdefault(name, []).append(slot)
             shared = values.setdefault(name, LiveSession(self.plan.bindings, target=target.netloc))
             self.values[slot.exchange.sequence] = shared
-        self.playback = Playback(
+        self.playback = playback = Playback(
             client, self.live, self.values, self.plan.bindings.producers,
             self.plan.needed, self.tape.body_chunks, self.spec.concurrency,
         )  # fmt: skip
-        self.stage.doing, self.stage.done = "replaying", lambda: len(self.played)
+        self.stage.doing, self.stage.done = "replaying", lambda: len(playback.played)
         began = time.perf_counter()
         try:
             await self.playback.run(sessions.values(), paced=speed is not None)
