@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from wiretape_capture.errors import UsageError
 from wiretape_replay.mock.spec import MockTally
 from wiretape_replay.report.printable import plural, printable
 from wiretape_replay.verdict.model import Counts, Eval, Finding, LatencySummary, Part, Run
@@ -52,6 +53,8 @@ async def open_run(workspace: Workspace, run: str | None) -> RunReader:
     """The run with that id; None: the newest."""
     from wiretape_replay.run_file import RunReader, find_run
 
+    if not run_ids(workspace):
+        raise UsageError("this project has no runs yet", "run_replay makes one")
     path = find_run(workspace.runs_dir, plain(run, "run"))
     return await RunReader.open(inside(path, workspace.runs_dir))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wiretape_capture.errors import UsageError
 from wiretape_server.mcp.names import inside, plain
 
 if TYPE_CHECKING:
@@ -11,11 +12,20 @@ if TYPE_CHECKING:
     from wiretape_server.workspace.workspace import Workspace
 
 
+def expect_some(workspace: Workspace) -> None:
+    """Say in an agent's words that nothing was recorded yet."""
+    from wiretape_capture.snapshot.listing import snapshot_names
+
+    if not snapshot_names(workspace.snapshots_dir):
+        raise UsageError("this project has no snapshots yet", "start_recording makes one")
+
+
 async def open_snapshot(workspace: Workspace, name: str | None) -> TapeReader:
     """The snapshot called `name`; None: the one wiretape.toml names, or the newest."""
     from wiretape_capture.snapshot.listing import find_snapshot
     from wiretape_capture.snapshot.tape_reader import TapeReader
 
+    expect_some(workspace)
     wanted = plain(name, "snapshot") or workspace.config.snapshot or None
     path = find_snapshot(workspace.snapshots_dir, wanted)
     return await TapeReader.open(inside(path, workspace.snapshots_dir))

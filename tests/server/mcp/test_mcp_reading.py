@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 from mcp import Client, MCPError
@@ -202,6 +203,25 @@ async def test_an_error_says_what_to_do_next(
     assert "Traceback" not in text(result)
     assert "pydantic.dev" not in text(result)
     assert not (project.root / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "said"),
+    [
+        ("get_exchange", {"sequence": 1}, "start_recording makes one"),
+        ("run_replay", {"target": "http://127.0.0.1:9"}, "start_recording makes one"),
+        ("start_mock", {}, "start_recording makes one"), ("get_diff", {}, "run_replay makes one"),
+    ],
+)  # fmt: skip
+async def test_an_empty_project_says_where_to_begin(
+    tmp_path: Path, in_memory: InMemory, tool: str, arguments: dict[str, object], said: str
+) -> None:
+    async with in_memory(Workspace(tmp_path)) as client:
+        result = await client.call_tool(tool, arguments)
+
+    assert result.is_error
+    assert said in text(result)
+    assert not Workspace(tmp_path).data_dir.exists()
 
 
 async def test_an_argument_that_a_client_injects_is_let_through(project: Workspace, in_memory: InMemory) -> None:

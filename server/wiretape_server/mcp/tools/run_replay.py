@@ -17,6 +17,7 @@ from wiretape_server.mcp.live_jobs import LiveJob
 from wiretape_server.mcp.names import inside, plain
 from wiretape_server.mcp.results import answer
 from wiretape_server.mcp.runs import RunResult, finished_result, result_lines, running_result
+from wiretape_server.mcp.snapshots import expect_some
 from wiretape_server.mcp.state import ServerState
 from wiretape_server.mcp.times import now
 from wiretape_server.mcp.waiting import wait_or_stop
@@ -91,6 +92,7 @@ def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object])
                          "set both there, or give target, the URL of an app that already runs")  # fmt: skip
     for condition in configured.config.replay.fail_if:
         parse(condition)  # a typo is told before anything starts
+    expect_some(workspace)
     configured.create()
     verify = app_spec(configured) is not None
     spec = replay_spec(configured, now=now(), verify=verify, command=_command(settings, verify=verify))

@@ -12,6 +12,7 @@ from wiretape_server.mcp.commands import check_command
 from wiretape_server.mcp.environment_text import environment_lines
 from wiretape_server.mcp.names import inside, plain
 from wiretape_server.mcp.results import Result, answer
+from wiretape_server.mcp.snapshots import expect_some
 from wiretape_server.mcp.starting import started
 from wiretape_server.mcp.state import ServerState
 
@@ -45,6 +46,7 @@ starts its own mocks: use this to run or debug the app by hand without its real 
     settings = {"snapshot": plain(snapshot, "snapshot"), "mock.timing": timing, "app.command": command,
                 "app.start": start_app or command is not None}  # fmt: skip
     workspace = state.workspace().with_settings({key: value for key, value in settings.items() if value is not None})
+    expect_some(workspace)
     workspace.create()
     name = _free_name(state)
     spec = mock_spec(workspace, log=workspace.jobs_dir / f"{name}.app.log",
