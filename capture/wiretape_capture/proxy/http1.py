@@ -1,4 +1,4 @@
-"""What mitmproxy 12's HTTP/1 and HTTP/2 codecs would do to an app that talks without them, undone.
+"""What mitmproxy 12's HTTP/1 codec would do to an app that talks without it, undone.
 
 Chunked trailers pass (stock raises NotImplementedError), 1xx responses do not end the exchange (stock takes 103 for
 the answer), and a peer that went away looks like one (stock answers 502 in its place).
@@ -23,7 +23,6 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseTrailers,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
-from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 GONE = (ErrorCode.CONNECT_FAILED, ErrorCode.GENERIC_SERVER_ERROR)
 """Errors of a service that is not there: the client gets the closed connection that it would have got."""
@@ -150,15 +149,6 @@ class RecordedHttp1Client(TrailingConnection, Http1Client):
         yield commands.SendData(client, b"\r\n".join(map(bytes, head)) + b"\r\n\r\n")
 
 
-class RecordedHttp2Server(Http2Server):
-    """Our side towards an HTTP/2 client."""
-
-    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
-        if isinstance(event, ResponseProtocolError) and event.code in GONE:
-            event = ResponseProtocolError(event.stream_id, event.message, ErrorCode.CANCEL)
-        yield from super()._handle_event(event)
-
-
 def is_informational(head: bytes) -> bool:
     """Whether a response head is a 1xx that another head follows; 101 is a final answer."""
     status = head[9:12]
@@ -167,6 +157,4 @@ def is_informational(head: bytes) -> bool:
 
 def install() -> None:
     """Have mitmproxy's HTTP layer use these connections in this process."""
-    vars(http_layers).update(
-        Http1Server=RecordedHttp1Server, Http1Client=RecordedHttp1Client, Http2Server=RecordedHttp2Server
-    )
+    vars(http_layers).update(Http1Server=RecordedHttp1Server, Http1Client=RecordedHttp1Client)

@@ -17,6 +17,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.proxy.http1 import COUNTED
+from wiretape_capture.proxy.http2 import congested
 from wiretape_capture.proxy.routing import first_layer
 
 LOOPBACK = "127.0.0.1"
@@ -51,16 +52,28 @@ class Connection(server.LiveConnectionHandler):
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: Port, hooks: Hooks) -> None:
         super().__init__(reader, writer, port.options, port.mode)
         self._hooks = hooks
+        self._client_spoke = asyncio.Event()
         context = self.layer.context
         context.layers.clear()
         self.layer = first_layer(context, kind=port.kind, address=port.address)
 
     async def server_event(self, event: events.Event) -> None:
         """Stamp what arrives from a service before anything is parsed: its latency must not include ours."""
-        if isinstance(event, events.DataReceived) and event.connection is not self.client:
+        from_client = isinstance(event, events.ConnectionEvent) and event.connection is self.client
+        if isinstance(event, events.DataReceived) and not from_client:
             for function in self._hooks["arrived"]:
                 function(event.connection)
         await super().server_event(event)
+        if from_client:
+            self._client_spoke.set()
+
+    async def drain_writers(self) -> None:
+        """Wait before the next read; a service also waits for an HTTP/2 client that does not take its data."""
+        await super().drain_writers()  # type: ignore[no-untyped-call]
+        client = self.transports.get(self.client)
+        while client is not None and client.handler is not asyncio.current_task() and congested(self.client):
+            self._client_spoke.clear()
+            await self._client_spoke.wait()
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
         """Call our functions of this name; an addon manager would ask every addon for every hook."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wiretape_capture.launch.spec import ServiceMap
-from wiretape_capture.proxy import chain, http1, tasks
+from wiretape_capture.proxy import chain, http1, http2, tasks
 from wiretape_capture.proxy.authority import authority
 from wiretape_capture.proxy.listener import LOOPBACK, CrashLog, Hooks, Listener, Port
 from wiretape_capture.proxy.live import Listening
@@ -48,6 +48,7 @@ class Wire:
     async def open(cls, spec: RecordSpec, recorder: Recorder, upstreams: Upstreams = NO_UPSTREAMS) -> Wire:
         """Listen on every port of the recording, or on none."""
         http1.install()
+        http2.install()
         chain.install()
         tasks.install()
         trust_file = spec.ca_dir / "bundle.pem"
