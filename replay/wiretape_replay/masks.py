@@ -19,6 +19,10 @@ _CANDIDATE = re.compile(
     r"|(?<![\d:])\d\d:\d\d:\d\d(?:\.\d{1,9})?(?![\d:])"
     r"|[A-Za-z0-9_-]{16,}={0,2}|(?<![\d.])\d{10,19}(?![\d.])"
 )
+_TOKEN_LIKE = re.compile(r"[\w+/.:~=-]{12,}")
+_HEX_LETTERS = frozenset("abcdefABCDEF")
+_STRICT = re.compile(r"\0(?!(?:token|hex|xid|ksuid)\0)[a-z][a-z0-9-]*\0")
+"""A format that is never found or missed by chance."""
 _UUID_ONLY = re.compile(_UUID)
 _WORD = re.compile(r"[A-Za-z0-9]{16,}|(?<!\d)\d{10,15}(?!\d)")
 
@@ -42,6 +46,35 @@ def pieces(text: str, window: Window | None = None) -> list[Piece]:
 def skeleton(text: str) -> str:
     """The text with its volatile pieces replaced by the names of their formats."""
     return "".join(part if name is None else f"\0{name}\0" for part, name in pieces(text))
+
+
+def same_make(expected: str, actual: str) -> bool:
+    """Whether two values could come from one generator: the same formats around the same literals, length and case."""
+    if expected.isdecimal() != actual.isdecimal() or not _same_case(expected, actual):
+        return False
+    ours = skeleton(expected)
+    if ours == expected:
+        return True
+    loose = not _STRICT.search(ours)
+    lengths = abs(len(expected) - len(actual)) <= max(4, len(expected) // 4)
+    return (ours == skeleton(actual) and (lengths or not loose)) or (loose and alike_tokens(expected, actual))
+
+
+def alike_tokens(expected: str, actual: str) -> bool:
+    """Tokens of about one length, though one of them may be too plain to be known as a token by itself."""
+    same = _TOKEN_LIKE.fullmatch(expected) and _TOKEN_LIKE.fullmatch(actual)
+    dots = expected.count(".") == actual.count(".")
+    return bool(same) and dots and abs(len(expected) - len(actual)) <= len(expected) // 8
+
+
+def _same_case(expected: str, actual: str) -> bool:
+    """Generators write hexadecimal digits in one case, and long tokens always in the same cases."""
+    ours, theirs = ({character for character in text if character.isalpha()} for text in (expected, actual))
+    if not ours or not theirs:
+        return True
+    cases = [{character.isupper() for character in letters} for letters in (ours, theirs)]
+    telling = (ours | theirs) <= _HEX_LETTERS or min(len(ours), len(theirs)) >= 10
+    return cases[0] == cases[1] or not telling
 
 
 def _volatile(text: str, start: int, end: int, window: Window | None) -> list[tuple[int, int, str]]:

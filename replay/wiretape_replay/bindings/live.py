@@ -19,6 +19,7 @@ from wiretape_replay.bindings.tokens import Place, Token, nouns_of
 from wiretape_replay.content import Content, read_content
 from wiretape_replay.formats import format_of
 from wiretape_replay.leaves import join, split
+from wiretape_replay.masks import same_make
 
 
 class LiveSession:
@@ -58,7 +59,7 @@ class LiveSession:
         for token in recorded:
             if token.value in values and not self._began_anew(token):
                 self._learn(exchange, token, token.value)
-            elif (partner := places.get(_moved(token, moved))) and self._is_new(partner, before):
+            elif (partner := places.get(_moved(token, moved))) and self._became(token, partner, before):
                 self._learn(exchange, token, partner.value)
 
     def _began_anew(self, token: Token) -> bool:
@@ -66,10 +67,11 @@ class LiveSession:
         random = token.distinctive and format_of(token.value) is not None
         return not random and any(self._first.get(key, token.value) != token.value for key in token.keys)
 
-    def _is_new(self, partner: Token, before: set[str]) -> bool:
-        """A live value that the recording has elsewhere is a wrong one, unless it is of a series that began anew."""
+    def _became(self, token: Token, partner: Token, before: set[str]) -> bool:
+        """Whether the live value can be what the recorded one became: of the same make, and new to the recording."""
         random = partner.distinctive and format_of(partner.value) is not None
-        return partner.value not in before and not (random and ("", partner.value) in self._plan.born)
+        known = partner.value in before or (random and ("", partner.value) in self._plan.born)
+        return not known and same_make(token.value, partner.value)
 
     def missing(self, exchange: Exchange) -> int | None:
         """The exchange that failed to produce a value which this one cannot do without."""
@@ -86,6 +88,13 @@ class LiveSession:
             return live
         nouns = (name.lower(), *nouns_of(name, split(pointer) if pointer else [name], path)) if name else ()
         return next((self._first[noun, recorded] for noun in nouns if (noun, recorded) in self._first), None)
+
+    def echoed(self, sequence: int, recorded: str) -> str | None:
+        """What an identifier became that the exchange's own request carries."""
+        for edge in self._plan.by_consumer.get(sequence, ()):
+            if edge.value == recorded and (edge.noun, recorded) in self._first:
+                return self._first[edge.noun, recorded]
+        return None
 
     def rewrite(self, text: str) -> str:
         """A recorded text as it must read now, by all that was learned."""

@@ -56,7 +56,7 @@ def request_tokens(request: Request) -> list[Token]:
     content = read_content(request.headers, request.body)
     if content.kind in ("json", "form", "ndjson", "xml"):
         found += body_tokens(content.tree, path)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def cookie_pairs(text: str) -> list[tuple[str, str]]:

@@ -62,15 +62,19 @@ def find_bindings(exchanges: Sequence[Exchange]) -> BindingPlan:
     known: set[tuple[str, str]] = set()
     edges: list[Edge] = []
     for exchange in sorted(exchanges, key=lambda each: each.sequence):
+        carried: set[str] = set()
         for token in request_tokens(exchange.request):
             edge = _edge(exchange, token, born)
             if edge is None:
                 known.update(key for key in token.keys if key not in born)
-            elif edge not in edges[-32:]:
+            else:
+                carried.add(edge.value)
                 edges.append(edge)
         if exchange.response is None or exchange.response.status >= 400:
             continue
         for token in response_tokens(exchange.request, exchange.response):
+            if token.value in carried and exchange.command != "POST":
+                continue  # an echo of what it acts on, whatever it is called here
             for key in token.keys:
                 if key not in known and key not in born:
                     born[key] = (exchange, token)

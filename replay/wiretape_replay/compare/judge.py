@@ -16,20 +16,18 @@ from pydantic import JsonValue
 from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import LiveSession
-from wiretape_replay.bindings.plan import SAFE
 from wiretape_replay.bindings.tokens import is_id_name, is_secret_name, nouns_of
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.content import read_content
 from wiretape_replay.formats import TIMED, Window, format_of, jwt_claims
 from wiretape_replay.instants import DAY, SECOND, Instant, instant_of
 from wiretape_replay.leaves import kind_of, leaf_name, split
-from wiretape_replay.masks import pieces
+from wiretape_replay.masks import alike_tokens, pieces, same_make
 
 type Scalar = str | int | float | bool | Decimal | None
 
 _MOVING_CLAIMS = frozenset({"iat", "exp", "nbf", "jti", "auth_time"})
 _DIGEST_NAME = re.compile(r"(?:^|[_-])(?:sha\d*|md5|crc\d*|checksum|digest|hash|fingerprint)(?:$|[_-])", re.IGNORECASE)
-_TOKEN_LIKE = re.compile(r"[\w+/.:~-]{12,}={0,2}")
 _PREFIX = re.compile(r"(?:[a-z]{3,12}|[A-Z]{3,12})[-_](?=[A-Za-z0-9]+$)")
 _EPOCH_UNITS = (("epoch-s", SECOND), ("epoch-ms", 1_000_000), ("epoch-us", 1_000), ("epoch-ns", 1))
 _YEARS = 20 * 366 * DAY
@@ -118,7 +116,9 @@ class Judge:
     def _bound(self, at: str, expected: str) -> str | None:
         if self.session is None:
             return None
-        return self.session.live_value(expected, leaf_name(at) if at else "", self._path, at)
+        name = leaf_name(at) if at else ""
+        live = self.session.live_value(expected, name, self._path, at)
+        return self.session.echoed(self.exchange.sequence, expected) if live is None and is_id_name(name) else live
 
     def _bound_reason(self, at: str, expected: str) -> str:
         nouns = ["", *nouns_of(leaf_name(at), split(at), self._path)]
@@ -130,8 +130,8 @@ class Judge:
         """A value of a format that is drawn anew: not what the client sent, and nothing the recording knows."""
         ours, theirs = format_of(expected), format_of(actual)
         if ours != theirs or ours is None:
-            ours = "token" if is_secret_name(name) and _alike_tokens(expected, actual) else None
-        if ours is None or ours in TIMED:
+            ours = "token" if is_secret_name(name) and alike_tokens(expected, actual) else None
+        if ours is None or ours in TIMED or not same_make(expected, actual):
             return None
         known = actual in self.noise.known or self._was_sent(expected) or _other_prefix(expected, actual)
         return None if known else ours
@@ -212,12 +212,12 @@ class Judge:
         return ours if ours == theirs == "snowflake" else None
 
     def _created(self, at: str, expected: str) -> bool:
-        """Whether a writing exchange of the recording gave birth to this identifier."""
+        """Whether a POST of the recording gave birth to this identifier: other methods are told what they act on."""
         if not at or not is_id_name(leaf_name(at)):
             return False
         for noun in ("", *nouns_of(leaf_name(at), split(at), self._path)):
             birth = self.noise.plan.born.get((noun, expected))
-            if birth in self.noise.commands and self.noise.commands[birth].partition(" ")[0] not in SAFE:
+            if birth in self.noise.commands and self.noise.commands[birth].startswith("POST "):
                 return True
         return False
 
@@ -249,12 +249,6 @@ class Judge:
         request = self.exchange.request
         body = read_content(request.headers, request.body)
         return "\n".join([unquote(request.target), *(value for _, value in request.headers), str(body.tree)])
-
-
-def _alike_tokens(expected: str, actual: str) -> bool:
-    """Of the same make, though too short or too plain to be known as tokens without a name that says so."""
-    same_make = _TOKEN_LIKE.fullmatch(expected) and _TOKEN_LIKE.fullmatch(actual)
-    return bool(same_make) and abs(len(expected) - len(actual)) <= len(expected) // 8
 
 
 def _other_prefix(expected: str, actual: str) -> bool:

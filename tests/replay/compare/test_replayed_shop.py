@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial, reduce
 from itertools import count
+from operator import getitem
 from typing import Any
 
 import pytest
-from recorded import record, replay, request, response
+from recorded import LIVE_NS, record, replay, request, response
 
 from wiretape_capture.snapshot.exchange import Request, Response
+from wiretape_replay.leaves import split, walk
 
 
 @dataclass(frozen=True)
@@ -236,3 +239,32 @@ def test_dependants_of_a_failed_producer_are_blocked_by_it() -> None:
     assert result.blocked == {5: 1, 7: 1, 6: 5, 8: 7, 11: 5}
     assert result.found[0] == (1, "status", "")
     assert {sequence for sequence, _, _ in result.found} == {1, 9}, "the list of orders is empty for the same reason"
+
+
+def _mutants(leaf: Any) -> dict[str, Any]:
+    if isinstance(leaf, str):
+        return {"null": None, "another type": 5, "another form": "oops", "cut": leaf[: len(leaf) // 2]}
+    return {"null": None, "another type": str(leaf), "another sign": -leaf}
+
+
+def _mutated(shop: Shop, sequence: int, pointer: str, mutant: str, sent: Request, now_ns: int) -> Response:
+    live = shop(sent, now_ns)
+    if now_ns != LIVE_NS + sequence * 10_000_000:
+        return live
+    tree = told(live)
+    *path, last = (int(key) if key.isdecimal() else key for key in split(pointer))
+    parent: Any = reduce(getitem, path, tree)
+    parent[last] = _mutants(parent[last])[mutant]
+    return live.model_copy(update={"body": response(tree).body})
+
+
+@pytest.mark.parametrize("sequence", [1, 2, 3, 5, 6, 8, 9])
+def test_every_leaf_keeps_its_shape_noisy_or_not(sequence: int) -> None:
+    exchanges = record(Shop(1, 17, 8000), SCRIPT)
+    answer = exchanges[sequence - 1].response
+    assert answer
+    for pointer, leaf in walk(told(answer)):
+        for mutant in _mutants(leaf):
+            app = partial(_mutated, Shop(2, 23, 9000), sequence, pointer, mutant)
+            found = [place for number, _, place in replay(exchanges, app).found if number == sequence]
+            assert pointer in found, f"{mutant} at {pointer}"
