@@ -65,9 +65,11 @@ def test_a_second_start_finds_the_same_authority_and_writes_nothing(ca_dir: Path
     assert set(before) == {"mitmproxy-ca.pem", "wiretape-ca.crt", "bundle.pem", "truststore.p12"}
 
 
-def test_processes_that_start_at_once_share_one_authority(ca_dir: Path) -> None:
+def test_those_who_start_at_once_share_one_authority(ca_dir: Path, tmp_path: Path) -> None:
+    load_or_create(tmp_path / "other", {})
+    roots = {"SSL_CERT_FILE": str(tmp_path / "other" / "wiretape-ca.crt")}
     with ThreadPoolExecutor(8) as pool:
-        authorities = list(pool.map(lambda _: load_or_create(ca_dir, {}), range(8)))
+        authorities = list(pool.map(lambda _: load_or_create(ca_dir, roots), range(8)))
     assert len({authority.cert_pem for authority in authorities}) == 1
 
 
