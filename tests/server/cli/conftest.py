@@ -20,6 +20,7 @@ import pytest
 from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Response
 from wiretape_capture.snapshot.tape_writer import TapeWriter
+from wiretape_server.cli.main import run
 
 WIRETAPE = Path(sys.executable).parent / "wiretape"
 STARTED = 1_795_000_000_000_000_000
@@ -37,13 +38,27 @@ def environment(**extra: str) -> dict[str, str]:
 def wiretape(tmp_path: Path) -> Run:
     """Run `wiretape ARGUMENTS` in the test's own directory and wait for its end."""
 
-    def run(*arguments: str, cwd: Path = tmp_path, **extra: str) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: str, cwd: Path = tmp_path, **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [WIRETAPE, *arguments], cwd=cwd, env=environment(**extra), capture_output=True, text=True, timeout=60,
             check=False,
         )  # fmt: skip
 
-    return run
+    return call
+
+
+@pytest.fixture
+def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """The same without a process of its own: for many short calls."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        code = run(arguments)
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, code, out, err)
+
+    return call
 
 
 class Terminal:

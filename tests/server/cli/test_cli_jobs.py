@@ -228,7 +228,7 @@ def test_variables_for_an_app_started_by_hand_are_in_a_file(
 
 
 def test_what_the_environment_refuses_is_one_sentence_and_leaves_no_snapshot(
-    wiretape: Run, service: tuple[int, Callable[[], None]], tmp_path: Path
+    in_process: Run, service: tuple[int, Callable[[], None]], tmp_path: Path
 ) -> None:
     taken, _ = service
     refused = {
@@ -239,7 +239,7 @@ def test_what_the_environment_refuses_is_one_sentence_and_leaves_no_snapshot(
         ("--app-port", "1", "--", sys.executable, "-c", "exit(7)"): "wiretape: the app exited with status 7 before ",
     }
     for arguments, sentence in refused.items():
-        ran = wiretape("record", *arguments)
+        ran = in_process("record", *arguments)
         assert ran.returncode == 3
         assert sentence in ran.stderr
         assert "Traceback" not in ran.stderr

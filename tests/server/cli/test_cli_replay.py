@@ -20,6 +20,8 @@ import pytest
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
+pytestmark = pytest.mark.xdist_group("cli_replay")  # one recording and one port for all
+
 APP = """
 import http.server, json, sys
 
@@ -154,7 +156,7 @@ def test_a_running_app_is_replayed_by_its_address(wiretape: Run, recorded: int, 
     assert '✔ passed eval "requests.total != 1.00" - observed requests.total was 1.00' in ran.stdout
 
 
-def test_what_cannot_be_replayed_has_its_own_sentence_and_code(wiretape: Run, recorded: int) -> None:
+def test_what_cannot_be_replayed_has_its_own_sentence_and_code(in_process: Run, recorded: int) -> None:
     refused = {
         ("--target", "http://127.0.0.1:1"): (3, "wiretape: the target http://127.0.0.1:1 cannot be reached"),
         ("--target", "somewhere"): (2, 'wiretape: "somewhere" is not an http or https URL; write it as '),
@@ -165,7 +167,7 @@ def test_what_cannot_be_replayed_has_its_own_sentence_and_code(wiretape: Run, re
         ("--", sys.executable, "-c", "exit(7)"): (3, "wiretape: the app exited with status 7 before it was ready"),
     }
     for arguments, (code, sentence) in refused.items():
-        ran = wiretape("replay", *arguments)
+        ran = in_process("replay", *arguments)
         assert (ran.stdout, ran.returncode) == ("", code), ran.stderr
         assert sentence in ran.stderr
         assert "Traceback" not in ran.stderr

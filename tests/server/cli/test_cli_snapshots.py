@@ -46,9 +46,9 @@ def test_show_lists_exchanges_whole_in_a_pipe(wiretape: Run) -> None:
 
 
 @pytest.mark.usefixtures("checkout")
-def test_show_filters(wiretape: Run) -> None:
+def test_show_filters(in_process: Run) -> None:
     def found(*filters: str) -> list[int]:
-        return [each["sequence"] for each in json.loads(wiretape("show", "checkout", *filters, "--json").stdout)]
+        return [each["sequence"] for each in json.loads(in_process("show", "checkout", *filters, "--json").stdout)]
 
     assert found("--direction", "outbound", "--status", "5xx") == [2]
     assert found("--method", "get", "--path", "/orders") == [1]
@@ -96,32 +96,32 @@ def test_an_unknown_snapshot_is_answered_with_the_nearest(wiretape: Run) -> None
     )  # fmt: skip
 
 
-def test_rename_and_delete(wiretape: Run, checkout: Path) -> None:
-    assert wiretape("rename", "checkout", "old").stdout == "renamed checkout to old\n"
-    assert wiretape("delete", "old", "nothing").returncode == 2
+def test_rename_and_delete(in_process: Run, checkout: Path) -> None:
+    assert in_process("rename", "checkout", "old").stdout == "renamed checkout to old\n"
+    assert in_process("delete", "old", "nothing").returncode == 2
     assert (checkout.parent / "old.tape").exists()
-    assert wiretape("delete", "old").stdout == "deleted old\n"
+    assert in_process("delete", "old").stdout == "deleted old\n"
     assert list(checkout.parent.iterdir()) == []
 
 
 @pytest.mark.usefixtures("checkout")
-def test_har_and_folder_give_the_snapshot_back(wiretape: Run) -> None:
-    assert wiretape("export", "--har", "out.har").stdout == "exported checkout to out.har\n"
-    assert wiretape("export", "checkout", "--folder", "out").stdout == "exported checkout to out\n"
+def test_har_and_folder_give_the_snapshot_back(in_process: Run) -> None:
+    assert in_process("export", "--har", "out.har").stdout == "exported checkout to out.har\n"
+    assert in_process("export", "checkout", "--folder", "out").stdout == "exported checkout to out\n"
     told = ": 3 exchanges (2 inbound, 1 outbound)\n"
-    assert wiretape("import", "out.har", "--name", "from-har").stdout == f"imported from-har{told}"
-    assert wiretape("import", "out").stdout == f"imported out{told}"
-    hashes = {each["sha256"] for each in json.loads(wiretape("snapshots", "--json").stdout)["snapshots"]}
+    assert in_process("import", "out.har", "--name", "from-har").stdout == f"imported from-har{told}"
+    assert in_process("import", "out").stdout == f"imported out{told}"
+    hashes = {each["sha256"] for each in json.loads(in_process("snapshots", "--json").stdout)["snapshots"]}
     assert len(hashes) == 1
-    assert wiretape("import", "out").stderr == (
+    assert in_process("import", "out").stderr == (
         'wiretape: there is a snapshot called "out" already; take another name with --name\n'
     )
 
 
-def test_what_cannot_be_imported_is_named(wiretape: Run, tmp_path: Path) -> None:
+def test_what_cannot_be_imported_is_named(in_process: Run, tmp_path: Path) -> None:
     (tmp_path / "noise.har").write_text("{")
     for arguments in (("import", "missing.har"), ("import", "noise.har"), ("import", str(tmp_path))):
-        ran = wiretape(*arguments)
+        ran = in_process(*arguments)
         assert ran.returncode in (2, 3)
         assert ran.stderr.startswith("wiretape: ")
         assert ran.stderr.count("\n") == 1
@@ -194,7 +194,7 @@ def test_a_wrong_key_stops_every_command_with_its_line(wiretape: Run, tmp_path: 
     )  # fmt: skip
 
 
-def test_what_cannot_begin_writes_nothing(wiretape: Run, tmp_path: Path) -> None:
+def test_what_cannot_begin_writes_nothing(in_process: Run, tmp_path: Path) -> None:
     for arguments in (("mock",), ("replay",), ("verify",), ("record", "--name", "a/b"), ("show",), ("diff",)):
-        assert wiretape(*arguments).returncode == 2
+        assert in_process(*arguments).returncode == 2
     assert list(tmp_path.iterdir()) == []
