@@ -18,7 +18,7 @@ from wiretape_capture.errors import WiretapeError
 from wiretape_capture.jobs.child import run_job
 from wiretape_capture.jobs.events import Emit, Notice, Progress, Ready
 from wiretape_capture.launch.ca import load_or_create
-from wiretape_capture.launch.environment import app_environment
+from wiretape_capture.launch.environment import app_environment, own_environment
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.readiness import loopback_of
 from wiretape_capture.proxy.bypass import Bypass
@@ -55,7 +55,7 @@ async def record(spec: RecordSpec, emit: Emit, stop: asyncio.Event) -> RecordRes
 
 def base_environment(spec: RecordSpec) -> dict[str, str]:
     """The environment that the app would have without us."""
-    return {**os.environ, **(spec.app.env if spec.app else {})}
+    return own_environment(os.environ, spec.app)
 
 
 async def _keep_what_there_is(tape: TapeWriter, tally: Tally) -> None:

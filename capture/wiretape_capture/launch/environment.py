@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wiretape_capture.launch import mapping
-from wiretape_capture.launch.spec import ServiceMap
+from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.launch.trust import BUNDLE_FILE, TRUSTSTORE_FILE, TRUSTSTORE_PASSWORD
 
 HOOKS = Path(__file__).parent
@@ -35,6 +35,18 @@ BUNDLE_VARIABLES = (
     "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
 )
 """Each names a PEM file with all trusted roots."""
+
+
+def own_environment(environ: Mapping[str, str], app: AppSpec | None) -> dict[str, str]:
+    """What the app would have without us: `environ` and its spec's variables, with CA files found where it would look.
+
+    The app resolves a relative CA file against its own working directory, which is not a job's.
+    """
+    if app is None:
+        return dict(environ)
+    own = {**environ, **app.env}
+    cwd = app.cwd or Path.cwd()
+    return own | {name: str(cwd / own[name]) for name in BUNDLE_VARIABLES if own.get(name)}
 
 
 def app_environment(

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Ready
 from wiretape_capture.jobs.parent import Job, failure
-from wiretape_capture.launch.environment import app_environment
+from wiretape_capture.launch.environment import app_environment, own_environment
 from wiretape_capture.launch.process import App
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.mock.spec import MockAnswer, MockResult, MockSpec
@@ -150,7 +150,7 @@ def app_variables(spec: ReplaySpec, ready: Ready) -> dict[str, str]:
         return ready.environment
     maps = {service.name: ready.endpoints[f"map:{service.name}"] for service in spec.mock.maps}
     port = int(ready.endpoints["proxy"].rpartition(":")[2])
-    base = {**os.environ, **spec.app.env}
+    base = own_environment(os.environ, spec.app)
     return app_environment(base, proxy_port=port, ca_dir=spec.mock.ca_dir, maps=maps, services=spec.mock.maps)
 
 

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from wiretape_capture.errors import UsageError
 from wiretape_capture.jobs.events import Emit, Notice, Progress, Ready
 from wiretape_capture.launch.ca import load_or_create
-from wiretape_capture.launch.environment import app_environment
+from wiretape_capture.launch.environment import app_environment, own_environment
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.snapshot.tape_reader import TapeReader
@@ -44,7 +44,7 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
         matcher = Matcher(loaded.index, spec.at_end)
         notice = _notices(emit)
         desk = Desk(loaded.index, matcher, loaded.answers, journal, factor, lambda miss: notice(_miss_line(miss)))
-        certificates = Certificates(load_or_create(spec.ca_dir))
+        certificates = Certificates(load_or_create(spec.ca_dir, own_environment(os.environ, spec.app)))
         house = House(desk, certificates, allow_list(spec.allow), reader.body_chunks, notice, seconds or Seconds())
         # What was loaded lives as long as the mock: the collector need not look at it again.
         gc.freeze()
@@ -66,7 +66,7 @@ def _refuse_tcp(maps: tuple[ServiceMap, ...]) -> None:
 
 def _ready(spec: MockSpec, endpoints: dict[str, str]) -> Ready:
     maps = {each.name: endpoints[f"map:{each.name}"] for each in spec.maps}
-    base = {**os.environ, **(spec.app.env if spec.app is not None else {})}
+    base = own_environment(os.environ, spec.app)
     port = int(endpoints["proxy"].rpartition(":")[2])
     environment = app_environment(base, proxy_port=port, ca_dir=spec.ca_dir, maps=maps, services=spec.maps)
     return Ready(endpoints=endpoints, environment=environment)

@@ -16,10 +16,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.ca import load_or_create
 from wiretape_capture.launch.process import App
-
-from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.spec import AppSpec
 
 
@@ -82,7 +81,7 @@ def free_ports() -> Ports:
     return Ports(*numbers)
 
 
-def project_file(folder: Path, ports: Ports) -> str:
+def project_file(ports: Ports) -> str:
     """The `wiretape.toml` of the demo's workspace."""
     return f"""# How wiretape starts and reaches the shop. Everything `wiretape verify` needs.
 [app]
@@ -93,7 +92,7 @@ ready = "/health"
 [app.env]
 SHOP_CATALOG = "http://127.0.0.1:{ports.catalog}"
 SHOP_PAYMENTS = "https://127.0.0.1:{ports.payments}"
-SSL_CERT_FILE = "{folder / "payments-ca.pem"}"
+SSL_CERT_FILE = "payments-ca.pem"
 
 [replay]
 fail_if = ["requests.failed > 0"]
@@ -105,7 +104,7 @@ def set_stage(folder: Path, ports: Ports) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for source in sorted(example_folder().glob("*.py")):
         shutil.copy(source, folder)
-    (folder / "wiretape.toml").write_text(project_file(folder, ports))
+    (folder / "wiretape.toml").write_text(project_file(ports))
     authority = load_or_create(folder / ".payments-ca")
     certificate, key = authority.mint("127.0.0.1")
     (folder / "payments-ca.pem").write_bytes(authority.cert_pem)

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from wiretape_capture.launch.environment import BUNDLE_VARIABLES, NODE_HOOK, PYTHON_HOOK, app_environment
+from wiretape_capture.launch.environment import (
+    BUNDLE_VARIABLES,
+    NODE_HOOK,
+    PYTHON_HOOK,
+    app_environment,
+    own_environment,
+)
 from wiretape_capture.launch.mapping import parse_map
+from wiretape_capture.launch.spec import AppSpec
 
 CA = Path("/project/.wiretape/ca")
 DIRECT = "169.254.169.254,169.254.170.2,fd00:ec2::254"
@@ -67,3 +74,9 @@ def test_maps_are_told_by_name_and_by_the_variables_that_name_the_service() -> N
     assert changed["WIRETAPE_ORDERS_URL"] == "http://127.0.0.1:9001"
     assert changed["ORDERS_URL"] == "http://127.0.0.1:9001/v1"
     assert "OTHER" not in changed
+
+
+def test_relative_ca_files_are_found_in_the_apps_own_directory(tmp_path: Path) -> None:
+    app = AppSpec(command=("app",), cwd=tmp_path, env={"SSL_CERT_FILE": "own.pem"})
+    own = own_environment({"CURL_CA_BUNDLE": "/etc/roots.pem", "OTHER": "x"}, app)
+    assert own == {"SSL_CERT_FILE": str(tmp_path / "own.pem"), "CURL_CA_BUNDLE": "/etc/roots.pem", "OTHER": "x"}
