@@ -49,7 +49,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     port, listen = free_port(), free_port()
     (folder / "app.py").write_text(APP)
     (folder / "wiretape.toml").write_text(f'[app]\ncommand = ["{sys.executable}", "app.py", "{port}"]\nport = {port}\n')
-    command = [Path(sys.executable).parent / "wiretape", "record", "--name", "items", "--listen", str(listen)]
+    command = [str(Path(sys.executable).parent / "wiretape"), "record", "--name", "items", "--listen", str(listen)]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert "Ctrl-C ends the recording\n" in process.stderr
