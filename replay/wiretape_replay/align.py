@@ -95,13 +95,25 @@ def _by_key(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Re
             continue
         common = ours.keys() & theirs.keys()
         if common and 2 * len(common) >= min(len(ours), len(theirs)):
-            return Alignment(
-                tuple((index, theirs[key]) for key, index in ours.items() if key in common),
-                tuple(index for key, index in ours.items() if key not in common),
-                tuple(index for key, index in theirs.items() if key not in common),
-                name,
-            )
+            pairs = [(index, theirs[key]) for key, index in ours.items() if key in common]
+            removed = [index for key, index in ours.items() if key not in common]
+            added = [index for key, index in theirs.items() if key not in common]
+            return _with_changed_keys(recorded, live, Alignment(tuple(pairs), tuple(removed), tuple(added), name))
     return None
+
+
+def _with_changed_keys(recorded: Sequence[JsonValue], live: Sequence[JsonValue], found: Alignment) -> Alignment:
+    """Elements that are otherwise alike are one element whose key changed."""
+    if not found.removed or not found.added:
+        return found
+    lost, new = [recorded[i] for i in found.removed], [live[j] for j in found.added]
+    partners = [(found.removed[i], found.added[j]) for i, j in _partners(lost, new, least=0.6)]
+    return Alignment(
+        tuple(sorted([*found.pairs, *partners])),
+        tuple(i for i in found.removed if i not in {i for i, _ in partners}),
+        tuple(j for j in found.added if j not in {j for _, j in partners}),
+        found.by,
+    )
 
 
 def _objects(items: Sequence[JsonValue]) -> list[dict[str, JsonValue]]:
@@ -176,16 +188,16 @@ def _stretches(left: list[Hashable], right: list[Hashable]) -> list[tuple[int, i
     return [(0, head, 0, head, True), *middle, (a_end, len(left), b_end, len(right), True)]
 
 
-def _partners(recorded: Sequence[JsonValue], live: Sequence[JsonValue]) -> list[tuple[int, int]]:
+def _partners(recorded: Sequence[JsonValue], live: Sequence[JsonValue], least: float = 0.3) -> list[tuple[int, int]]:
     """In a stretch of unequal lengths: the most alike in order; by position when there are too many to try."""
     if max(len(recorded), len(live)) > _SIMILARITY_LIMIT:
-        return [(index, index) for index in range(min(len(recorded), len(live)))]
+        return [(index, index) for index in range(min(len(recorded), len(live)))] if least < 0.5 else []
     scored = sorted(
         ((-likeness(a, b), abs(i - j), i, j) for i, a in enumerate(recorded) for j, b in enumerate(live)),
     )
     taken: list[tuple[int, int]] = []
     for score, _, i, j in scored:
-        if score < -0.3 and all((i < x and j < y) or (i > x and j > y) for x, y in taken):
+        if -score >= least and all((i < x and j < y) or (i > x and j > y) for x, y in taken):
             taken.append((i, j))
     return sorted(taken)
 
