@@ -37,6 +37,8 @@ class Outcome:
     """Body or error by (client, scheme, host)."""
     mocked: dict[tuple[str, str, str], str] = field(default_factory=dict)
     recorded: set[tuple[str, str, str]] = field(default_factory=set)
+    ended: dict[str, list[int]] = field(default_factory=dict)
+    """Exit statuses by runtime; -9 for a program that had to be killed."""
     missing: dict[str, str] = field(default_factory=dict)
     """Reason by client or runtime."""
     log: str = ""
@@ -62,11 +64,11 @@ async def run_matrix(folder: Path) -> Outcome:
         maps = (parse_map(f"orders={orders}"),)
         record = spec.model_copy(update={"maps": maps})
         async with job("wiretape_capture.record", record, base, folder / "record.log") as environment:
-            outcome.said = await run_programs(programs, bases, environment, folder)
+            outcome.said = await run_programs(programs, bases, environment, folder, outcome.ended)
     outcome.recorded = await recorded(spec.tape, bases)
     mock = MockSpec(tape=spec.tape, ca_dir=spec.ca_dir, maps=maps)
     async with job("wiretape_replay.mock", mock, base, folder / "mock.log") as environment:
-        outcome.mocked = await run_programs(programs, bases, environment, folder)
+        outcome.mocked = await run_programs(programs, bases, environment, folder, outcome.ended)
     outcome.log = (folder / "record.log").read_text() + (folder / "mock.log").read_text()
     return outcome
 
@@ -134,13 +136,18 @@ async def run(command: Sequence[str], environment: Mapping[str, str], folder: Pa
 
 
 async def run_programs(programs: Mapping[str, Sequence[str]], bases: Sequence[str], environment: Mapping[str, str],
-                       folder: Path) -> dict[tuple[str, str, str], str]:  # fmt: skip
+                       folder: Path, ended: dict[str, list[int]]) -> dict[tuple[str, str, str], str]:  # fmt: skip
     """Run every runtime's program at once; what each call gave."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(run([*command, *bases], environment, folder)) for command in programs.values()]
+        tasks = {
+            runtime: group.create_task(run([*command, *bases], environment, folder))
+            for runtime, command in programs.items()
+        }
     said: dict[tuple[str, str, str], str] = {}
-    for task in tasks:
-        for line in task.result()[1].splitlines():
+    for runtime, task in tasks.items():
+        status, output = task.result()
+        ended.setdefault(runtime, []).append(status)
+        for line in output.splitlines():
             client, base, text = line.split("\t", 2)
             said[client, *place(base)] = text
     return said

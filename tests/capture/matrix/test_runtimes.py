@@ -60,6 +60,11 @@ def test_call_is_answered_by_the_mock_when_the_services_are_gone(matrix: Matrix,
     assert matrix.mocked.get(call) == f"real /{call[0]}", matrix.log
 
 
+def test_every_program_ends_by_itself(matrix: Matrix) -> None:
+    """A hook that kept a runtime's event loop alive would show here."""
+    assert matrix.ended == {runtime: [0, 0] for runtime in matrix.ended}
+
+
 def test_go_passes_by_the_proxy_on_loopback(matrix: Matrix) -> None:
     """The limit that docs/capture.md states: it is compiled into net/http."""
     skip_if_missing(matrix.missing, "go")
