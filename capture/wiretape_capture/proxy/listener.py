@@ -8,6 +8,7 @@ import logging
 import socket
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,8 @@ from wiretape_capture.proxy.http2 import congested
 from wiretape_capture.proxy.routing import first_layer
 
 LOOPBACK = "127.0.0.1"
+TRIES = 200
+"""Ports that are looked at for a free one."""
 
 type Hooks = Mapping[str, Sequence[Callable[[Any], Any]]]
 """Functions by mitmproxy hook name, called in order."""
@@ -36,6 +39,8 @@ class Port:
     options: Options
     scheme: str = "http"
     address: tuple[str, int] | None = None
+    first: int = 0
+    """With `number` 0: where to begin to look for a free port."""
 
     @property
     def mode(self) -> ProxyMode:
@@ -99,7 +104,7 @@ class Listener:
 
     async def open(self) -> int:
         """Listen on loopback; returns the port's number."""
-        listening = bound(self._port.number, self._port.flag)
+        listening = bound_from(self._port.first) or bound(self._port.number, self._port.flag)
         self._server = await asyncio.start_server(self._accept, sock=listening)
         number: int = listening.getsockname()[1]
         return number
@@ -128,6 +133,14 @@ class Listener:
             connection.cut()
         if tasks:
             await asyncio.wait(tasks, timeout=2.0)
+
+
+def bound_from(first: int) -> socket.socket | None:
+    """A socket on the first free port from `first`: bound while looking, so that two recorders cannot pick the same."""
+    for number in range(first, first + TRIES) if first else ():
+        with suppress(WiretapeError):
+            return bound(number, "")
+    return None
 
 
 def bound(number: int, flag: str) -> socket.socket:

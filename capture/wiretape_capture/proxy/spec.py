@@ -22,6 +22,8 @@ class RecordSpec(BaseModel):
     """Where the app listens; None records outbound traffic only."""
     listen: int = 0
     """Port of the inbound reverse listener; 0 picks a free one."""
+    listen_from: int = 0
+    """With `listen` 0: the first free port from here on, which people can remember; 0 picks any."""
     proxy_port: int = 0
     """Port of the outbound forward proxy (HTTP and SOCKS5); 0 picks a free one."""
     maps: tuple[ServiceMap, ...] = ()

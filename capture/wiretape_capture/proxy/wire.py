@@ -113,7 +113,8 @@ def ports_of(spec: RecordSpec, trust: Path | None) -> list[tuple[str, Port, List
     ports = [("proxy", Port("forward", spec.proxy_port, "--proxy-port", proxied), Listening(Direction.OUTBOUND))]
     if spec.app_port is not None:
         app = (LOOPBACK, spec.app_port)
-        ports.append(("inbound", Port("reverse", spec.listen, "--listen", faced, "http", app),
+        first = 0 if spec.listen else spec.listen_from
+        ports.append(("inbound", Port("reverse", spec.listen, "--listen", faced, "http", app, first),
                       Listening(Direction.INBOUND, authority(*app))))  # fmt: skip
     ports.extend((f"map:{service.name}", map_port(service, mapped), Listening(Direction.OUTBOUND, service.name))
                  for service in spec.maps)  # fmt: skip

@@ -34,7 +34,8 @@ def record_spec(ws: Workspace, *, now: datetime, name: str | None = None, log: P
         ca_dir=ws.ca_dir,
         app=app,
         app_port=config.app.port,
-        listen=0 if config.app.port is None else listen_port(config.record.listen, INBOUND, "--listen"),
+        listen=0 if config.record.listen is None else listen_port(config.record.listen, INBOUND, "--listen"),
+        listen_from=INBOUND if config.record.listen is None else 0,
         proxy_port=_proxy_port(config.record.proxy_port, app),
         maps=service_maps(ws),
     )

@@ -176,6 +176,18 @@ async def test_two_recordings_on_one_port(start: StartJob, spec: RecordSpec, tmp
     assert not second.tape.exists()
 
 
+async def test_two_recordings_that_begin_at_one_port_both_get_one(
+    start: StartJob, spec: RecordSpec, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    first = free_port()
+    one = spec.model_copy(update={"app": None, "listen_from": first})
+    other = one.model_copy(update={"tape": tmp_path / "other.tape"})
+    jobs = [await start(each) for each in (one, other)]
+    taken = {port_of(await job.until(Ready), "inbound") for job in jobs}
+    assert len(taken) == 2
+    assert all(port >= first for port in taken)
+
+
 async def test_ctrl_c_ends_it_well(start: StartJob, spec: RecordSpec, ask: Any) -> None:
     job = await start(spec)
     await ask(port_of(await job.until(Ready), "inbound"), GET % b"/plain")
