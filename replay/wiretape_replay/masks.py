@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from wiretape_replay.durations import IN_TEXT
 from wiretape_replay.formats import Window, format_of
 
 type Piece = tuple[str, str | None]
@@ -12,7 +13,8 @@ type Piece = tuple[str, str | None]
 
 _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _CANDIDATE = re.compile(
-    r"eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"
+    rf"{IN_TEXT}"
+    r"|eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"
     rf"|(?<![0-9a-fA-F]){_UUID}(?![0-9a-fA-F])"
     r"|(?<!\d)\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,12})?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)"
     r"|[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})"
@@ -23,6 +25,7 @@ _TOKEN_LIKE = re.compile(r"[\w+/.:~=-]{12,}")
 _HEX_LETTERS = frozenset("abcdefABCDEF")
 _STRICT = re.compile(r"\0(?!(?:token|hex|xid|ksuid)\0)[a-z][a-z0-9-]*\0")
 """A format that is never found or missed by chance."""
+_DURATION = re.compile(r"\d+(?:\.\d+)?\s?[mµun]?s(?:ec|econds)?")
 _UUID_ONLY = re.compile(_UUID)
 _WORD = re.compile(r"[A-Za-z0-9]{16,}|(?<!\d)\d{10,15}(?!\d)")
 
@@ -79,6 +82,8 @@ def _same_case(expected: str, actual: str) -> bool:
 
 def _volatile(text: str, start: int, end: int, window: Window | None) -> list[tuple[int, int, str]]:
     run = text[start:end]
+    if _DURATION.fullmatch(run):
+        return [(start, end, "duration")]
     if name := format_of(run, window=window):
         return [(start, end, name)]
     inner = _UUID_ONLY if _UUID_ONLY.search(run) else _WORD

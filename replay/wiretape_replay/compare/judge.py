@@ -19,6 +19,7 @@ from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.bindings.tokens import is_id_name, is_secret_name, nouns_of
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.content import read_content
+from wiretape_replay.durations import is_duration
 from wiretape_replay.formats import TIMED, Window, format_of, jwt_claims
 from wiretape_replay.instants import DAY, SECOND, Instant, instant_of
 from wiretape_replay.leaves import kind_of, leaf_name, split
@@ -186,7 +187,7 @@ class Judge:
         for (text, name), (other, other_name) in zip(ours, theirs, strict=True):
             if text == other:
                 continue
-            if name is None or name != other_name or not self._piece(text, other):
+            if name is None or name != other_name or not (name == "duration" or self._piece(text, other)):
                 return None
             names.append(name)
         return f"holds {' and '.join(dict.fromkeys(names))}"
@@ -204,6 +205,8 @@ class Judge:
             return self._bound_reason(at, str(expected)) if bound == str(actual) and bound != str(expected) else None
         if isinstance(expected, int) and self._created(at, str(expected)) and _same_range(expected, actual):
             return "id made by the app"
+        if is_duration(leaf_name(at), expected, actual) and _same_range(expected, actual):
+            return "duration"
         if not _finite(expected) or not _finite(actual) or min(expected, actual) < 1e8:
             return None
         if (instants := self._epochs(expected, actual)) and self._clock_moved(*instants):
