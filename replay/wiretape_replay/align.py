@@ -108,10 +108,11 @@ def _with_changed_keys(recorded: Sequence[JsonValue], live: Sequence[JsonValue],
         return found
     lost, new = [recorded[i] for i in found.removed], [live[j] for j in found.added]
     partners = [(found.removed[i], found.added[j]) for i, j in _partners(lost, new, least=0.6)]
+    kept, came = {i for i, _ in partners}, {j for _, j in partners}
     return Alignment(
         tuple(sorted([*found.pairs, *partners])),
-        tuple(i for i in found.removed if i not in {i for i, _ in partners}),
-        tuple(j for j in found.added if j not in {j for _, j in partners}),
+        tuple(i for i in found.removed if i not in kept),
+        tuple(j for j in found.added if j not in came),
         found.by,
     )
 
@@ -169,8 +170,9 @@ def _by_content(
             continue
         partners = _partners(recorded[a:a_end], live[b:b_end])
         pairs += [(a + i, b + j) for i, j in partners]
-        removed += [i for i in range(a, a_end) if i - a not in {i for i, _ in partners}]
-        added += [j for j in range(b, b_end) if j - b not in {j for _, j in partners}]
+        kept, came = {a + i for i, _ in partners}, {b + j for _, j in partners}
+        removed += [i for i in range(a, a_end) if i not in kept]
+        added += [j for j in range(b, b_end) if j not in came]
     return Alignment(tuple(pairs), tuple(removed), tuple(added))
 
 
