@@ -10,7 +10,7 @@ from workbench import BIN
 
 
 def test_demo_finds_the_three_planted_regressions_and_nothing_else(tmp_path: Path) -> None:
-    words = [BIN / "wiretape", "demo", "--keep", str(tmp_path / "demo"), "--json"]
+    words: list[str | Path] = [BIN / "wiretape", "demo", "--keep", str(tmp_path / "demo"), "--json"]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)
     assert ran.returncode == 0, ran.stderr
     story = json.loads(ran.stdout)

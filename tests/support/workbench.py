@@ -48,9 +48,7 @@ class Bench:
         ran = subprocess.run(
             [BIN / "wiretape", *words], cwd=self.root, capture_output=True, text=True, timeout=timeout, check=False
         )
-        assert code is None or ran.returncode == code, (
-            ran.stdout[-6000:] + ran.stderr[-4000:]
-        )
+        assert code is None or ran.returncode == code, ran.stdout[-6000:] + ran.stderr[-4000:]
         document: dict[str, Any] = json.loads(ran.stdout)
         return document
 
