@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from wiretape_capture.errors import UsageError
 from wiretape_replay.formats import format_of
 
 type Segments = tuple[str, ...]
@@ -23,6 +24,8 @@ _RESERVED = frozenset(
     + ("status", "login", "logout", "batch", "bulk")
 )
 _PLAIN_SIBLINGS = 6
+_OVERRIDE = re.compile(r"(?:(\*|[A-Za-z][A-Za-z-]*) +)?(/[^\s?#]*)")
+_NAMED = re.compile(r"\{[^{}/]+\}")
 
 
 @dataclass(slots=True)
@@ -41,9 +44,12 @@ class RouteTable:
 
     @classmethod
     def infer(cls, requests: Iterable[tuple[str, str]], overrides: Sequence[str] = ()) -> Self:
-        """From (method, target) pairs; overrides are `/a/{b}` or `GET /a/{b}`."""
+        """From (method, target) pairs; overrides are `/a/{b}` or `GET /a/{b}`, the most literal one that fits wins."""
         paths = {tuple(_path(target).split("/")[1:]) for _, target in requests}
-        return cls(_grow(paths, depth=0), [_override(text) for text in overrides])
+        wanted = sorted(
+            (parse_override(text) for text in overrides), key=lambda one: (_parameter_count(one[1]), not one[0])
+        )
+        return cls(_grow(paths, depth=0), wanted)
 
     def route(self, method: str, target: str) -> str:
         """The route's name."""
@@ -140,9 +146,23 @@ def _named(segments: list[str]) -> list[str]:
     return named
 
 
-def _override(text: str) -> tuple[str, Segments]:
-    method, _, path = text.rpartition(" ")
-    return method.strip(), tuple(path.split("/")[1:])
+def parse_override(text: str) -> tuple[str, Segments]:
+    """Method, empty for every one, and segments of `/a/{b}` or `GET /a/{b}`."""
+    found = _OVERRIDE.fullmatch(text.strip())
+    if not found:
+        raise UsageError(f'"{text}" is not a route', 'write it as "/orders/{id}" or "GET /orders/{id}"')
+    segments = tuple(found[2].split("/")[1:])
+    names = [segment for segment in segments if "{" in segment or "}" in segment]
+    if wrong := next((name for name in names if not _NAMED.fullmatch(name)), None):
+        raise UsageError(f'"{wrong}" in the route "{text}" is no parameter', "a parameter is one whole segment: {id}")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f'the route "{text}" has {twice} twice', "give each parameter a name of its own")
+    return (found[1] or "").replace("*", "").upper(), segments
+
+
+def _literalness(override: tuple[str, Segments]) -> tuple[int, bool]:
+    method, template = override
+    return sum(segment.startswith("{") for segment in template), not method
 
 
 def _fits(template: Segments, segments: Segments) -> bool:

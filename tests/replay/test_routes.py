@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wiretape_capture.errors import UsageError
 from wiretape_replay.routes import RouteTable, singular
 
 SHOP = [
@@ -64,6 +65,29 @@ def test_an_override_wins() -> None:
     table = RouteTable.infer([("GET", "/pages/about")], ["GET /pages/{page}"])
     assert table.route("GET", "/pages/about") == "GET /pages/{page}"
     assert table.route("POST", "/pages/about") == "POST /pages/about"
+
+
+def test_the_most_literal_override_wins_in_any_order() -> None:
+    overrides = ["/pages/{page}", "/pages/imprint", "GET /pages/{read}"]
+    for order in (overrides, overrides[::-1]):
+        table = RouteTable.infer([], order)
+        routes = [table.route("GET", "/pages/imprint"), table.route("GET", "/pages/a"), table.route("PUT", "/pages/a")]
+        assert routes == ["GET /pages/imprint", "GET /pages/{read}", "PUT /pages/{page}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("orders/{id}", '"orders/{id}" is not a route; write it as "/orders/{id}" or "GET /orders/{id}"'),
+        ("", '"" is not a route; write it as "/orders/{id}" or "GET /orders/{id}"'),
+        ("/a/{id", '"{id" in the route "/a/{id" is no parameter; a parameter is one whole segment: {id}'),
+        ("/a/{id}/b/{id}", 'the route "/a/{id}/b/{id}" has {id} twice; give each parameter a name of its own'),
+    ],
+)
+def test_an_override_that_cannot_be_meant_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        RouteTable.infer([], [text])
+    assert str(caught.value) == message
 
 
 def test_singular() -> None:

@@ -34,7 +34,7 @@ class Plan:
 
 def make_plan(inbound: list[Exchange], spec: ReplaySpec) -> Plan:
     """Find routes, bindings and sessions, and choose what to send."""
-    routes = RouteTable.infer((one.command, one.request.target) for one in inbound)
+    routes = RouteTable.infer(((one.command, one.request.target) for one in inbound), spec.route_templates)
     bindings = find_bindings(inbound)
     selection = select(
         inbound, sequences=spec.sequences, routes=spec.routes, producers=bindings.producers,

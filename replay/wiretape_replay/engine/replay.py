@@ -200,7 +200,7 @@ class _Replay:
         if self.mock is None or self.mock.result is None:
             return []
         heads = await self.tape.exchanges(Query(direction=Direction.OUTBOUND), max_body=0)
-        routes = RouteTable.infer((one.command, one.request.target) for one in heads)
+        routes = RouteTable.infer(((one.command, one.request.target) for one in heads), self.spec.route_templates)
         whole = self.plan.selection.whole and not self.stopped
         return outbound_findings(self.mock.result, self.mock.answers, routes.route, whole=whole)
 

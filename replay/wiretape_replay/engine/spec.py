@@ -40,6 +40,8 @@ class ReplaySpec(BaseModel):
     """Only these exchanges and those they depend on; empty: all inbound exchanges."""
     routes: tuple[str, ...] = ()
     """Only these routes, as `METHOD /path/*` globs."""
+    route_templates: tuple[str, ...] = ()
+    """Routes that the user wrote down: `/orders/{id}` or `GET /orders/{id}`."""
     timing: str = "asap"
     """`asap`, `recorded`, or a multiple such as `2x`."""
     concurrency: int = 8

@@ -47,6 +47,8 @@ MAP = setting(
 MOCK_PORT = setting("mock.proxy_port", "--proxy-port", type=PORT, metavar="PORT",
                     help="Port of the mock's proxy")  # fmt: skip
 
+ROUTE = setting("routes", "--route", multiple=True, metavar="TEMPLATE", help="Path template such as /orders/{id}")
+
 MOCK: tuple[Decorator, ...] = (
     MAP,
     setting("mock.allow", "--allow", multiple=True, metavar="HOST", help="Host that may be reached for real"),
@@ -66,6 +68,7 @@ REPLAY: tuple[Decorator, ...] = (
     setting("replay.baseline", "--baseline", metavar="RUN", help="Run that evals compare with"),
     setting("noise", "--noise", multiple=True, metavar="[ROUTE ]POINTER", convert=noise_rules,
             help="Place to check for its shape only"),
+    ROUTE,
     setting("mock.timing", "--mock-timing", metavar="PACE", help="The mock: none, recorded or 2x"),
     MOCK_PORT,
 )  # fmt: skip

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_replay.engine.spec import NoiseRule
+from wiretape_replay.routes import parse_override
 from wiretape_server.workspace.toml_lines import line_of
 
 FILE_NAME = "wiretape.toml"
@@ -36,6 +37,14 @@ def _pace(without: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def _route(text: str) -> str:
+    try:
+        parse_override(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return text
 
 
 class _Section(BaseModel):
@@ -128,6 +137,9 @@ class Config(_Section):
     """All of `wiretape.toml`."""
 
     snapshot: str = Field("", description="Snapshot that mock, replay and verify use; empty: the newest.")
+    routes: tuple[Annotated[str, AfterValidator(_route)], ...] = Field(
+        (), description="Path templates that win over the inferred ones: /orders/{id} or GET /orders/{id}."
+    )
     app: AppConfig = Field(default_factory=AppConfig)
     services: dict[str, str] = Field(
         default_factory=dict,

@@ -81,6 +81,7 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
         fail_if=replay.fail_if,
         sequences=sequences,
         routes=routes,
+        route_templates=ws.config.routes,
         timing=replay.timing,
         concurrency=replay.concurrency,
         timeout=replay.timeout,
