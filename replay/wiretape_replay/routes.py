@@ -46,10 +46,7 @@ class RouteTable:
     def infer(cls, requests: Iterable[tuple[str, str]], overrides: Sequence[str] = ()) -> Self:
         """From (method, target) pairs; overrides are `/a/{b}` or `GET /a/{b}`, the most literal one that fits wins."""
         paths = {tuple(_path(target).split("/")[1:]) for _, target in requests}
-        wanted = sorted(
-            (parse_override(text) for text in overrides), key=lambda one: (_parameter_count(one[1]), not one[0])
-        )
-        return cls(_grow(paths, depth=0), wanted)
+        return cls(_grow(paths, depth=0), sorted(map(parse_override, overrides), key=_literalness))
 
     def route(self, method: str, target: str) -> str:
         """The route's name."""
