@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from wiretape_capture.launch.spec import AppSpec
 from wiretape_replay.mock.spec import MockSpec
@@ -20,6 +20,25 @@ class NoiseRule(BaseModel):
     pointer: str
     """JSON Pointer with `*` for one segment, or `header:NAME`."""
     reason: str = ""
+
+
+class BaselineSpec(BaseModel):
+    """An instance of unchanged code that the same snapshot is replayed against, in turns with the candidate.
+
+    What differs there is noise; what never differs there is not. The engine plays one pass for each of `runs`, some
+    before and some after the candidate's own, each with an app and a mock of its own unless `target` names them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str | None = None
+    """Base URL of a running instance; None: `app` is started anew for each pass."""
+    app: AppSpec | None = None
+    mock: MockSpec | None = None
+    runs: int | None = Field(default=None, ge=1, le=100)
+    """Passes; None: three, but one where a running instance would keep what a pass wrote."""
+    commit: str = ""
+    """What is known of the code's version, for the evidence."""
 
 
 class ReplaySpec(BaseModel):
@@ -51,5 +70,7 @@ class ReplaySpec(BaseModel):
     noise: tuple[NoiseRule, ...] = ()
     baseline: Path | None = None
     """A `.run` file that `baseline` in an eval refers to."""
+    against: BaselineSpec | None = None
+    """Unchanged code that is replayed too, for evidence of noise."""
     command: str = ""
     """The command line that repeats this run, for the report."""
