@@ -27,10 +27,12 @@ class Played:
 
     exchange: Exchange
     ended_ns: int = 0
-    """When the answer had come, nanoseconds since the Unix epoch."""
+    """When the answer had come, or it was certain that none would; nanoseconds since the Unix epoch."""
     latency_ms: float | None = None
     error: str = ""
     blocked_by: int | None = None
+    started_ns: int = 0
+    """When it was sent; 0 when it was not."""
 
 
 @dataclass(slots=True)
@@ -115,15 +117,16 @@ class Playback:
         producer = values.missing(exchange)
         if producer is not None and producer in self.played:
             return Played(exchange, blocked_by=producer)
+        started_ns = time.time_ns()
         answer = await self._send(exchange, values)
         ended_ns = time.time_ns()
         if answer.response is None:
             self.errors += 1
-            return Played(exchange, error=answer.error)
+            return Played(exchange, ended_ns, error=answer.error, started_ns=started_ns)
         if exchange.sequence in self.needed:
             values.observe(exchange, answer.response)
         self.live.put(exchange.sequence, answer.response)
-        return Played(exchange, ended_ns, answer.latency_ms)
+        return Played(exchange, ended_ns, answer.latency_ms, started_ns=started_ns)
 
     async def _send(self, exchange: Exchange, values: LiveSession) -> Answer:
         request = values.prepare(exchange)

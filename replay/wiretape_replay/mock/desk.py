@@ -5,12 +5,13 @@ It owns no socket: connections bring requests and send what it hands back.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from wiretape_capture.snapshot.exchange import Headers
+from wiretape_capture.snapshot.exchange import Body, Headers, Request
 from wiretape_replay.match.closest import closest
 from wiretape_replay.match.echo import Echo
 from wiretape_replay.match.index import Index
@@ -25,6 +26,10 @@ from wiretape_replay.mock.origin import Origin, aim, service_of
 
 MEMO_LIMIT = 10_000
 """Requests without a body whose parts are remembered."""
+JOURNALED_BODY = 64 << 10
+"""Bytes; a longer body of a miss is journaled as its size and hash."""
+MEANING = ("content-type", "content-encoding", *OPERATION_HEADERS)
+"""Headers of a miss that are journaled: without them its body cannot be read; others may be secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Desk:
         answer = self._answers[found.recorded.sequence]
         self.journal.record(Entry(
             now, self.index.name(service), head.method, target, found.tier, answer.sequence, answer.status,
-            session_name(lane), incoming.body.data, incoming.body.sha256, found.differences,
+            session_name(lane), incoming.body.data, incoming.body.sha256, found.differences, (), trace,
         ))  # fmt: skip
         return self._from_recording(incoming, found, answer)
 
@@ -127,11 +132,22 @@ class Desk:
         entry = Entry(
             time.time_ns(), name, head.method, target, "miss", None, "502",
             session_name(self.index.lanes.lane(head.headers)), incoming.body.data, incoming.body.sha256, (), near,
+            trace_of(head.headers) if self.index.traces else "", asked_of(incoming, target),
         )  # fmt: skip
         if self.journal.record(entry) and self._on_miss is not None:
             self._on_miss(entry)
         data = refusal.miss(head.method, name, target, problem, near, hint)
         return Reply(data, closes=not head.keep_alive or parts is None)
+
+
+def asked_of(incoming: Incoming, target: str) -> Request:
+    """A live request as the journal keeps it."""
+    head, data = incoming.head, incoming.body.data
+    small = data if data is not None and len(data) <= JOURNALED_BODY else None
+    sha256 = incoming.body.sha256 or hashlib.sha256(data or b"").hexdigest()
+    headers = tuple((name, value) for name, value in head.headers if name.lower() in MEANING)
+    body = Body(size=incoming.body.size, sha256=sha256, data=small)
+    return Request(method=head.method, target=target, headers=headers, body=body)
 
 
 def session_name(lane: str) -> str:

@@ -13,6 +13,7 @@ from typing import IO
 import orjson
 
 from wiretape_capture.errors import WiretapeError
+from wiretape_capture.snapshot.exchange import Request
 from wiretape_replay.mock.spec import Candidate, LeafDifference, MockAnswer, MockTally, Tier
 
 FLUSH_SECONDS = 0.2
@@ -37,6 +38,8 @@ class Entry:
     body_sha256: str = ""
     normalized: Sequence[LeafDifference] = ()
     closest: Sequence[Candidate] = ()
+    trace: str = ""
+    request: Request | None = None
 
 
 class Journal:
@@ -75,7 +78,7 @@ class Journal:
         key = (entry.service, entry.command, entry.location, _sha256(entry))
         if key in self._misses or len(self._misses) >= MISSES_KEPT:
             return False
-        self._misses[key] = answer_of(entry)
+        self._misses[key] = answer_of(entry).model_copy(update={"request": None})
         return True
 
     async def flush(self) -> None:
@@ -97,7 +100,7 @@ def answer_of(entry: Entry) -> MockAnswer:
     return MockAnswer(
         at_ns=entry.at_ns, service=entry.service, command=entry.command, location=entry.location, tier=entry.tier,
         sequence=entry.sequence, status=entry.status, session=entry.session, request_body_sha256=_sha256(entry),
-        normalized=tuple(entry.normalized), closest=tuple(entry.closest),
+        normalized=tuple(entry.normalized), closest=tuple(entry.closest), trace=entry.trace, request=entry.request,
     )  # fmt: skip
 
 
@@ -108,7 +111,8 @@ def _line(entry: Entry) -> bytes:
         "tier": entry.tier, "sequence": entry.sequence, "status": entry.status, "session": entry.session,
         "request_body_sha256": _sha256(entry),
         "normalized": [difference.model_dump() for difference in entry.normalized],
-        "closest": [candidate.model_dump() for candidate in entry.closest],
+        "closest": [candidate.model_dump() for candidate in entry.closest], "trace": entry.trace,
+        "request": orjson.Fragment(entry.request.model_dump_json()) if entry.request is not None else None,
     }, option=orjson.OPT_APPEND_NEWLINE)  # fmt: skip
 
 

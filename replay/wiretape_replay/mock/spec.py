@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
+from wiretape_capture.snapshot.exchange import Request
 
 type Tier = Literal["exact", "normalized", "nearest", "miss", "passthrough"]
 """How a live request found its recorded exchange; `passthrough` went to an allowed host for real."""
@@ -74,6 +75,10 @@ class MockAnswer(_Value):
     """For tier `normalized`: the leaves that were taken as volatile."""
     closest: tuple[Candidate, ...] = ()
     """For a miss: at most three, nearest first."""
+    trace: str = ""
+    """Trace or request id of the live request, kept where the recording knows such ids."""
+    request: Request | None = None
+    """For a miss: what was asked, with the headers that name the operation and a body of at most 64 KiB."""
 
 
 class MockTally(_Value):
