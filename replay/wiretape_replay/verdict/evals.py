@@ -14,7 +14,9 @@ from difflib import get_close_matches
 from wiretape_capture.errors import UsageError
 from wiretape_replay.verdict.metrics import METRICS, MOCK, WHOLE_RUN, Metrics
 from wiretape_replay.verdict.model import Eval
+from wiretape_replay.verdict.paired import Pairs
 from wiretape_replay.verdict.percentiles import samples_needed
+from wiretape_replay.verdict.slowdown import Slowdown, slowdown
 
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
@@ -59,8 +61,14 @@ def parse(text: str) -> Condition:
     return Condition(metric, scope, sign[0], value, relative)
 
 
-def evaluate(condition: Condition, metrics: Metrics, baseline: Metrics | None = None) -> Eval:
-    """Judge one condition; what could not be measured is neither passed nor failed."""
+def evaluate(condition: Condition, metrics: Metrics, baseline: Metrics | None = None,
+             pairs: Mapping[str, Pairs] | None = None) -> Eval:  # fmt: skip
+    """Judge one condition; what could not be measured is neither passed nor failed.
+
+    With `pairs`, by scope, response times are compared with the baseline's by a test: chance alone fails nothing.
+    """
+    if pairs is not None and _tested(condition):
+        return _compared(condition, metrics, pairs)
     observed = _observed(condition, metrics)
     reference = None if baseline is None else _observed(condition, baseline)
     limit = condition.value if not condition.relative else None if reference is None else condition.value * reference
@@ -68,6 +76,33 @@ def evaluate(condition: Condition, metrics: Metrics, baseline: Metrics | None = 
     passed = not OPERATORS[condition.operator](observed, limit) if observed is not None and limit is not None else None
     note = _note(condition, metrics, reference) if judged else _why_unjudged(condition, metrics, observed)
     return Eval(expression=str(condition), observed=observed, passed=passed, note=note)
+
+
+def _tested(condition: Condition) -> bool:
+    return condition.relative and condition.value > 0 and condition.metric.startswith("latency.") and (
+        condition.operator[0] in "<>")  # fmt: skip
+
+
+def _compared(condition: Condition, metrics: Metrics, pairs: Mapping[str, Pairs]) -> Eval:
+    both = pairs.get(condition.scope)
+    if both is None or not both.app:
+        why = _why_unjudged(condition, metrics, None) if _observed(condition, metrics) is None else (
+            "no request was measured on both sides")  # fmt: skip
+        return Eval(expression=str(condition), observed=_observed(condition, metrics), passed=None, note=why)
+    name, over = condition.metric.removeprefix("latency."), condition.operator[0] == ">"
+    told = slowdown(both, name, condition.value) if over else slowdown(both.reversed(), name, 1 / condition.value)
+    app, baseline = (told.app_ms, told.baseline_ms) if over else (told.baseline_ms, told.app_ms)
+    passed = {"slower": False, "within": True, "unclear": None}[told.said]
+    return Eval(expression=str(condition), observed=app, passed=passed,
+                note=_pairs_note(condition, told, baseline, interleaved=both.interleaved))  # fmt: skip
+
+
+def _pairs_note(condition: Condition, told: Slowdown, baseline: float, *, interleaved: bool) -> str:
+    count = "1 pair" if told.pairs == 1 else f"{told.pairs} pairs"
+    how = f"{count} sent in turn" if interleaved else f"{count} with an earlier run, which is weaker evidence"
+    chance = f", p = {told.chance:.2g}" if told.said == "slower" else ""
+    notes = [f"baseline {condition.subject} was {baseline:.2f}", how + chance, told.why]
+    return "; ".join(note for note in notes if note)
 
 
 def _metric(text: str) -> tuple[str, int]:

@@ -6,12 +6,13 @@ they are in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wiretape_capture.errors import UsageError
 from wiretape_replay.verdict.evals import Condition, evaluate, parse
 from wiretape_replay.verdict.metrics import measure
 from wiretape_replay.verdict.model import Eval, Finding, Run, Severity, Verdict
+from wiretape_replay.verdict.paired import Pairs
 
 MISSES = "mock.misses > 0"
 """Joined to the evals when a mock takes part and no eval speaks of the mock or of findings."""
@@ -32,14 +33,14 @@ def conditions(fail_if: Iterable[str], *, mocked: bool, has_baseline: bool) -> l
 
 
 def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, stopped: str = "",
-          doubts: Sequence[str] = ()) -> Verdict:  # fmt: skip
+          doubts: Sequence[str] = (), pairs: Mapping[str, Pairs] | None = None) -> Verdict:  # fmt: skip
     """The verdict on a run whose own verdict holds its findings only.
 
     `stopped` says how the run was cut short: nothing is judged then. Each of `doubts` forbids a pass.
     """
     metrics = measure(run)
     reference = None if baseline is None else measure(baseline)
-    evals = tuple(evaluate(condition, metrics, reference) for condition in asked)
+    evals = tuple(evaluate(condition, metrics, reference, pairs) for condition in asked)
     findings = tuple(sorted(run.verdict.findings, key=_rank))
     failed = [one for one in evals if one.passed is False]
     doubt = next(iter([*doubts, *_hollow(run), *_unjudged(evals)]), "")

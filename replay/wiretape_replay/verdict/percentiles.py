@@ -12,8 +12,12 @@ RANKS = (50, 75, 90, 95, 99)
 
 def percentile(ordered: Sequence[float], rank: int) -> float:
     """The smallest value of an ascending, non-empty sequence that at least `rank` percent do not exceed."""
-    position = -(-rank * len(ordered) // 100)  # ceiling in integers: 0.95 * 20 is 19.000000000000004 in floats
-    return ordered[max(position, 1) - 1]
+    return ordered[rank_of(rank, len(ordered)) - 1]
+
+
+def rank_of(rank: int, count: int) -> int:
+    """Which of `count` ascending values a percentile is, from 1."""
+    return max(-(-rank * count // 100), 1)  # ceiling in integers: 0.95 * 20 is 19.000000000000004 in floats
 
 
 def samples_needed(rank: int) -> int:
