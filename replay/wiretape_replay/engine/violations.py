@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from wiretape_replay.compare.findings import finding_id
+from wiretape_replay.compare.messages import shown
 from wiretape_replay.contract.check import Violation
 from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
 
-type Place = tuple[str, str]
-"""Route and templated pointer."""
+type Place = tuple[str, Part, str]
+"""Route, part and templated pointer."""
 
 
 @dataclass(slots=True)
@@ -19,14 +20,15 @@ class Violations:
     """What broke the contract, and where."""
 
     by_route: Counter[str] = field(default_factory=Counter)
+    """Without those that are only told."""
     first: dict[Place, Violation] = field(default_factory=dict)
     sequences: dict[Place, list[int]] = field(default_factory=dict)
 
     def add(self, route: str, sequence: int, found: Iterable[Violation]) -> None:
         """Count the violations of one answer."""
         for violation in found:
-            place = route, violation.pointer
-            self.by_route[route] += 1
+            place = route, violation.part, violation.pointer
+            self.by_route[route] += violation.severity is not Severity.INFO
             self.first.setdefault(place, violation)
             self.sequences.setdefault(place, []).append(sequence)
 
@@ -38,19 +40,21 @@ class Violations:
 
     def _with_evidence(self, finding: Finding) -> Finding:
         violation = self.first.get(_place(finding))
-        return finding if violation is None else finding.model_copy(update={"evidence": violation.evidence})
+        return finding if violation is None else finding.model_copy(update={"evidence": shown(violation.evidence)})
 
     def _finding(self, place: Place) -> Finding:
-        route, pointer = place
+        route, part, pointer = place
         violation, sequences = self.first[place], self.sequences[place]
+        where = str(shown(pointer)) or "the answer"
         return Finding(
-            id=finding_id(route, FindingClass.SCHEMA, Part.BODY, pointer), kind=FindingClass.SCHEMA, route=route,
-            severity=Severity.WARNING, breaking=False, part=Part.BODY, pointer=pointer, example_pointer=violation.at,
-            expected=violation.expected, actual=violation.actual, sequences=tuple(dict.fromkeys(sequences))[:50],
-            count=len(set(sequences)), of=len(set(sequences)), evidence=violation.evidence,
-            message=f"{route}: {pointer or 'the answer'} is {violation.actual}, against the contract of the recording",
+            id=finding_id(route, FindingClass.SCHEMA, part, pointer), kind=FindingClass.SCHEMA, route=route,
+            severity=violation.severity, breaking=violation.breaking, part=part, pointer=str(shown(pointer)),
+            example_pointer=str(shown(violation.at)), expected=shown(violation.expected),
+            actual=shown(violation.actual), sequences=tuple(dict.fromkeys(sequences))[:50],
+            count=len(set(sequences)), of=len(set(sequences)), evidence=str(shown(violation.evidence)),
+            message=f"{route}: {where} is {shown(violation.actual)}, against the contract of the recording",
         )  # fmt: skip
 
 
 def _place(finding: Finding) -> Place:
-    return finding.route, finding.pointer if finding.part in (Part.BODY, Part.STATUS) else "\0"
+    return finding.route, finding.part, finding.pointer
