@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,6 +19,7 @@ DISTINCT_LIMIT = 32
 MEMBERS_LIMIT = 256
 """Keys of an object that are told apart; an object with more is keyed by data."""
 _TEXT_LIMIT = 64
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Profile:
 
     types: Counter[str] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
+    internet_times: int = 0
+    """Texts that are date-times by RFC 3339, the only ones that JSON Schema calls so."""
     numbers: Span | None = None
     lengths: Span | None = None
     """Of texts, in characters."""
@@ -76,6 +80,7 @@ class Profile:
         """Add what was seen elsewhere."""
         self.types.update(other.types)
         self.formats.update(other.formats)
+        self.internet_times += other.internet_times
         self.numbers = other.numbers.joined(self.numbers) if other.numbers else self.numbers
         self.lengths = other.lengths.joined(self.lengths) if other.lengths else self.lengths
         self.items = other.items.joined(self.items) if other.items else self.items
@@ -92,6 +97,7 @@ class Profile:
     def _add_text(self, text: str) -> None:
         name = format_of(text) or ""
         self.formats[name] += 1
+        self.internet_times += name == "datetime" and _RFC3339.fullmatch(text) is not None
         self.lengths = _sized(len(text)).joined(self.lengths)
         if self.texts is None:
             return
