@@ -323,7 +323,9 @@ async def test_a_later_run_is_judged_against_a_baseline(tmp_path: Path, free_por
                            baseline=first.spec.run, fail_if=("latency.avg > baseline * 1000",))  # fmt: skip
     run = await second.run()
     assert before.latency is not None
-    assert run.verdict.evals[0].note == f"baseline latency.avg was {before.latency.avg:.2f}"
+    assert run.verdict.evals[0].note == (
+        f"baseline latency.avg was {before.latency.avg:.2f}; 5 pairs with an earlier run, which is weaker evidence"
+    )
     assert run.verdict.verdict == "pass"
 
 

@@ -8,11 +8,10 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from random import Random
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.jobs.events import Emit
-from wiretape_capture.snapshot.exchange import Direction
-from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.compare.findings import collect
@@ -20,22 +19,25 @@ from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.client import Client
 from wiretape_replay.engine.comparing import Comparing
+from wiretape_replay.engine.latency import by_scope, comparisons, latency_findings, pairs_with_run
 from wiretape_replay.engine.live_bodies import LiveResponses
-from wiretape_replay.engine.outbound import outbound_findings
+from wiretape_replay.engine.outbound import judge_calls, load_outbound
 from wiretape_replay.engine.pacing import Slot, schedule, speed_of
 from wiretape_replay.engine.plan import Plan, make_plan
 from wiretape_replay.engine.play import Playback, Played
 from wiretape_replay.engine.progress import Stage, telling
 from wiretape_replay.engine.recording import in_full, load_inbound
 from wiretape_replay.engine.spec import ReplaySpec
-from wiretape_replay.engine.summary import reproducing, response_times, route_summaries
+from wiretape_replay.engine.summary import reproducing, response_times, route_summaries, warmed_up
 from wiretape_replay.engine.target import MockJob, Target, staged
-from wiretape_replay.routes import RouteTable
+from wiretape_replay.engine.turns import take_turns
+from wiretape_replay.mock.load import aliases
 from wiretape_replay.run_file import RunReader, write_run
 from wiretape_replay.verdict.evals import Condition
 from wiretape_replay.verdict.judge import conditions, judge
 from wiretape_replay.verdict.metrics import count_outcomes
 from wiretape_replay.verdict.model import Counts, Finding, Outcome, Run, Verdict
+from wiretape_replay.verdict.paired import Pairs
 
 LATE_SECONDS = 0.1
 """From here on, a schedule that was not kept is told."""
@@ -49,7 +51,8 @@ LAST_WORDS_SECONDS = 1.0
 async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
     """Replay a snapshot and write its run file; a run that was stopped is written too and says so."""
     speed = speed_of(spec.timing)
-    asked = conditions(spec.fail_if, mocked=spec.mock is not None, has_baseline=spec.baseline is not None)
+    has_baseline = spec.baseline is not None or spec.against is not None
+    asked = conditions(spec.fail_if, mocked=spec.mock is not None, has_baseline=has_baseline)
     baseline = await _baseline(spec)
     await asyncio.to_thread(_refuse_existing, spec)
     async with AsyncExitStack() as stack:
@@ -79,6 +82,8 @@ class _Replay:
     playback: Playback | None = None
     values: dict[int, LiveSession] = field(default_factory=dict)
     mock: MockJob | None = None
+    pairs: dict[str, Pairs] = field(default_factory=dict)
+    """Response times by route, of the app and of its baseline."""
     stopped: str = ""
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
@@ -101,6 +106,15 @@ class _Replay:
             self.stopped = f"stopped after {len(self.played)} of {len(chosen)} exchanges"
         if self.mock is not None and self.mock.died:
             self._doubt(self.mock.died)
+        if self.spec.against is not None and self.spec.latency_seconds and not self.stopped and not self.doubts:
+            self.stage.doing = "measuring against the baseline"
+            if not await _unless(stop, self._measure()):
+                self.stopped = "stopped while response times were measured against the baseline"
+
+    async def _measure(self) -> None:
+        turns = await take_turns(self.spec, self.plan, self.tape.body_chunks, Random())
+        self.pairs = turns.routes
+        self.notes += [turns.note] if turns.note else []
 
     async def _on_stage(self, speed: float | None, emit: Emit) -> None:
         async with staged(self.spec, emit) as target:
@@ -155,10 +169,13 @@ class _Replay:
                 self.stopped = f"stopped while comparing, after {done} of {len(self.played)} exchanges"
                 break
             await comparing.add(one, self.live.get(one.exchange.sequence))
+        started = {one.exchange.sequence: one.started_ns for one in self.played}
+        comparing.results = warmed_up(comparing.results, started, self.spec.warmup)
         run = await self._run(comparing)
-        run = run.model_copy(update={
-            "verdict": judge(run, asked, baseline=baseline, stopped=self.stopped, doubts=self.doubts)
-        })  # fmt: skip
+        run = run.model_copy(update={"verdict": judge(
+            run, asked, baseline=baseline, stopped=self.stopped, doubts=self.doubts,
+            pairs=await self._pairs(run, comparing),
+        )})  # fmt: skip
         failed = {result.sequence for result in comparing.results if result.findings or result.outcome not in EQUAL}
         recorded = [one.exchange for one in self.played if one.exchange.sequence in failed]
         await write_run(
@@ -166,6 +183,14 @@ class _Replay:
             [await in_full(self.tape, exchange) for exchange in recorded],
         )  # fmt: skip
         return run
+
+    async def _pairs(self, run: Run, comparing: Comparing) -> dict[str, Pairs] | None:
+        """What an eval relative to the baseline compares; None without one."""
+        if self.spec.against is not None:
+            return by_scope(self.pairs)
+        if self.spec.baseline is None:
+            return None
+        return by_scope(await pairs_with_run(self.spec.baseline, comparing.results, run.snapshot_sha256))
 
     def _comparing(self) -> Comparing:
         plan = self.plan
@@ -183,7 +208,11 @@ class _Replay:
         )  # fmt: skip
         if comparing.without_trailers:
             self.notes.append(f"trailers of {comparing.without_trailers} responses are not compared")
-        findings = [*comparing.violations.shown_by(findings), *await self._outbound()]
+        slower = latency_findings(self.pairs, comparing.results, lambda some: reproducing(self.spec.command, some))
+        findings = [*comparing.violations.shown_by(findings), *await self._outbound(comparing), *slower]
+        warm = sum(one.warmup for one in comparing.results)
+        if warm:
+            self.notes.append(f"{warm} first requests of their routes are warm-up, not in the response times")
         return Run(
             id=self.spec.run.stem, snapshot=info.name, snapshot_sha256=info.sha256, target=self.target,
             started_ns=self.started_ns, duration_ms=self.duration_ms, counts=_counts(comparing),
@@ -191,18 +220,22 @@ class _Replay:
             latency=response_times(comparing.results), suppressed=tuple(suppressed), bindings=self._bindings(),
             routes=route_summaries(comparing.results, {one.sequence: one for one in self.plan.inbound},
                                    comparing.violations.by_route),
+            against_baseline=comparisons(self.pairs),
             contract_violations=comparing.violations.by_route.total(), notes=tuple(self.notes),
             mock=self.mock.result.tally if self.mock and self.mock.result else None,
             wiretape_version=version("wiretape"), command=self.spec.command,
         )  # fmt: skip
 
-    async def _outbound(self) -> list[Finding]:
-        if self.mock is None or self.mock.result is None:
+    async def _outbound(self, comparing: Comparing) -> list[Finding]:
+        """What was wrong with the app's calls; an exchange that made a wrong one did not come out equal."""
+        if self.mock is None or self.mock.result is None or self.spec.mock is None:
             return []
-        heads = await self.tape.exchanges(Query(direction=Direction.OUTBOUND), max_body=0)
-        routes = RouteTable.infer(((one.command, one.request.target) for one in heads), self.spec.route_templates)
-        whole = self.plan.selection.whole and not self.stopped
-        return outbound_findings(self.mock.result, self.mock.answers, routes.route, whole=whole)
+        calls = await asyncio.to_thread(
+            judge_calls, self.plan.inbound, await load_outbound(self.tape), self.plan.route, self.played, self.live,
+            self.mock.result, self.mock.answers, aliases(self.spec.mock.maps), cold=self.spec.app is not None,
+        )  # fmt: skip
+        comparing.results = calls.results(comparing.results)
+        return calls.findings(self.target, lambda some: reproducing(self.spec.command, some))
 
     def _bindings(self) -> int:
         sent = {one.exchange.sequence for one in self.played if one.blocked_by is None}

@@ -72,5 +72,9 @@ class ReplaySpec(BaseModel):
     """A `.run` file that `baseline` in an eval refers to."""
     against: BaselineSpec | None = None
     """Unchanged code that is replayed too, for evidence of noise."""
+    latency_seconds: float = Field(default=10.0, ge=0)
+    """How long response times are measured against `against`; 0: not at all."""
+    warmup: int = Field(default=0, ge=0)
+    """So many first requests of each route stay out of the response times; they are compared like all others."""
     command: str = ""
     """The command line that repeats this run, for the report."""

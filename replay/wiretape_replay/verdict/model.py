@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from wiretape_replay.mock.spec import MockTally
+from wiretape_replay.verdict.histogram import Histogram
 
 
 class _Value(BaseModel):
@@ -157,6 +158,17 @@ class RouteSummary(_Value):
     contract_violations: int = 0
     latency: LatencySummary | None = None
     recorded_latency: LatencySummary | None = None
+    histogram: Histogram | None = None
+    """The response times again; histograms of routes and of runs merge by adding counts."""
+
+
+class AgainstBaseline(_Value):
+    """Response times of one route, measured in turn on the app and its baseline."""
+
+    route: str
+    pairs: int
+    app: LatencySummary
+    baseline: LatencySummary
 
 
 class ExchangeResult(_Value):
@@ -169,6 +181,8 @@ class ExchangeResult(_Value):
     expected_status: str
     actual_status: str
     latency_ms: float | None
+    warmup: bool = False
+    """One of its route's first requests: not in the response times."""
     findings: tuple[str, ...] = ()
     """Ids of the findings it belongs to."""
     error: str = ""
@@ -215,6 +229,7 @@ class Run(_Value):
     counts: Counts
     latency: LatencySummary | None = None
     routes: tuple[RouteSummary, ...] = ()
+    against_baseline: tuple[AgainstBaseline, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
     bindings: int = 0
     """Values followed from a response into later requests."""
