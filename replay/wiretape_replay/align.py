@@ -55,6 +55,26 @@ def align(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rena
     return _by_content(recorded, live, left, right)
 
 
+def shared(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rename) -> Alignment | None:
+    """By key, however few elements are shared: for arrays whose elements were drawn from a larger stock.
+
+    None when the elements have no key, or when nothing but the keys differs.
+    """
+    left, right = _objects(recorded), _objects(live)
+    for name in _key_names(left[0]) if left and right else ():
+        ours, theirs = (_keys(left, name, rename), _keys(right, name, None)) if name in left[0] else ({}, {})
+        if ours and theirs:
+            if not ours.keys() & theirs.keys() and _only_key_differs(recorded, live, name):
+                return None
+            return Alignment(
+                tuple((index, theirs[key]) for key, index in ours.items() if key in theirs),
+                tuple(index for key, index in ours.items() if key not in theirs),
+                tuple(index for key, index in theirs.items() if key not in ours),
+                name,
+            )
+    return None
+
+
 def signature(value: JsonValue) -> Hashable:
     """Equal for values that differ at most in what is volatile."""
     if isinstance(value, str):

@@ -39,6 +39,12 @@ class Ignored:
     reason: str
     digest: bool = False
     """It is the hash of some content: noise only together with other noise in the same response."""
+    trial: str = ""
+    """What is yet to be tested over all answers, see `judge.Noise`."""
+    place: str = ""
+    """Where it is counted."""
+    otherwise: Difference | None = None
+    """What it is when the test fails."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,13 @@ class HeaderComparison:
             self.differences.append(Difference(FindingClass.HEADER, part, where, where, before, after, message))
 
 
+def header_values(headers: Headers) -> dict[str, str]:
+    """The headers that are compared by value, repeated lines joined."""
+    parted = ("set-cookie", "content-type", "etag")
+    return {name: ", ".join(values) for name, values in _grouped(headers).items()
+            if POLICIES.get(name, Policy.VALUE) is Policy.VALUE and name not in parted}  # fmt: skip
+
+
 def _grouped(headers: Headers) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in headers:

@@ -17,21 +17,35 @@ from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.bindings.tokens import is_id_name, is_secret_name, nouns_of
+from wiretape_replay.compare.evidence import ENOUGH
 from wiretape_replay.compare.noise import NoiseModel
+from wiretape_replay.compare.observations import Observations, never
+from wiretape_replay.compare.places import Kind
+from wiretape_replay.compare.shape import Shape, named_format
 from wiretape_replay.content import read_content
 from wiretape_replay.durations import is_duration
-from wiretape_replay.formats import TIMED, Window, format_of, jwt_claims
+from wiretape_replay.formats import TIMED, VOLATILE, Window, format_of, jwt_claims
 from wiretape_replay.instants import DAY, SECOND, Instant, instant_of
 from wiretape_replay.leaves import kind_of, leaf_name, split
 from wiretape_replay.masks import alike_tokens, pieces, same_make
 
-type Scalar = str | int | float | bool | Decimal | None
+COUNTER = "counter"
+"""Noise only if all answers of the run together grew as the recorded ones did."""
 
 _MOVING_CLAIMS = frozenset({"iat", "exp", "nbf", "jti", "auth_time"})
 _DIGEST_NAME = re.compile(r"(?:^|[_-])(?:sha\d*|md5|crc\d*|checksum|digest|hash|fingerprint)(?:$|[_-])", re.IGNORECASE)
 _PREFIX = re.compile(r"(?:[a-z]{3,12}|[A-Z]{3,12})[-_](?=[A-Za-z0-9]+$)")
 _EPOCH_UNITS = (("epoch-s", SECOND), ("epoch-ms", 1_000_000), ("epoch-us", 1_000), ("epoch-ns", 1))
 _YEARS = 20 * 366 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Why a difference is noise."""
+
+    reason: str
+    trial: str = ""
+    """What is yet to be tested over all answers: a `Kind` whose rate may have risen, or `COUNTER`; empty: nothing."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +62,95 @@ class Judge:
     def reason(self, place: str, at: str, expected: JsonValue, actual: JsonValue) -> str | None:
         """Why two unequal scalars of one JSON type differ only by noise; None when the difference matters.
 
-        `place` is the templated pointer or `header:NAME`.
+        `place` is where noise is counted, see `places`, or `header:NAME`.
         """
-        if isinstance(expected, str) and isinstance(actual, str):
-            found = self._text(at, expected, actual)
-        elif isinstance(expected, bool):
-            found = None
-        else:
-            found = self._number(at, expected, actual)
-        if found:
-            return found
+        noise = self.noise_at(place, at, expected, actual)
+        return noise.reason if noise else None
+
+    def noise_at(self, place: str, at: str, expected: JsonValue, actual: JsonValue) -> Noise | None:
+        """The same, with what has to be tested when all answers are known."""
+        found = self.explained(at, expected, actual)
+        fixed = self._evidence.fixed(self.route, place, Kind.RAW)
+        if found and not (fixed and self._drawn_anew(at, found, expected)):
+            return Noise(found)
         if (rule := self.noise.rule_for(self.route, place)) and self.same_shape(expected, actual):
-            return f"rule {rule.pointer}" + (f": {rule.reason}" if rule.reason else "")
+            return Noise(f"rule {rule.pointer}" + (f": {rule.reason}" if rule.reason else ""))
+        if self._evidence.varies(self.route, place, Kind.VALUE):
+            shape = self._evidence.shape(self.route, place)
+            keeps = not shape.fault(actual, expected) if shape else self.same_shape(expected, actual)
+            return Noise(self._evidence.said(self.route, place, Kind.VALUE), Kind.VALUE) if keeps else None
+        if self._evidence.fixed(self.route, place, Kind.VALUE):
+            return None
+        return self._recorded_noise(place, expected, actual)
+
+    def explained(self, at: str, expected: JsonValue, actual: JsonValue) -> str | None:
+        """What the two values themselves say: bound, made afresh, read from a clock, measured."""
+        if isinstance(expected, str) and isinstance(actual, str):
+            return self._text(at, expected, actual)
+        return None if isinstance(expected, bool) or expected is None else self._number(at, expected, actual)
+
+    def told(self, place: str, expected: JsonValue, actual: JsonValue) -> str:
+        """What unchanged code says against noise, for the evidence of a finding; empty when nothing."""
+        if self._evidence.varies(self.route, place, Kind.VALUE):
+            shape = self._evidence.shape(self.route, place)
+            fault = shape.fault(actual, expected) if shape else ""
+            return f"{self._evidence.said(self.route, place, Kind.VALUE)}, but this one {fault}" if fault else ""
+        fixed = self._evidence.fixed(self.route, place, Kind.RAW) or self._evidence.fixed(self.route, place, Kind.VALUE)
+        return never(fixed) if fixed else ""
+
+    def varies(self, place: str, kind: Kind) -> Noise | None:
+        """Whether a difference of this kind is noise at this place, on the evidence of unchanged code or a rule."""
+        if not self._evidence.varies(self.route, place, kind):
+            return None
+        return Noise(self._evidence.said(self.route, place, kind), kind)
+
+    def order_known(self, place: str) -> bool:
+        """Whether unchanged code was seen often enough to say that it keeps an order."""
+        return self._evidence.known(self.route, place, Kind.ORDER).of >= ENOUGH
+
+    def lacks(self, place: str, kind: Kind) -> str:
+        """The evidence of a finding about structure: whether unchanged code differs there too."""
+        if fixed := self._evidence.fixed(self.route, place, kind):
+            return never(fixed)
+        if self._evidence.structural(self.route, place, kind):
+            return f"unchanged code differs here too: {self._evidence.said(self.route, place, kind)}"
+        return ""
+
+    def shape(self, place: str) -> Shape | None:
+        """What the values of unchanged code have in common at a place."""
+        return self._evidence.shape(self.route, place)
+
+    @property
+    def _evidence(self) -> Observations:
+        return self.noise.evidence
+
+    def _recorded_noise(self, place: str, expected: JsonValue, actual: JsonValue) -> Noise | None:
         variation = self.noise.varying.get((self.route, place))
         if variation and variation.differed and self.same_shape(expected, actual):
-            return str(variation)
+            return Noise(str(variation))
+        if isinstance(expected, int) and isinstance(actual, int) and (self.route, place) in self.noise.counters:
+            grew = len(self.noise.counters[self.route, place])
+            return Noise(f"counter: it only grew in {grew} answers of the recording, and began elsewhere", COUNTER)
         return None
+
+    def _drawn_anew(self, at: str, reason: str, expected: JsonValue) -> bool:
+        """Whether a reason speaks of values that never come out alike: without any variation they are data.
+
+        A date, a duration or a serial number may well come out alike.
+        """
+        if reason.startswith("bound to "):
+            return self._born_here(at, expected)
+        kinds = reason.removeprefix("holds ").split(" and ")
+        if any(kind in TIMED for kind in kinds) and self._evidence.gap_ns < _granularity(expected):
+            return False
+        return all(kind in VOLATILE and kind != "etag" for kind in kinds)
+
+    def _born_here(self, at: str, expected: JsonValue) -> bool:
+        """Whether it is this very answer that gives a random value its birth, not one that only repeats it."""
+        if not isinstance(expected, str) or format_of(expected) in (None, *TIMED):
+            return False
+        nouns = ("", *nouns_of(leaf_name(at), split(at), self._path))
+        return any(self.noise.plan.born.get((noun, expected)) == self.exchange.sequence for noun in nouns)
 
     def same_shape(self, expected: JsonValue, actual: JsonValue) -> bool:
         """Whether two scalars agree in what noise must keep: type, format, and roughly the range."""
@@ -262,8 +349,18 @@ def _other_prefix(expected: str, actual: str) -> bool:
 
 def _named_format(text: str) -> str | None:
     """The format with, for a point in time, how it is spelt."""
+    name = named_format(text)
+    return None if name == "text" else name
+
+
+def _granularity(value: JsonValue) -> int:
+    """So far apart two readings of a clock must lie before they cannot be spelt alike any more."""
+    text = str(value)
     instant = instant_of(text)
-    return f"{instant.kind} {instant.style}".strip() if instant else format_of(text)
+    seconds = instant.ns // SECOND if instant else int(text) if text.isdecimal() else 1
+    if (instant and instant.kind == "date") or seconds % 86_400 == 0:
+        return 2 * DAY
+    return (3661 if seconds % 60 == 0 else 2) * SECOND
 
 
 def _finite(number: float | Decimal) -> bool:

@@ -1,4 +1,4 @@
-"""What the recording itself proves to vary, and what the user declared to: the evidence that differences are judged by.
+"""What the recording, unchanged code and the user say of what varies: the evidence that differences are judged by.
 
 Only values and order are ever learned as noise, never structure (status, type, presence).
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Self
 
 from pydantic import JsonValue
@@ -16,11 +15,14 @@ from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.align import align
 from wiretape_replay.bindings.plan import SAFE, BindingPlan
 from wiretape_replay.bindings.tokens import is_distinctive
+from wiretape_replay.compare.counters import find_counters
+from wiretape_replay.compare.observations import Observations
+from wiretape_replay.compare.places import place_of, template
 from wiretape_replay.content import read_content
 from wiretape_replay.engine.spec import NoiseRule
 from wiretape_replay.formats import Window
 from wiretape_replay.leaves import join, kind_of, split, walk
-from wiretape_replay.routes import RouteTable, is_identifier
+from wiretape_replay.routes import RouteTable
 
 _PAIRS_PER_ROUTE = 50
 
@@ -50,6 +52,10 @@ class NoiseModel:
     """Arrays whose order varied."""
     known: frozenset[str] = frozenset()
     """Distinctive values of the recording: a live value that is one of them was not made afresh."""
+    counters: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
+    """Whole numbers that only grew in the recording, as a count of requests would: by sequence."""
+    evidence: Observations = field(default_factory=Observations)
+    """What unchanged code showed."""
     commands: dict[int, str] = field(default_factory=dict)
     """`POST /orders` by sequence, to say where a value was born."""
 
@@ -60,11 +66,13 @@ class NoiseModel:
         plan: BindingPlan,
         rules: Sequence[NoiseRule] = (),
         routes: RouteTable | None = None,
+        evidence: Observations | None = None,
     ) -> Self:
         """Learn from the inbound exchanges of a recording."""
         ordered = sorted(exchanges, key=lambda each: each.sequence)
         routes = routes or RouteTable.infer((each.command, each.request.target) for each in ordered)
-        model = cls(_window(ordered), plan, tuple(rules), known=frozenset(_known(ordered)))
+        model = cls(_window(ordered), plan, tuple(rules), known=frozenset(_known(ordered)),
+                    evidence=evidence or Observations())  # fmt: skip
         model.commands.update({each.sequence: routes.route(each.command, each.request.target) for each in ordered})
         taken: dict[str, int] = {}
         for before, after in _repetitions(ordered):
@@ -72,6 +80,7 @@ class NoiseModel:
             taken[route] = taken.get(route, 0) + 1
             if taken[route] <= _PAIRS_PER_ROUTE:
                 model._learn_pair(route, before, after)
+        model.counters.update(find_counters(ordered, model.commands))
         return model
 
     def rule_for(self, route: str, place: str) -> NoiseRule | None:
@@ -80,9 +89,10 @@ class NoiseModel:
 
     def _learn_pair(self, route: str, before: Exchange, after: Exchange) -> None:
         assert before.response and after.response
-        ours = read_content(before.response.headers, before.response.body).tree
-        theirs = read_content(after.response.headers, after.response.body).tree
-        for pointer, a, b in _paired(ours, theirs):
+        content = read_content(before.response.headers, before.response.body)
+        ours, theirs = content.tree, read_content(after.response.headers, after.response.body).tree
+        for pointer, at, a, b in _paired(ours, theirs):
+            pointer = place_of(pointer, at, lines=content.kind == "text")
             variation = self.varying.setdefault((route, pointer), Variation())
             variation.of += 1
             variation.differed += kind_of(a) == kind_of(b) and a != b
@@ -90,14 +100,6 @@ class NoiseModel:
             order = self.orders.setdefault((route, pointer), Variation())
             order.of += 1
             order.differed += moved
-
-
-def template(pointer: str, key: str | int) -> str:
-    """The templated pointer of a member: array positions and keys that are data become `*`."""
-    return f"{pointer}/*" if isinstance(key, int) or _is_data(key) else join(pointer, key)
-
-
-_is_data = lru_cache(maxsize=8192)(is_identifier)
 
 
 def _covers(wanted: str, place: str) -> bool:
@@ -141,16 +143,18 @@ def _who(exchange: Exchange) -> tuple[str, ...]:
     return tuple(value for name, value in exchange.request.headers if name.lower() in wanted)
 
 
-def _paired(a: JsonValue, b: JsonValue, pointer: str = "") -> Iterable[tuple[str, JsonValue, JsonValue]]:
-    """The scalars that both documents have, side by side, with their templated pointers."""
+def _paired(
+    a: JsonValue, b: JsonValue, pointer: str = "", at: str = ""
+) -> Iterable[tuple[str, str, JsonValue, JsonValue]]:
+    """The scalars that both documents have, side by side, with their templated and exact pointers."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in a.keys() & b.keys():
-            yield from _paired(a[key], b[key], template(pointer, key))
+            yield from _paired(a[key], b[key], template(pointer, key), join(at, key))
     elif isinstance(a, list) and isinstance(b, list):
         for i, j in align(a, b, lambda _, value: value).pairs:
-            yield from _paired(a[i], b[j], template(pointer, i))
+            yield from _paired(a[i], b[j], template(pointer, i), join(at, i))
     elif not isinstance(a, dict | list) and not isinstance(b, dict | list):
-        yield pointer, a, b
+        yield pointer, at, a, b
 
 
 def _orders(a: JsonValue, b: JsonValue, pointer: str = "") -> Iterable[tuple[str, bool]]:

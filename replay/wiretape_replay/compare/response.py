@@ -104,6 +104,7 @@ def _bodies(tree: TreeComparison, recorded: Response, live: Response) -> None:
             message = f"the bytes differ: {recorded.body.size} were recorded, {live.body.size} came"
             tree.differences.append(_whole(FindingClass.BODY, recorded.body, live.body, message))
     else:
+        tree.lines = ours.kind == "text"
         tree.compare(ours.tree, theirs.tree)
 
 

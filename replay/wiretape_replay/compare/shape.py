@@ -1,0 +1,230 @@
+"""What noise must keep: type, format, length, sign, wholeness and rough size of the values seen at one place.
+
+Values vary; what they are does not. Knows nothing of tests: one value outside the shape is one too many.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from wiretape_replay.compare.evidence import median
+from wiretape_replay.formats import format_of
+from wiretape_replay.instants import instant_of
+from wiretape_replay.leaves import kind_of
+
+KEPT = 400
+"""Numbers remembered of one place."""
+ENOUGH_VALUES = 10
+"""From here on the spread of values says how far they go; before, only their order of magnitude does."""
+DEVIATIONS = 25
+"""How many median absolute deviations from the median are still the same kind of number: far more than chance takes."""
+LOG_DEVIATIONS = 7
+"""The same for the logarithm: amounts and durations are skewed."""
+MAGNITUDES = 3
+"""Powers of ten that a number may lie from the recorded one while little is known."""
+
+
+class Bounds(BaseModel):
+    """A shape as it is written down: what the values of a learned rule have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    types: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    """Formats seen; `text` stands for none."""
+    length: tuple[int, int] | None = None
+    """Characters of strings, elements of arrays."""
+    range: tuple[float, float] | None = None
+    whole: bool = False
+    """All numbers were whole."""
+    decimal: bool = False
+    """All strings were made of digits."""
+
+
+@dataclass(slots=True)
+class Shape:
+    """The values seen at one place."""
+
+    types: Counter[str] = field(default_factory=Counter)
+    formats: set[str] = field(default_factory=set)
+    members: Counter[str] = field(default_factory=Counter)
+    """How many of its objects had each member."""
+    shortest: int | None = None
+    longest: int = 0
+    least: float = math.inf
+    most: float = -math.inf
+    numbers: list[float] = field(default_factory=list)
+    apart: float = 0.0
+    """Most powers of ten between a recorded number and its live one."""
+    whole: bool = True
+    decimal: bool = True
+    live: int = 0
+    live_nulls: int = 0
+    """How many values came from unchanged code, and how many of them were null."""
+
+    def add(self, value: JsonValue, recorded: JsonValue = None) -> None:
+        """Remember one value, with what was recorded in its place; members of containers are places of their own."""
+        kind = kind_of(value)
+        self.types[kind] += 1
+        if isinstance(value, str):
+            self.formats.add(named_format(value))
+            self.decimal = self.decimal and value.isdecimal()
+            self._measure(len(value))
+        elif isinstance(value, list):
+            self._measure(len(value))
+        elif isinstance(value, dict):
+            self.members.update(value.keys())
+        elif kind == "number" and isinstance(value, int | float | Decimal):
+            self._number(value)
+            if _is_number(recorded):
+                self.apart = max(self.apart, min(_magnitudes(float(value), float(recorded)), 300.0))  # type: ignore[arg-type]
+
+    def fault(self, value: JsonValue, expected: JsonValue = None) -> str:
+        """How a value falls out of the shape, as the end of "it …"; empty when it keeps it."""
+        kind = kind_of(value)
+        if kind not in self.types:
+            return f"is {kind}, where it was {' or '.join(sorted(self.types))}"
+        if isinstance(value, str):
+            return self._text_fault(value)
+        if isinstance(value, list):
+            return self._length_fault(len(value), "elements")
+        if kind == "number" and isinstance(value, int | float | Decimal):
+            return self._number_fault(value, expected)
+        return ""
+
+    @property
+    def gone(self) -> bool:
+        """Whether unchanged code only ever gave null."""
+        return self.live > 0 and self.live == self.live_nulls
+
+    def always(self) -> list[str]:
+        """Members that every object had."""
+        return [name for name, count in self.members.items() if count == self.types["object"]]
+
+    @property
+    def bounds(self) -> Bounds:
+        """The shape to be written down."""
+        return Bounds(
+            types=tuple(sorted(self.types)), formats=tuple(sorted(self.formats)),
+            length=None if self.shortest is None else (self.shortest, self.longest),
+            range=(self.least, self.most) if self.numbers else None,
+            whole=bool(self.numbers) and self.whole, decimal=bool(self.formats) and self.decimal,
+        )  # fmt: skip
+
+    @classmethod
+    def within(cls, bounds: Bounds) -> Self:
+        """A shape from what was written down of it."""
+        shape = cls(Counter(bounds.types), set(bounds.formats), whole=bounds.whole, decimal=bounds.decimal)
+        if bounds.length:
+            shape.shortest, shape.longest = bounds.length
+        if bounds.range:
+            shape.least, shape.most = bounds.range
+            shape.numbers = [*bounds.range]
+        return shape
+
+    def merge(self, other: Shape) -> None:
+        """Add what was seen elsewhere."""
+        self.types.update(other.types)
+        self.formats |= other.formats
+        self.members.update(other.members)
+        self.whole, self.decimal = self.whole and other.whole, self.decimal and other.decimal
+        self.least, self.most = min(self.least, other.least), max(self.most, other.most)
+        self.apart = max(self.apart, other.apart)
+        self.numbers = [*self.numbers, *other.numbers][:KEPT]
+        if other.shortest is not None:
+            self._measure(other.shortest)
+            self._measure(other.longest)
+
+    def _measure(self, length: int) -> None:
+        self.shortest = length if self.shortest is None else min(self.shortest, length)
+        self.longest = max(self.longest, length)
+
+    def _number(self, value: float | Decimal) -> None:
+        number = float(value)
+        if not math.isfinite(number):
+            return
+        self.least, self.most = min(self.least, number), max(self.most, number)
+        self.whole = self.whole and isinstance(value, int)
+        if len(self.numbers) < KEPT:
+            self.numbers.append(number)
+
+    def _text_fault(self, text: str) -> str:
+        form = named_format(text)
+        if form not in self.formats and (form in _TELLING or "text" not in self.formats):
+            return f"has the format {form}, where it had {' or '.join(sorted(self.formats))}"
+        if self.decimal and not text.isdecimal():
+            return "is no longer made of digits"
+        return self._length_fault(len(text), "characters")
+
+    def _length_fault(self, length: int, unit: str) -> str:
+        shortest = self.shortest or 0
+        span = self.longest - shortest
+        slack = max(4, 2 * span, self.longest if self.types.total() < ENOUGH_VALUES else 0)
+        if unit == "elements":
+            slack = 2 * span + 1 if span else 0
+        if max(min(shortest, 1), shortest - slack) <= length <= self.longest + slack:
+            return ""
+        seen = f"{shortest}" if not span else f"{shortest} to {self.longest}"
+        return f"is {length} {unit} long, where it was {seen}"
+
+    def _number_fault(self, value: float | Decimal, expected: JsonValue) -> str:
+        number = float(value)
+        if not self.numbers:
+            return ""
+        if not math.isfinite(number):
+            return "is not finite"
+        if self.whole and not number.is_integer():
+            return "has a fraction, where it was whole"
+        known = len(self.numbers) >= ENOUGH_VALUES
+        between = f"it lay between {self.least:g} and {self.most:g}"
+        if known and ((number < 0 <= self.least) or (number > 0 >= self.most)):
+            return f"has another sign, where {between}"
+        if known and _is_number(expected) and _magnitudes(number, float(expected)) > 2 * self.apart + 1:  # type: ignore[arg-type]
+            return f"is {number:g} for {float(expected):g}, where {between}"  # type: ignore[arg-type]
+        return "" if self._near(number, expected) else f"is {number:g}, where {between}"
+
+    def _near(self, number: float, expected: JsonValue) -> bool:
+        span = self.most - self.least
+        if self.least - span <= number <= self.most + span:
+            return True
+        if len(self.numbers) < ENOUGH_VALUES:
+            known = [*self.numbers, float(expected)] if _is_number(expected) else self.numbers  # type: ignore[arg-type]
+            same_sign = (number < 0) == (self.least < 0) or (number < 0) == (self.most < 0)
+            return same_sign and any(_magnitudes(number, other) <= MAGNITUDES for other in known)
+        if _within(number, self.numbers, DEVIATIONS):
+            return True
+        positive = self.least > 0 and number > 0
+        return positive and _within(math.log(number), [math.log(each) for each in self.numbers], LOG_DEVIATIONS)
+
+
+_TELLING = frozenset({"uuid", "jwt", "ulid", "objectid", "traceparent", "http-date"})
+"""Formats that ordinary text never has by chance; a host name may look like a token now and then."""
+
+
+def named_format(text: str) -> str:
+    """The format with, for a point in time, how it is spelt; `text` for none."""
+    instant = instant_of(text)
+    return f"{instant.kind} {instant.style}".strip() if instant else format_of(text) or "text"
+
+
+def _within(number: float, values: list[float], deviations: float) -> bool:
+    middle = median(values)
+    spread = median(abs(each - middle) for each in values)
+    return abs(number - middle) <= deviations * spread
+
+
+def _magnitudes(one: float, other: float) -> float:
+    """How many powers of ten lie between two numbers; zero is a small number."""
+    if one == 0 or other == 0:
+        return 0 if max(abs(one), abs(other)) <= 1000 else math.inf
+    return abs(math.log10(abs(one)) - math.log10(abs(other)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
