@@ -16,6 +16,7 @@ from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_replay.leaves import join, split
 
 SIZE_LIMIT = 32 << 20
+_WANTED = "give an OpenAPI 3.0 or 3.1 file"
 _DATA = frozenset({"example", "examples", "default", "enum", "const", "x-wiretape-evidence"})
 """Keys below which `$ref` is data."""
 
@@ -74,7 +75,7 @@ def parse_description(data: bytes, name: str) -> Description:
         raise UsageError(f"{name} is not UTF-8 text", "give a JSON or YAML file") from None
     tree = _json(text, name) if text.lstrip()[:1] == "{" else _yaml(text, name)
     if not isinstance(tree, dict):
-        raise UsageError(f"{name} is no OpenAPI description: it holds no object", "give an OpenAPI 3.0 or 3.1 file")
+        raise UsageError(f"{name} is no OpenAPI description: it holds no object", _WANTED)
     description = Description(name, _version(tree, name), tree)
     if not isinstance(tree.get("paths", {}), dict):
         raise UsageError(f'in {name}, "paths" is no object', "mend it: paths maps /path to its operations")
@@ -86,9 +87,7 @@ def _version(tree: Json, name: str) -> str:
     if "swagger" in tree:
         raise UsageError(f"{name} is Swagger {tree['swagger']}", "convert it to OpenAPI 3.0 or 3.1 first")
     if "openapi" not in tree:
-        raise UsageError(
-            f'{name} is no OpenAPI description: it has no key "openapi"', "give an OpenAPI 3.0 or 3.1 file"
-        )
+        raise UsageError(f'{name} is no OpenAPI description: it has no key "openapi"', _WANTED)
     version = str(tree["openapi"])
     if version.startswith(("3.0", "3.1")):
         return version[:3]
@@ -102,7 +101,7 @@ def _json(text: str, name: str) -> Any:
         # A YAML flow mapping begins like JSON.
         return _yaml(text, name, f"{name} is not valid JSON: {str(error)[:1].lower()}{str(error)[1:]}")
     except RecursionError:
-        raise UsageError(f"{name} is nested too deeply", "give an OpenAPI 3.0 or 3.1 file") from None
+        raise UsageError(f"{name} is nested too deeply", _WANTED) from None
 
 
 def _yaml(text: str, name: str, as_json: str = "") -> Any:
@@ -113,7 +112,7 @@ def _yaml(text: str, name: str, as_json: str = "") -> Any:
     except ValueError as error:
         raise UsageError(as_json or f"{name} is neither JSON nor YAML: {error}", "mend that line") from None
     except RecursionError:
-        raise UsageError(f"{name} is nested too deeply", "give an OpenAPI 3.0 or 3.1 file") from None
+        raise UsageError(f"{name} is nested too deeply", _WANTED) from None
 
 
 def _check_references(description: Description) -> None:

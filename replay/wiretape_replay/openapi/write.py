@@ -60,7 +60,7 @@ def _operation(contract: Contract, route: str, path: str) -> Json:
         for status in sorted(statuses)
     }
     if sent.schemes:
-        optional = [] if sent.schemes.total() == sent.count else [{}]
+        optional: list[Json] = [] if sent.schemes.total() == sent.count else [{}]
         operation["security"] = [*optional, *({scheme: []} for scheme in sorted(sent.schemes))]
     operation["x-wiretape-evidence"] = {"requests": sent.count, "answers": statuses.total()}
     return operation
