@@ -111,12 +111,13 @@ async def test_an_unchanged_app_passes_with_its_service_mocked(tmp_path: Path, f
 
 async def test_a_changed_outbound_call_fails_the_run(tmp_path: Path, free_port: Callable[[], int]) -> None:
     run = await outcome_of(await spec_for(tmp_path, free_port(), path="quote"), tmp_path / "job.log")
-    assert run.counts.failed == 0
+    assert run.counts.failed == 1
     assert run.verdict.verdict == "fail"
-    assert [(one.kind, one.pointer) for one in run.verdict.findings] == [
-        (FindingClass.OUTBOUND, "unexpected"), (FindingClass.OUTBOUND, "missing"),
+    assert [(one.kind, one.route, one.pointer, one.sequences, one.of) for one in run.verdict.findings] == [
+        (FindingClass.OUTBOUND, "GET /price", "unexpected GET rates.test:80/v1/quote", (1,), 1),
+        (FindingClass.OUTBOUND, "GET /price", "missing GET rates.test:80/v1/rate", (1,), 1),
     ]  # fmt: skip
-    assert "observed 1.00; first: the app called GET /v1/quote of rates.test:80" in run.verdict.reason
+    assert "first: GET /price: the app called GET /v1/quote of rates.test:80, which the recording" in run.verdict.reason
 
 
 async def test_an_app_that_never_gets_ready_ends_the_job(tmp_path: Path, free_port: Callable[[], int]) -> None:

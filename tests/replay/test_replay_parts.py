@@ -1,4 +1,4 @@
-"""The pure parts of a run: selection, schedule, order, judgement, outbound findings, the reproducing command."""
+"""The pure parts of a run: selection, schedule, order, judgement, the reproducing command."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from wiretape_capture.errors import UsageError
 from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Request, Response
 from wiretape_replay.engine.order import Order
-from wiretape_replay.engine.outbound import outbound_findings
 from wiretape_replay.engine.pacing import SAFE, Slot, must_end_first, schedule, speed_of
 from wiretape_replay.engine.recording import body_limit
 from wiretape_replay.engine.selection import select
 from wiretape_replay.engine.summary import reproducing
-from wiretape_replay.mock.spec import Candidate, LeafDifference, MockAnswer, MockResult, MockTally
+from wiretape_replay.mock.spec import MockTally
 from wiretape_replay.verdict.judge import conditions, judge
 from wiretape_replay.verdict.model import Counts, Finding, FindingClass, Part, Run, Severity, Verdict
 
@@ -187,34 +186,6 @@ def test_findings_are_told_most_severe_first_and_the_reason_names_the_first() ->
     verdict = judge(run, ASKED)
     assert [finding.id for finding in verdict.findings] == ["F-e2", "F-e1", "F-i"]
     assert verdict.reason == "requests.failed > 0.00 is true, observed 2.00; first: message of F-e2"
-
-
-def answer(location: str, tier: str = "miss", closest: tuple[Candidate, ...] = ()) -> MockAnswer:
-    return MockAnswer.model_validate({"at_ns": 1, "service": "pay:443", "command": "POST", "location": location,
-                                      "tier": tier, "closest": closest})  # fmt: skip
-
-
-def test_outbound_calls_become_findings_by_route() -> None:
-    near = Candidate(sequence=7, command="POST", location="/charges", status="200",
-                     differences=(LeafDifference(where="body/amount", recorded="10", live="12"),))  # fmt: skip
-    answers = [answer("/charges", closest=(near,)), answer("/charges"), answer("/refunds/1", "exact")]
-    result = MockResult(
-        snapshot="s", tally=MockTally(miss=2, exact=1), unused=("GET fx:80 /rates", "POST pay:443 /refunds/1")
-    )
-
-    def route(method: str, target: str) -> str:
-        return f"{method} {target.replace('/1', '/{id}')}"
-
-    found = outbound_findings(result, answers, route, whole=True)
-    assert [(one.route, one.severity, one.count, one.pointer) for one in found] == [
-        ("POST pay:443/charges", Severity.ERROR, 2, "unexpected"),
-        ("GET fx:80/rates", Severity.WARNING, 1, "missing"),
-        ("POST pay:443/refunds/{id}", Severity.WARNING, 1, "missing"),
-    ]
-    assert found[0].message.endswith("does not have; nearest is exchange 7: body/amount was 10, came 12")
-    assert found[1].message == "GET /rates of fx:80 was called in the recording and is not any more"
-    assert found[2].message.endswith("was called less often than in the recording: once")
-    assert outbound_findings(result, answers, route, whole=False) == found[:1]
 
 
 @pytest.mark.parametrize(("command", "told"), [

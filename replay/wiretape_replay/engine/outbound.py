@@ -1,85 +1,135 @@
-"""Findings about the app's outbound calls: those that the recording does not have, and those not made. Pure."""
+"""Brings the recording's outbound calls and the mock's journal together and has them judged."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from wiretape_capture.protocols.http import header, json_body
+from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Request, Response
+from wiretape_capture.snapshot.search import Query
+from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_replay.engine.play import Played
+from wiretape_replay.leaves import leaf_name, walk
+from wiretape_replay.match.content import BODY_LIMIT, content_of
+from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.mock.spec import MockAnswer, MockResult
-from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
+from wiretape_replay.outbound.calls import Catalogue, values_of
+from wiretape_replay.outbound.evidence import Evidence, Handled
+from wiretape_replay.outbound.faults import Fault, find_faults
+from wiretape_replay.outbound.findings import collect_faults, with_faults
+from wiretape_replay.outbound.owners import Window, attribute_live, attribute_recorded
+from wiretape_replay.verdict.model import ExchangeResult, Finding
 
-type RouteOf = Callable[[str, str], str]
-"""Method and target to the route's name."""
-
-DIFFERENCES_TOLD = 2
-
-
-def outbound_findings(result: MockResult, answers: Sequence[MockAnswer], route_of: RouteOf, *,
-                      whole: bool) -> list[Finding]:  # fmt: skip
-    """Unexpected calls by route, and, when the whole snapshot was replayed, recorded calls that were not made."""
-    missed = [answer for answer in answers if answer.tier == "miss"] or result.misses
-    unexpected = _by(missed, lambda answer: _place(answer.service, answer.command, answer.location, route_of))
-    findings = [_unexpected(route, calls) for route, calls in unexpected.items()]
-    if whole:
-        parts = [text.split(" ", 2) for text in result.unused]
-        unused = _by(parts, lambda part: _place(part[1], part[0], part[2], route_of))
-        made = Counter((one.command, one.service, one.location.partition("?")[0]) for one in answers)
-        findings += [_missing(route, calls, made) for route, calls in unused.items()]
-    return findings
+CREDENTIALS = ("authorization", "cookie", "x-api-key", "x-auth-token")
+SECRET = 12
+"""Characters of an answer's value that is recognised as a credential of later calls."""
 
 
-def _by[T](items: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
-    groups: dict[str, list[T]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return groups
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls of one run, judged."""
+
+    evidence: Evidence
+    faults: list[Fault]
+    inbound: Mapping[int, Exchange]
+
+    def findings(self, target: str, reproduce: Callable[[Sequence[int]], str]) -> list[Finding]:
+        """What was wrong, by route."""
+        return collect_faults(self.faults, self.evidence, self.inbound, target=target, reproduce=reproduce)
+
+    def results(self, results: Sequence[ExchangeResult]) -> list[ExchangeResult]:
+        """The results of the exchanges with what was wrong with their calls."""
+        return with_faults(results, self.faults, self.evidence)
 
 
-def _place(service: str, command: str, location: str, route_of: RouteOf) -> str:
-    method, _, path = route_of(command, location).partition(" ")
-    return f"{method} {service}{path}" if path.startswith("/") else f"{command} {service} {location}"
+async def load_outbound(tape: TapeReader) -> list[Exchange]:
+    """Every outbound HTTP exchange; larger bodies stay in the tape, as in the mock."""
+    return [exchange async for exchange in tape.stream(Query(direction=Direction.OUTBOUND), max_body=BODY_LIMIT)
+            if exchange.protocol is Protocol.HTTP]  # fmt: skip
 
 
-def _unexpected(route: str, calls: Sequence[MockAnswer]) -> Finding:
-    first = calls[0]
-    return Finding(
-        id=_id(route, "unexpected"), kind=FindingClass.OUTBOUND, severity=Severity.ERROR, breaking=True, route=route,
-        part=Part.OUTBOUND, pointer="unexpected", example_pointer=first.location, sequences=(), count=len(calls), of=0,
-        actual=f"{first.command} {first.location}", expected=_nearest(first),
-        message=f"the app called {first.command} {first.location} of {first.service}, which the recording does not "
-                f"have{_difference(first)}",
-        evidence="answered by the mock with an error: it never invents an answer",
+def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route: Callable[[Exchange], str],
+                played: Iterable[Played], live: Mapping[int, Response], result: MockResult,
+                answers: Sequence[MockAnswer], aliases: Mapping[str, str], *, cold: bool) -> Calls:  # fmt: skip
+    """Whose calls they were, and what was wrong with them."""
+    by_sequence = {one.sequence: one for one in inbound}
+    values = {one.sequence: values_of(one, route(one)) for one in inbound}
+    catalogue = Catalogue.of(outbound, aliases)
+    recorded = [catalogue.recorded(one) for one in outbound]
+    attribute_recorded(recorded, [_recorded_window(one, values[one.sequence]) for one in inbound])
+    sent = {one.exchange.sequence: one for one in played if one.started_ns}
+    known = {call.sequence: call for call in recorded}
+    calls = [catalogue.live(one, known) for one in answers if one.tier != "passthrough"]
+    attribute_live(calls, [_live_window(one, values[sequence]) for sequence, one in sent.items()], recorded)
+    evidence = Evidence(
+        {one.sequence: _handled(one, route(one), values[one.sequence], sent, live) for one in inbound},
+        recorded, calls, perishable(outbound, catalogue), cold,
     )  # fmt: skip
-
-
-def _nearest(call: MockAnswer) -> str | None:
-    return f"{call.closest[0].command} {call.closest[0].location}" if call.closest else None
-
-
-def _difference(call: MockAnswer) -> str:
-    if not call.closest:
-        return ", nor anything near it"
-    near = call.closest[0]
-    told = [f"{one.where} was {one.recorded if one.recorded is not None else 'absent'}, "
-            f"came {one.live if one.live is not None else 'not at all'}"
-            for one in near.differences[:DIFFERENCES_TOLD]]  # fmt: skip
-    return f"; nearest is exchange {near.sequence}" + (f": {'; '.join(told)}" if told else "")
-
-
-def _missing(route: str, calls: Sequence[Sequence[str]], made: Counter[tuple[str, str, str]]) -> Finding:
-    command, service, location = calls[0]
-    times = made[command, service, location.partition("?")[0]]
-    less = f"was called less often than in the recording: {'once' if times == 1 else f'{times} times'}"
-    often = less if times else "was called in the recording and is not any more"
-    return Finding(
-        id=_id(route, "missing"), kind=FindingClass.OUTBOUND, severity=Severity.WARNING, breaking=False, route=route,
-        part=Part.OUTBOUND, pointer="missing", example_pointer=location, sequences=(), count=len(calls), of=0,
-        expected=f"{command} {location}",
-        message=f"{command} {location} of {service} {often}",
+    faults = find_faults(
+        evidence, unheard={one.service for one in answers if one.tier == "passthrough"},
+        complete=len(answers) >= result.tally.total, lengths=lambda sequence: _lengths(by_sequence[sequence]),
     )  # fmt: skip
+    return Calls(evidence, faults, by_sequence)
 
 
-def _id(route: str, pointer: str) -> str:
-    named = "\n".join((FindingClass.OUTBOUND, route, Part.OUTBOUND, pointer))
-    return f"F-{hashlib.sha256(named.encode()).hexdigest()[:8]}"
+def _recorded_window(exchange: Exchange, values: frozenset[str]) -> Window:
+    ended_ns = exchange.started_ns + exchange.duration_us * 1000
+    trace = exchange.trace or trace_of(exchange.request.headers)
+    return Window(exchange.sequence, exchange.started_ns, ended_ns, trace, values)
+
+
+def _live_window(played: Played, values: frozenset[str]) -> Window:
+    trace = played.exchange.trace or trace_of(played.exchange.request.headers)
+    return Window(played.exchange.sequence, played.started_ns, played.ended_ns, trace, values)
+
+
+def _handled(exchange: Exchange, route: str, values: frozenset[str], sent: Mapping[int, Played],
+             live: Mapping[int, Response]) -> Handled:  # fmt: skip
+    played, sequence = sent.get(exchange.sequence), exchange.sequence
+    if played is None or sequence not in live:
+        return Handled(sequence, route, exchange.status, values, answered=False)
+    alike = exchange.status[:1] == str(live[sequence].status)[:1]
+    return Handled(sequence, route, exchange.status, values, alike, played.started_ns, played.ended_ns)
+
+
+def perishable(outbound: Iterable[Exchange], catalogue: Catalogue) -> frozenset[str]:
+    """Places whose answers are credentials of other calls or say when they end."""
+    exchanges = list(outbound)
+    told = " ".join(header(one.request.headers, name) or "" for one in exchanges for name in CREDENTIALS)
+    sent = set(told.replace(";", " ").replace("=", " ").split())
+    return frozenset(catalogue.recorded(one).place for one in exchanges if _ends(one.response, sent))
+
+
+def _ends(response: Response | None, sent: set[str]) -> bool:
+    if response is None or response.status >= 400:
+        return False
+    if header(response.headers, "expires") is not None:
+        return True
+    try:
+        answer = json_body(response.headers, response.body.data or b"null")
+    except ValueError:
+        return False
+    for pointer, value in walk(answer):
+        name = leaf_name(pointer).lower().replace("_", "")
+        if (
+            "expir" in name
+            or name == "accesstoken"
+            or (isinstance(value, str) and len(value) >= SECRET and value in sent)
+        ):
+            return True
+    return False
+
+
+def _lengths(exchange: Exchange) -> dict[str, int]:
+    """The arrays of an exchange's bodies, by pointer."""
+    lengths: dict[str, int] = {}
+    messages: list[Request | Response] = [exchange.request, *([exchange.response] if exchange.response else [])]
+    for message in messages:
+        for place, _ in content_of(message.headers, message.body).leaves:
+            steps = place.split("/")
+            for at, step in enumerate(steps):
+                if step.isdecimal() and at:
+                    pointer = "/" + "/".join(steps[1:at])
+                    lengths[pointer] = max(lengths.get(pointer, 0), int(step) + 1)
+    return lengths

@@ -62,12 +62,13 @@ def _path_distance(one: Parts, other: Parts) -> int:
 
 
 def _candidate(recorded: Recorded, live: Parts) -> Candidate:
-    differences = tuple(islice(_differences(recorded.parts, live), DIFFERENCES))
+    differences = tuple(islice(leaf_by_leaf(recorded.parts, live), DIFFERENCES))
     return Candidate(sequence=recorded.sequence, command=recorded.parts.method, location=recorded.location[:CUT],
                      status=recorded.status, differences=differences)  # fmt: skip
 
 
-def _differences(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
+def leaf_by_leaf(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
+    """Everything in which a live request differs from a recorded one."""
     if recorded.service != live.service:
         yield LeafDifference(where="service", recorded=recorded.service, live=live.service)
     if recorded.method != live.method:

@@ -35,7 +35,7 @@ async def load_snapshot(reader: TapeReader, maps: Iterable[ServiceMap]) -> Loade
     outbound = [exchange for exchange in exchanges if exchange.direction is Direction.OUTBOUND]
     return Loaded(
         (await reader.info()).name,
-        build_index(exchanges, _aliases(maps)),
+        build_index(exchanges, aliases(maps)),
         {exchange.sequence: build_answer(exchange) for exchange in outbound},
     )
 
@@ -56,6 +56,6 @@ def _without_body(exchange: Exchange) -> Exchange:
     return exchange.model_copy(update={"response": exchange.response.model_copy(update={"body": body})})
 
 
-def _aliases(maps: Iterable[ServiceMap]) -> dict[str, str]:
+def aliases(maps: Iterable[ServiceMap]) -> dict[str, str]:
     """A map's name stands for its host and port, whichever of them was recorded."""
     return {service_key(each.scheme, mapped(each).authority): each.name for each in maps}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from wiretape_capture.errors import UsageError
-from wiretape_replay.verdict.metrics import METRICS, MOCK, WHOLE_RUN, Metrics
+from wiretape_replay.verdict.metrics import METRICS, MOCK, OUTBOUND, WHOLE_RUN, Metrics
 from wiretape_replay.verdict.model import Eval
 from wiretape_replay.verdict.paired import Pairs
 from wiretape_replay.verdict.percentiles import samples_needed
@@ -177,6 +177,6 @@ def _why_unjudged(condition: Condition, metrics: Metrics, observed: float | None
     if condition.scope and condition.scope not in metrics.values:
         nearest = get_close_matches(condition.scope, metrics.routes, n=1, cutoff=0.3)
         return f"no route {condition.scope} in this run" + (f"; nearest is {nearest[0]}" if nearest else "")
-    if condition.metric in MOCK:
+    if condition.metric in (*MOCK, *OUTBOUND):
         return "no mock took part" if not metrics.values[WHOLE_RUN].keys() & set(MOCK) else "no call reached the mock"
     return "no response to measure"

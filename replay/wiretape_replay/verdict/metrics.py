@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from wiretape_replay.verdict.model import Counts, Finding, FindingClass, LatencySummary, RouteSummary, Run, Severity
+from wiretape_replay.verdict.model import Counts, Finding, FindingClass, LatencySummary, RouteSummary, Run
 from wiretape_replay.verdict.percentiles import RANKS
 
 LATENCY = tuple(f"latency.{name}" for name in ("min", "avg", "max", *(f"p{rank}" for rank in RANKS)))
@@ -16,7 +16,15 @@ REQUESTS = tuple(f"requests.{name}" for name in
                  ("total", "succeeded", "failed", "errors", "per-second", "per-minute", "match-pct"))  # fmt: skip
 FINDINGS = tuple(f"findings.{name}" for name in ("total", "breaking", "error", "warning", "info"))
 MOCK = tuple(f"mock.{name}" for name in ("hits", "misses", "hit-pct", "unexpected", "missing"))
-METRICS = (*LATENCY, *REQUESTS, *FINDINGS, "contract.violations", *MOCK)
+OUTBOUND = {
+    "outbound.missing": ("missing",),
+    "outbound.extra": ("unexpected", "repeated", "n+1"),
+    "outbound.duplicated": ("duplicated",),
+    "outbound.reordered": ("reordered",),
+    "outbound.changed": ("changed",),
+}
+"""Findings about calls to services, by the first word of their pointer."""
+METRICS = (*LATENCY, *REQUESTS, *FINDINGS, "contract.violations", *MOCK, *OUTBOUND)
 
 WHOLE_RUN = ""
 
@@ -45,8 +53,10 @@ def measure(run: Run) -> Metrics:
         | _findings(findings)
         | {"contract.violations": float(run.contract_violations)}
         | _mock(run, findings)
+        | _outbound(run, findings)
     )
-    scoped = {route.route: _route(route, findings, seconds) for route in run.routes}
+    scoped = {route.route: _route(route, findings, seconds) | _outbound(run, findings, route.route)
+              for route in run.routes}  # fmt: skip
     samples = {route.route: route.latency.count if route.latency else 0 for route in run.routes}
     return Metrics(
         values={WHOLE_RUN: whole, **scoped},
@@ -98,16 +108,28 @@ def _findings(findings: Iterable[Finding]) -> dict[str, float]:
 
 
 def _mock(run: Run, findings: Iterable[Finding]) -> dict[str, float]:
-    """`unexpected` counts distinct calls that the recording does not have, `missing` recorded calls not made."""
+    """`unexpected` counts distinct calls that the mock could not answer, `missing` recorded calls not made."""
     if run.mock is None:
         return {}
-    outbound = [finding for finding in findings if finding.kind is FindingClass.OUTBOUND]
+    outbound = [_fault(finding) for finding in findings if finding.kind is FindingClass.OUTBOUND]
     values = {
         "mock.hits": run.mock.hits,
         "mock.misses": run.mock.miss,
-        "mock.unexpected": sum(finding.severity is Severity.ERROR for finding in outbound),
-        "mock.missing": sum(finding.severity is not Severity.ERROR for finding in outbound),
+        "mock.unexpected": outbound.count("unexpected") + outbound.count("changed"),
+        "mock.missing": outbound.count("missing"),
     }
     answered = run.mock.hits + run.mock.miss
     rate = {"mock.hit-pct": 100 * run.mock.hits / answered} if answered else {}
     return {name: float(value) for name, value in values.items()} | rate
+
+
+def _outbound(run: Run, findings: Iterable[Finding], route: str | None = None) -> dict[str, float]:
+    """Findings about calls, of one inbound route or of all."""
+    if run.mock is None:
+        return {}
+    faults = [_fault(one) for one in findings if one.kind is FindingClass.OUTBOUND and route in (None, one.route)]
+    return {name: float(sum(map(faults.count, kinds))) for name, kinds in OUTBOUND.items()}
+
+
+def _fault(finding: Finding) -> str:
+    return finding.pointer.partition(" ")[0]

@@ -1,0 +1,173 @@
+"""One call of the app to a service, as it was recorded or as the mock saw it, in one form for both. Pure.
+
+Who made a call and whether it should have been made is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wiretape_capture.protocols.http import header
+from wiretape_capture.snapshot.exchange import Exchange, Headers, Request
+from wiretape_replay.match.content import content_of
+from wiretape_replay.match.index import Key
+from wiretape_replay.match.lanes import trace_of
+from wiretape_replay.match.parts import Parts, parts_of, service_key
+from wiretape_replay.match.volatile import mask, text_of
+from wiretape_replay.mock.spec import MockAnswer
+from wiretape_replay.routes import RouteTable
+
+TUNNEL = "CONNECT"
+"""Opening a tunnel is the client library's business: how often it does is not judged."""
+_PLAIN = frozenset({"", "true", "false", "null"})
+_LINE = 160
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call."""
+
+    place: str
+    """What was called: `POST payments:443/charges/{id}`."""
+    service: str
+    line: str
+    """`POST /charges/17`."""
+    key: Key
+    """Equal for requests that are the same but for what each run makes afresh."""
+    exact: Key
+    writes: bool
+    parts: Parts
+    values: frozenset[str]
+    """What it says: its values, without what is fixed in its path."""
+    started_ns: int
+    ended_ns: int
+    status: str
+    """Empty when no answer came."""
+    trace: str = ""
+    sequence: int = 0
+    """The recorded exchange: its own, or the one that answered it; 0 for a miss."""
+    missed: bool = False
+    near: int = 0
+    """For a miss: the nearest recording."""
+    owners: frozenset[int] = frozenset()
+    """The inbound exchanges that may have made it; none for a call outside of all of them."""
+    specific: bool = False
+    """It says something that its owner was asked for or answered, so that it belongs to no one else."""
+
+    @property
+    def owner(self) -> int | None:
+        """The inbound exchange that made it, where that is certain."""
+        return next(iter(self.owners)) if len(self.owners) == 1 else None
+
+    @property
+    def failed(self) -> bool:
+        """Whether its answer asks for another attempt: none, 408, 425, 429 or 5xx."""
+        return self.status in ("", "408", "425", "429") or self.status.startswith("5")
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """The services of a recording by their names, and the routes of each."""
+
+    aliases: Mapping[str, str]
+    """Names of services that stand for one: a map's `host:port` and its name."""
+    names: dict[str, str] = field(default_factory=dict)
+    routes: dict[str, RouteTable] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, heads: Iterable[Exchange], aliases: Mapping[str, str]) -> Catalogue:
+        """From the recorded outbound exchanges; their bodies are not needed."""
+        catalogue = cls(aliases)
+        targets: dict[str, list[tuple[str, str]]] = {}
+        for one in heads:
+            service = catalogue.service(one.scheme, one.service)
+            catalogue.names.setdefault(service, one.service)
+            targets.setdefault(service, []).append((one.command, one.request.target))
+        catalogue.routes = {service: RouteTable.infer(some) for service, some in targets.items()}
+        return catalogue
+
+    def service(self, scheme: str, name: str) -> str:
+        """The one name under which a service is known here."""
+        key = service_key(scheme, name)
+        return self.aliases.get(key, key)
+
+    def recorded(self, exchange: Exchange) -> Call:
+        """A recorded outbound exchange as a call."""
+        call = self._call(self.service(exchange.scheme, exchange.service), exchange.request)
+        call.started_ns = exchange.started_ns
+        call.ended_ns = exchange.started_ns + exchange.duration_us * 1000
+        call.status, call.sequence = exchange.status, exchange.sequence
+        call.trace = exchange.trace or trace_of(exchange.request.headers)
+        return call
+
+    def live(self, answer: MockAnswer, recorded: Mapping[int, Call]) -> Call:
+        """An answer of the mock as a call: what was recorded when it was answered from there."""
+        known = recorded.get(answer.sequence or 0)
+        if known is None:
+            request = answer.request or Request(method=answer.command, target=answer.location)
+            call = self._call(self.service("http", answer.service), request)
+            call.missed = answer.tier == "miss"
+            call.key = call.exact  # the mock knows that it stands for no other request
+        else:
+            call = Call(known.place, known.service, known.line, known.key, known.exact, known.writes, known.parts,
+                        known.values, 0, 0, "", sequence=known.sequence)  # fmt: skip
+        call.started_ns = call.ended_ns = answer.at_ns
+        call.status, call.trace = answer.status, answer.trace
+        call.near = answer.closest[0].sequence if answer.closest else 0
+        return call
+
+    def _call(self, service: str, request: Request) -> Call:
+        parts = parts_of(service, request.method, request.target, request.headers, request.body)
+        masked = mask(parts)
+        template = self._template(service, request)
+        name = self.names.get(service, service)
+        place = f"{request.method} {name}{template}{_operation(parts, request.headers)}"
+        return Call(place, name, f"{request.method} {request.target[:_LINE]}", masked.key if masked else parts.exact,
+                    parts.exact, parts.writes, parts, frozenset(told_by(parts, template)), 0, 0, "")  # fmt: skip
+
+    def _template(self, service: str, request: Request) -> str:
+        table = self.routes.get(service) or RouteTable.infer([(request.method, request.target)])
+        route = table.route(request.method, request.target).partition(" ")[2]
+        return route if route.startswith("/") else f" {route}"
+
+
+def told_by(parts: Parts, template: str) -> Iterator[str]:
+    """The values of a request that say which thing it is about."""
+    fixed = template.removeprefix("/").split("/")
+    for place, value in parts.leaves():
+        where, _, name = place.partition("/")
+        text = text_of(value)
+        if where == "path":
+            number = int(name)
+            if text and (number >= len(fixed) or fixed[number].startswith("{")):
+                yield text
+        elif where != "header" and len(text) > 1 and text not in _PLAIN:
+            yield text
+
+
+def values_of(exchange: Exchange, route: str) -> frozenset[str]:
+    """What an inbound exchange is about: the values of its request, and the longer ones of its answer."""
+    request = exchange.request
+    parts = parts_of("", request.method, request.target, request.headers, request.body)
+    found = set(told_by(parts, route.partition(" ")[2]))
+    if exchange.response is not None:
+        leaves = content_of(exchange.response.headers, exchange.response.body).leaves
+        found.update(text for _, value in leaves if len(text := text_of(value)) > 3 and text not in _PLAIN)
+    return frozenset(found)
+
+
+def _operation(parts: Parts, headers: Headers) -> str:
+    """Which of its operations a single path serves: GraphQL, JSON-RPC, AWS and SOAP have one path for all of them."""
+    said = header(headers, "x-amz-target") or header(headers, "soapaction")
+    if not said and parts.content.leaves:
+        said = _named(dict(parts.content.leaves), parts.segments)
+    return f" {said.strip(chr(34))[:60]}" if said else ""
+
+
+def _named(leaves: Mapping[str, object], segments: Sequence[str]) -> str:
+    if "body/jsonrpc" in leaves:
+        return str(leaves.get("body/method", ""))
+    if segments[-1:] == ("graphql",):
+        return str(leaves.get("body/operationName") or "")
+    return str(leaves["body/Action"]) if "body/Version" in leaves and "body/Action" in leaves else ""

@@ -1,0 +1,155 @@
+"""What the recording proves about an app's calls: how often each exchange made them, and which it can do without.
+
+An app that remembers (a cache, a token, a pool) makes fewer calls for the same request; one with timers makes calls for
+no request. Both show in the recording, and neither is a fault. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import comb
+
+from wiretape_replay.match.index import Key
+from wiretape_replay.outbound.calls import Call
+
+SURE = 0.001
+"""Largest probability at which chance is ruled out."""
+TWINS = 500
+"""Exchanges of the same route that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """One inbound exchange as it was recorded, and whether it came to the same end in the run."""
+
+    sequence: int
+    route: str
+    status: str
+    values: frozenset[str]
+    answered: bool
+    """It was replayed, and its live status is of the recorded class."""
+    live_from_ns: int = 0
+    live_until_ns: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often each exchange made each call: surely, and at most."""
+
+    places: Counter[tuple[int, str]] = field(default_factory=Counter)
+    keys: Counter[tuple[int, Key]] = field(default_factory=Counter)
+    most_places: Counter[tuple[int, str]] = field(default_factory=Counter)
+    most_keys: Counter[tuple[int, Key]] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, calls: Iterable[Call]) -> Tally:
+        """Count calls."""
+        tally = cls()
+        for call in calls:
+            for owner in call.owners:
+                tally.most_places[owner, call.place] += 1
+                tally.most_keys[owner, call.key] += 1
+            if call.owner is not None:
+                tally.places[call.owner, call.place] += 1
+                tally.keys[call.owner, call.key] += 1
+        return tally
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The recording and the run side by side."""
+
+    handled: Mapping[int, Handled]
+    recorded: Sequence[Call]
+    live: Sequence[Call]
+    perishable: Collection[str]
+    """Places whose answers are credentials or have an end: called again when that is over."""
+    cold: bool
+    """The app was started for this run, so that it remembers nothing from before."""
+    by_route: dict[str, list[Handled]] = field(default_factory=dict)
+    was: Tally = field(default_factory=Tally)
+    now: Tally = field(default_factory=Tally)
+    timed: frozenset[str] = frozenset()
+    """Places that are called outside of any request with nothing of one: timers, start-up, health checks."""
+    _starts: dict[Key, list[int]] = field(default_factory=dict)
+    _live_starts: dict[Key, list[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for one in self.handled.values():
+            self.by_route.setdefault(one.route, []).append(one)
+        self.was, self.now = Tally.of(self.recorded), Tally.of(self.live)
+        self.timed = frozenset(call.place for call in (*self.recorded, *self.live)
+                               if not call.owners and not call.specific)  # fmt: skip
+        for calls, starts in ((self.recorded, self._starts), (self.live, self._live_starts)):
+            for call in sorted(calls, key=lambda call: call.started_ns):
+                starts.setdefault(call.key, []).append(call.started_ns)
+
+    def twins(self, one: Handled) -> list[Handled]:
+        """Other recorded exchanges of the same route that ended alike."""
+        alike = (other for other in self.by_route[one.route][: TWINS + 1] if other.status == one.status)
+        return [other for other in alike if other is not one]
+
+    def may_be_remembered(self, call: Call, owner: Handled) -> bool:
+        """Whether the recording has the same request answered without this call, or nothing speaks against it."""
+        carried = call.values & owner.values
+        if not carried and not self.cold:
+            return True
+        return any(
+            carried <= twin.values and not self.was.most_keys[twin.sequence, call.key]
+            and (carried or not self.was.most_places[twin.sequence, call.place])
+            for twin in self.twins(owner)
+        )  # fmt: skip
+
+    def asked_too_soon(self, call: Call, owner: Handled) -> bool:
+        """Whether the app asked the same so short a time ago that the recording has no request repeated that soon."""
+        before = [at for at in self._live_starts.get(call.key, ()) if at <= owner.live_until_ns]
+        if not before:
+            return False
+        starts = self._starts[call.key]
+        shortest = min((b - a for a, b in pairwise(starts)), default=None)
+        return shortest is None or owner.live_from_ns - before[-1] < shortest
+
+    def most(self, route: str, key: Key) -> int:
+        """How often one recorded exchange of a route made the same call at most."""
+        return max((self.was.keys[one.sequence, key] or bool(self.was.most_keys[one.sequence, key])
+                    for one in self.by_route.get(route, ())), default=0)  # fmt: skip
+
+    def only_sometimes(self, key: Key) -> bool:
+        """Whether exchanges of a route that makes this call do without it."""
+        routes = {self.handled[owner].route for call in self.recorded if call.key == key for owner in call.owners}
+        return any(not self.was.most_keys[one.sequence, key] for route in routes for one in self.by_route[route])
+
+    def more_exchanges_call(self, route: str, place: str) -> tuple[list[int], bool]:
+        """The exchanges of a route that newly make a call, and whether that is more than chance."""
+        judged = [one.sequence for one in self.by_route[route] if one.answered]
+        was = [one for one in judged if self.was.most_places[one, place]]
+        now = [one for one in judged if self.now.places[one, place]]
+        sure = len(now) > len(was) and chance(len(now), len(was), len(judged)) < SURE
+        return [one for one in now if one not in was], sure
+
+    def often(self, route: str, place: str) -> str:
+        """`made once in 14 of 14 recorded requests, twice in 3 of 14 replayed`."""
+        judged = [one.sequence for one in self.by_route.get(route, ()) if one.answered]
+        if not judged:
+            return ""
+        was = Counter(self.was.places[one, place] for one in judged)
+        now = Counter(self.now.places[one, place] for one in judged)
+        usual, times = was.most_common(1)[0]
+        other = next((count for count, _ in now.most_common() if count != usual), usual)
+        told = f"made {often(usual)} in {times} of {len(judged)} recorded requests"
+        return f"{told}, {often(other)} in {now[other]} of {len(judged)} replayed"
+
+
+def often(times: int) -> str:
+    """`never`, `once`, `twice`, `3 times`."""
+    return {0: "never", 1: "once", 2: "twice"}.get(times, f"{times} times")
+
+
+def chance(more: int, less: int, each: int) -> float:
+    """One-sided Fisher exact test: the probability of at least `more` of `each` when both sides are alike."""
+    both = more + less
+    ways = sum(comb(each, k) * comb(each, both - k) for k in range(more, min(each, both) + 1))
+    return ways / comb(2 * each, both) if both else 1.0

@@ -1,0 +1,315 @@
+"""What is wrong with the calls of a run: missing, unexpected, changed, made too often, in another order (design §6).
+
+Writes are errors, reads that the mock could answer are told: what a read returned shows in the answer, what a write did
+does not. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+from pydantic import JsonValue
+
+from wiretape_replay.match.closest import DIFFERENCES, leaf_by_leaf
+from wiretape_replay.outbound.calls import TUNNEL, Call
+from wiretape_replay.outbound.evidence import Evidence, Handled, often
+from wiretape_replay.outbound.order import swaps
+from wiretape_replay.outbound.pairing import Pairing, pair
+from wiretape_replay.verdict.model import Severity
+
+FAN_OUT = 3
+"""Calls of one place in one exchange, and times as many as recorded, from which on it is a call for each item."""
+PAIRED_AT_ONCE = 200
+"""Changed calls of one place that are compared with each recorded one."""
+
+
+class Kind(StrEnum):
+    """What is wrong with a call."""
+
+    MISSING = "missing"
+    UNEXPECTED = "unexpected"
+    """The recording has no such call."""
+    CHANGED = "changed"
+    """A recorded call was made with other content."""
+    DUPLICATED = "duplicated"
+    """The same write more often than recorded."""
+    REPEATED = "repeated"
+    """The same read more often than recorded."""
+    FAN_OUT = "n+1"
+    """A read for each item instead of one for all."""
+    REORDERED = "reordered"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of one exchange."""
+
+    kind: Kind
+    severity: Severity
+    place: str
+    owners: tuple[int, ...]
+    """The inbound exchange, the likeliest first where several were under way; none for a call outside of all."""
+    message: str
+    expected: JsonValue = None
+    actual: JsonValue = None
+
+
+type Lengths = Callable[[int], Mapping[str, int]]
+"""The arrays of an inbound exchange by pointer, with their lengths."""
+
+
+def find_faults(evidence: Evidence, *, unheard: Collection[str] = (), complete: bool = True,
+                lengths: Lengths = lambda _: {}) -> list[Fault]:  # fmt: skip
+    """Every fault of a run. `unheard` are services that were reached for real; `complete` says that all calls of the
+    run are known."""
+    judged = _Judged(evidence, frozenset(unheard), complete, lengths)
+    return judged.faults()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    evidence: Evidence
+    unheard: frozenset[str]
+    complete: bool
+    lengths: Lengths
+
+    def faults(self) -> list[Fault]:
+        found = pair(filter(self._heard, self.evidence.recorded), filter(self._heard, self.evidence.live))
+        unmade = list(filter(self._is_due, found.unmade))
+        fanned = {(call.owners, call.place): call for call in found.missed if self._fans_out(call, found.missed)}
+        rest = [call for call in found.missed if (call.owners, call.place) not in fanned]
+        changed, missed = _changed(rest, found.unmade)
+        unmade = [call for call in unmade if all(call is not was for was, _ in changed)]
+        faults = [self._fan_out(min(call.owners), call, Severity.ERROR) for call in fanned.values()]
+        faults += [*map(self._change, changed), *self._unexpected(missed), *self._extra(found)]
+        faults += [fault for call in unmade if self.complete and (fault := self._missing(call)) is not None]
+        return [*faults, *self._reordered(found), *self._no_longer_remembered(faults)]
+
+    def _heard(self, call: Call) -> bool:
+        return call.parts.method != TUNNEL and call.service not in self.unheard
+
+    def _is_due(self, call: Call) -> bool:
+        handled = self.evidence.handled
+        return bool(call.owners) and all(handled[owner].answered for owner in call.owners)
+
+    # Missing
+
+    def _missing(self, call: Call) -> Fault | None:
+        evidence = self.evidence
+        owner = evidence.handled[min(call.owners)]
+        if call.place in evidence.perishable or (call.place in evidence.timed and not call.specific):
+            return None
+        if any(evidence.may_be_remembered(call, evidence.handled[one]) for one in call.owners):
+            return None
+        if not call.writes and evidence.asked_too_soon(call, owner):
+            return None
+        was, now = evidence.was.most_places[owner.sequence, call.place], self._made(owner.sequence, call)
+        message = f"{call.place} is not called any more, recorded {often(was)}"
+        if now:
+            message = f"{call.place} is called {often(now)} instead of {often(was)}{_after_failure(call, evidence)}"
+        return Fault(Kind.MISSING, self._weight(call, owner), call.place, _likeliest(call), message, was, now)
+
+    def _made(self, owner: int, call: Call) -> int:
+        return self.evidence.now.places[owner, call.place]
+
+    def _weight(self, call: Call, owner: Handled) -> Severity:
+        """A single call that says nothing of its request may be a timer's that happened to fall there."""
+        proven = call.specific or len(self.evidence.twins(owner)) > 0
+        return Severity.ERROR if call.writes and proven else Severity.WARNING
+
+    # Changed and unexpected
+
+    def _change(self, changed: tuple[Call, Call]) -> Fault:
+        was, now = changed
+        told = list(islice(leaf_by_leaf(was.parts, now.parts), DIFFERENCES))
+        first = told[0] if told else None
+        place = f" {first.where} was {_said(first.recorded)}, is {_said(first.live)}" if first else ""
+        more = f" and {len(told) - 1} more" if len(told) > 1 else ""
+        return Fault(
+            Kind.CHANGED, Severity.ERROR, was.place, _likeliest(now, was), f"{was.place} is called with other"
+            f" content:{place}{more}", {one.where: one.recorded for one in told}, {one.where: one.live for one in told},
+        )  # fmt: skip
+
+    def _fans_out(self, call: Call, missed: Sequence[Call]) -> bool:
+        if call.writes or call.owner is None:
+            return False
+        return self._is_fan_out(call.owner, call, len({
+            one.exact for one in missed if one.place == call.place and one.owners == call.owners
+        }))  # fmt: skip
+
+    def _unexpected(self, missed: Sequence[Call]) -> Iterator[Fault]:
+        groups: dict[tuple[frozenset[int], str], list[Call]] = {}
+        for call in missed:
+            groups.setdefault((call.owners, call.place), []).append(call)
+        for (_, place), calls in groups.items():
+            first = calls[0]
+            message = f"the app called {first.line} of {first.service}, which the recording does not have"
+            message += self._nearest(first) + (f"; {often(len(calls))} in all" if len(calls) > 1 else "")
+            yield Fault(Kind.UNEXPECTED, Severity.ERROR, place, _likeliest(first), message, self._near_line(first),
+                        first.line)  # fmt: skip
+
+    def _near(self, call: Call) -> Call | None:
+        return next((one for one in self.evidence.recorded if one.sequence == call.near), None) if call.near else None
+
+    def _near_line(self, call: Call) -> str | None:
+        near = self._near(call)
+        return near.line if near else None
+
+    def _nearest(self, call: Call) -> str:
+        near = self._near(call)
+        if near is None:
+            return ", nor anything near it"
+        told = [f"{one.where} was {one.recorded if one.recorded is not None else 'absent'}, "
+                f"came {one.live if one.live is not None else 'not at all'}"
+                for one in islice(leaf_by_leaf(near.parts, call.parts), 2)]  # fmt: skip
+        return f"; nearest is exchange {near.sequence}" + (f": {'; '.join(told)}" if told else "")
+
+    # More often than recorded
+
+    def _extra(self, found: Pairing) -> Iterator[Fault]:
+        told: set[tuple[int, str]] = set()
+        for call in found.extra:
+            kind, severity = self._judge_extra(call, found)
+            if kind is Kind.FAN_OUT and call.owner is not None:
+                if (call.owner, call.place) not in told:
+                    told.add((call.owner, call.place))
+                    yield self._fan_out(call.owner, call, severity)
+            elif kind is not None:
+                yield self._again(kind, severity, call, found)
+
+    def _judge_extra(self, call: Call, found: Pairing) -> tuple[Kind | None, Severity]:
+        evidence, quiet = self.evidence, (None, Severity.INFO)
+        kind = Kind.DUPLICATED if call.writes else Kind.REPEATED
+        if not call.owners or (call.place in evidence.timed and not call.specific):
+            return quiet
+        if self._before(call, found):
+            return kind, Severity.WARNING if call.writes else Severity.INFO
+        if call.place in evidence.perishable:
+            return quiet
+        if call.writes and call.specific:
+            return kind, Severity.ERROR
+        route = evidence.handled[_likeliest(call)[0]].route
+        times, most = max(evidence.now.keys[owner, call.key] for owner in call.owners), evidence.most(route, call.key)
+        if call.writes:
+            return self._unspecific(call, times, most)
+        if call.owner is not None and self._is_fan_out(call.owner, call, evidence.now.places[call.owner, call.place]):
+            return Kind.FAN_OUT, Severity.WARNING
+        return (kind, Severity.INFO) if times > max(most, 1) else quiet
+
+    def _unspecific(self, call: Call, times: int, most: int) -> tuple[Kind | None, Severity]:
+        """A write that says nothing of its request: what is made once per process may be made by any exchange."""
+        sometimes = self.evidence.only_sometimes(call.key)
+        if call.owner is not None and times <= max(most, 1) and sometimes:
+            return None, Severity.INFO
+        if most == 0 and times == 1 and len([one for one in self.evidence.recorded if one.key == call.key]) == 1:
+            return Kind.DUPLICATED, Severity.WARNING
+        return Kind.DUPLICATED, Severity.ERROR
+
+    def _again(self, kind: Kind, severity: Severity, call: Call, found: Pairing) -> Fault:
+        owner = _likeliest(call)
+        was = max(self.evidence.was.most_keys[one, call.key] for one in owner)
+        now = max(self.evidence.now.keys[owner[0], call.key], was + 1)
+        tried = self._before(call, found)
+        why = f", again after {tried.status or 'no answer'}" if tried else ""
+        message = f"{call.place} is called {often(now)} with the same content, recorded {often(was)}{why}"
+        return Fault(kind, severity, call.place, owner, message, was, now)
+
+    def _before(self, call: Call, found: Pairing) -> Call | None:
+        """The attempt just before this one, when it failed."""
+        made = (*(now for _, now in found.pairs), *found.extra)
+        earlier = (one for one in made if one.key == call.key and one.started_ns < call.started_ns
+                   and one.owners & call.owners)  # fmt: skip
+        last = max(earlier, key=lambda one: one.started_ns, default=None)
+        return last if last is not None and last.failed else None
+
+    # A call for each item
+
+    def _is_fan_out(self, owner: int, call: Call, times: int) -> bool:
+        was = self.evidence.was.most_places[owner, call.place]
+        if times >= FAN_OUT and times >= FAN_OUT * max(was, 1):
+            return True
+        return times > max(was, 1) and self._as_many(owner, times) != ""
+
+    def _as_many(self, owner: int, times: int) -> str:
+        return next((pointer for pointer, length in self.lengths(owner).items() if length == times), "")
+
+    def _fan_out(self, owner: int, call: Call, severity: Severity) -> Fault:
+        was = self.evidence.was.most_places[owner, call.place]
+        now = self.evidence.now.places[owner, call.place]
+        items = self._as_many(owner, now)
+        grows = f", as many as {items} has items" if items else ""
+        missed = "; the recording does not answer them" if severity is Severity.ERROR else ""
+        message = f"{call.place} is called {often(now)} in one request, recorded {often(was)}{grows} (N+1){missed}"
+        return Fault(Kind.FAN_OUT, severity, call.place, (owner,), message, was, now)
+
+    def _no_longer_remembered(self, known: Iterable[Fault]) -> Iterator[Fault]:
+        """Reads that far more exchanges make than in the recording: what was remembered is fetched anew."""
+        evidence = self.evidence
+        told = {(fault.place, owner) for fault in known for owner in fault.owners}
+        places = {(evidence.handled[call.owner].route, call.place): call for call in evidence.live
+                  if call.owner is not None and not call.missed and not call.writes
+                  and call.place not in evidence.perishable and call.place not in evidence.timed}  # fmt: skip
+        for (route, place), call in places.items():
+            newly, sure = evidence.more_exchanges_call(route, place)
+            if sure and self._heard(call) and not any((place, one) in told for one in newly):
+                message = f"{place} is called by requests that did without it in the recording"
+                for one in newly:
+                    yield Fault(Kind.REPEATED, Severity.WARNING, place, (one,), message, 0, 1)
+
+    # Order
+
+    def _reordered(self, found: Pairing) -> Iterator[Fault]:
+        routes = {sequence: one.route for sequence, one in self.evidence.handled.items()}
+        for swap in swaps(found.pairs, self.evidence.recorded, routes):
+            first, second = swap.first, swap.second
+            yield Fault(
+                Kind.REORDERED, Severity.ERROR, f"{first.place}, {second.place}", (swap.owner,),
+                f"{second.place} is called before {first.place}, recorded after it",
+                [first.line, second.line], [second.line, first.line],
+            )  # fmt: skip
+
+
+def _likeliest(call: Call, other: Call | None = None) -> tuple[int, ...]:
+    """The exchanges that may have made a call, those of a second one first."""
+    first = other.owners if other is not None else frozenset[int]()
+    return tuple(sorted(call.owners or first, key=lambda one: (one not in first, one)))
+
+
+def _changed(missed: Sequence[Call], unmade: Sequence[Call]) -> tuple[list[tuple[Call, Call]], list[Call]]:
+    """Missed calls with the recorded calls that they stand for, and the missed calls that are left."""
+    pairs: list[tuple[Call, Call]] = []
+    done: set[int] = set()
+    by_place: dict[str, list[Call]] = {}
+    for call in missed:
+        by_place.setdefault(call.place, []).append(call)
+    for place, calls in by_place.items():
+        waiting = [call for call in unmade if call.place == place][:PAIRED_AT_ONCE]
+        firsts = list({(call.owners, call.exact): call for call in calls}.values())[:PAIRED_AT_ONCE]
+        for now, was in _closest_first(firsts, waiting):
+            if id(now) not in done and id(was) not in done:
+                done |= {id(now), id(was)}
+                pairs.append((was, now))
+    same = {(now.owners, now.exact) for _, now in pairs}
+    return pairs, [call for call in missed if (call.owners, call.exact) not in same]
+
+
+def _closest_first(missed: Sequence[Call], unmade: Sequence[Call]) -> list[tuple[Call, Call]]:
+    near = [
+        (sum(1 for _ in leaf_by_leaf(was.parts, now.parts)), now.started_ns, now, was)
+        for now in missed for was in unmade if now.owners & was.owners or not now.owners or not was.owners
+    ]  # fmt: skip
+    return [(now, was) for _, _, now, was in sorted(near, key=lambda one: one[:2])]
+
+
+def _after_failure(call: Call, evidence: Evidence) -> str:
+    """Whether the call that is not made any more was another attempt."""
+    before = [one for one in evidence.recorded if one.key == call.key and one.started_ns < call.started_ns
+              and one.owners & call.owners]  # fmt: skip
+    return f", not again after {before[-1].status or 'no answer'}" if before and before[-1].failed else ""
+
+
+def _said(value: str | None) -> str:
+    return "absent" if value is None else value

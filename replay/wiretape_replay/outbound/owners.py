@@ -1,0 +1,128 @@
+"""Which inbound exchange made a call: by trace id, by time, and what it says. What is ambiguous stays so. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from wiretape_replay.outbound.calls import Call
+
+DEFERRED_NS = 60_000_000_000
+"""How long after its answer an exchange may still make calls that speak of it."""
+DEFERRED_LOOKED_AT = 200
+"""Exchanges that ended before a call and are looked at for its values."""
+DISTINCT = 4
+"""Characters of a value that ties a call to an exchange which is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When one inbound exchange was handled, and what it is about."""
+
+    sequence: int
+    started_ns: int
+    ended_ns: int
+    trace: str
+    values: frozenset[str]
+
+
+def attribute_recorded(calls: Sequence[Call], windows: Sequence[Window]) -> None:
+    """Set the owners of recorded calls."""
+    by_trace = _by_trace(windows)
+    by_sequence = {window.sequence: window for window in windows}
+    by_end = sorted(windows, key=lambda window: window.ended_ns)
+    for call, under_way in zip(calls, _under_way(calls, windows), strict=True):
+        owners = _by_its_trace(call, by_trace) or under_way
+        if not owners:
+            owners = _deferred(call, by_end)
+        elif len(owners) > 1:
+            owners = _by_values(call, [by_sequence[one] for one in owners]) or owners
+        call.owners = owners
+        call.specific = any(call.values & by_sequence[one].values for one in owners)
+
+
+def attribute_live(calls: Sequence[Call], windows: Sequence[Window], recorded: Sequence[Call]) -> None:
+    """Set the owners of live calls; what a call asked for tells whose it is, as the recording knows that."""
+    by_trace = _by_trace(windows)
+    by_sequence = {window.sequence: window for window in windows}
+    asked = _askers(recorded)
+    homes = {call.sequence: call.owners for call in recorded}
+    specific = {key for call in recorded if call.specific for key in (call.key, call.exact)}
+    for call, under_way in zip(calls, _under_way(calls, windows), strict=True):
+        known = asked.get(call.exact) or asked.get(call.key) or homes.get(call.near, frozenset())
+        owners = _by_its_trace(call, by_trace) or under_way
+        if len(owners) > 1:
+            said = _by_values(call, [by_sequence[one] for one in owners])
+            # A miss is what the recording does not know: what it says outweighs what it is near to.
+            narrowed = (said, owners & known) if call.missed else (owners & known, said)
+            owners = narrowed[0] or narrowed[1] or owners
+        elif not owners and call.key in specific:
+            owners = frozenset(one for one in known if one in by_sequence
+                               and by_sequence[one].started_ns <= call.started_ns)  # fmt: skip
+        call.owners = owners
+        own = any(call.values & by_sequence[one].values for one in owners)
+        call.specific = own or call.exact in specific or call.key in specific
+
+
+def _askers(recorded: Iterable[Call]) -> Mapping[object, frozenset[int]]:
+    asked: dict[object, frozenset[int]] = {}
+    for call in recorded:
+        for key in {call.exact, call.key}:
+            asked[key] = asked.get(key, frozenset()) | call.owners
+    return asked
+
+
+def _by_trace(windows: Iterable[Window]) -> Mapping[str, list[Window]]:
+    found: dict[str, list[Window]] = {}
+    for window in windows:
+        if window.trace:
+            found.setdefault(window.trace, []).append(window)
+    return found
+
+
+def _by_its_trace(call: Call, by_trace: Mapping[str, list[Window]]) -> frozenset[int]:
+    named = by_trace.get(call.trace, ()) if call.trace else ()
+    inside = [one for one in named if one.started_ns <= call.started_ns <= one.ended_ns]
+    begun = [one for one in named if one.started_ns <= call.started_ns]
+    return frozenset(one.sequence for one in inside or begun)
+
+
+def _under_way(calls: Sequence[Call], windows: Sequence[Window]) -> list[frozenset[int]]:
+    """For each call, the exchanges that had begun and not ended."""
+    found: list[frozenset[int]] = [frozenset()] * len(calls)
+    waiting = sorted(windows, key=lambda window: window.started_ns)
+    open_until: list[tuple[int, int]] = []
+    begun = 0
+    for at in sorted(range(len(calls)), key=lambda at: calls[at].started_ns):
+        now = calls[at].started_ns
+        while begun < len(waiting) and waiting[begun].started_ns <= now:
+            heapq.heappush(open_until, (waiting[begun].ended_ns, waiting[begun].sequence))
+            begun += 1
+        while open_until and open_until[0][0] < now:
+            heapq.heappop(open_until)
+        found[at] = frozenset(sequence for _, sequence in open_until)
+    return found
+
+
+def _by_values(call: Call, windows: Sequence[Window]) -> frozenset[int]:
+    """The one exchange that shares most of the call's values that not all of them share."""
+    everyone = frozenset.intersection(*(window.values for window in windows))
+    shared = {window.sequence: len((call.values & window.values) - everyone) for window in windows}
+    most = max(shared.values())
+    best = [sequence for sequence, count in shared.items() if count == most]
+    return frozenset(best) if most and len(best) < len(windows) else frozenset()
+
+
+def _deferred(call: Call, by_end: Sequence[Window]) -> frozenset[int]:
+    """The exchange that ended last of those that share a distinct value with a call after all of them."""
+    distinct = frozenset(value for value in call.values if len(value) >= DISTINCT)
+    over = bisect_right(by_end, call.started_ns, key=lambda window: window.ended_ns) if distinct else 0
+    for at in range(over - 1, max(over - 1 - DEFERRED_LOOKED_AT, -1), -1):
+        window = by_end[at]
+        if call.started_ns - window.ended_ns > DEFERRED_NS:
+            break
+        if distinct & window.values:
+            return frozenset({window.sequence})
+    return frozenset()

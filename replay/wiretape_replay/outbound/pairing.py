@@ -1,0 +1,113 @@
+"""Pairs each live call with a recorded call of the same request: what is left over on either side was not as recorded.
+
+A call counts for an exchange that may have made it; one that only moved to another exchange, as the filling of a cache
+does under concurrency, is paired too. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from wiretape_replay.match.index import Key
+from wiretape_replay.outbound.calls import Call
+
+NOBODY = 0
+"""Stands for the owner of calls outside of every exchange."""
+BACKGROUND_LAST = 1_000
+LOOKED_AT = 64
+"""Recorded calls of one request and one exchange that are looked at for one live call."""
+
+
+@dataclass(slots=True)
+class Pairing:
+    """What came of it."""
+
+    pairs: list[tuple[Call, Call]] = field(default_factory=list)
+    """Recorded and live."""
+    unmade: list[Call] = field(default_factory=list)
+    """Recorded calls without a live one."""
+    extra: list[Call] = field(default_factory=list)
+    """Live calls of recorded requests, beyond what was recorded."""
+    missed: list[Call] = field(default_factory=list)
+    """Live calls that no recording answers."""
+
+
+def pair(recorded: Iterable[Call], live: Iterable[Call]) -> Pairing:
+    """Pair the calls of a run."""
+    result = Pairing()
+    slots = _by_key(recorded)
+    for key, calls in _by_key(live).items():
+        known = slots.pop(key, [])
+        if not known:
+            result.missed += calls
+            continue
+        shelf = _Shelf(known)
+        moved = [call for call in calls if not _take(result, shelf.own(call), call, shelf)]
+        free = shelf.free()
+        result.extra += [call for call in moved if not _take(result, _moved(free, call), call, shelf)]
+        result.unmade += shelf.free()
+    for unasked in slots.values():
+        result.unmade += unasked
+    for rest in (result.unmade, result.extra, result.missed):
+        rest.sort(key=lambda call: call.started_ns)
+    return result
+
+
+class _Shelf:
+    """The recorded calls of one request, by who made them."""
+
+    def __init__(self, slots: Sequence[Call]) -> None:
+        self._all = slots
+        self.taken: set[int] = set()
+        self._by_owner: dict[int, deque[Call]] = {}
+        for slot in slots:
+            for owner in slot.owners or (NOBODY,):
+                self._by_owner.setdefault(owner, deque()).append(slot)
+
+    def own(self, call: Call) -> list[Call]:
+        """Free recorded calls of whoever may have made this one."""
+        found: list[Call] = []
+        for owner in call.owners or (NOBODY,):
+            slots = self._by_owner.get(owner, deque())
+            while slots and id(slots[0]) in self.taken:
+                slots.popleft()
+            found += [slot for slot in islice(slots, LOOKED_AT) if id(slot) not in self.taken]
+        return found
+
+    def free(self) -> list[Call]:
+        """Recorded calls that have no live one."""
+        return [slot for slot in self._all if id(slot) not in self.taken]
+
+
+def _take(result: Pairing, slots: Sequence[Call], call: Call, shelf: _Shelf) -> bool:
+    if not slots:
+        return False
+    slot = min(slots, key=lambda slot: (slot.sequence != call.sequence, len(slot.owners), slot.started_ns))
+    shelf.taken.add(id(slot))
+    result.pairs.append((slot, call))
+    return True
+
+
+def _moved(free: list[Call], call: Call) -> list[Call]:
+    """The first free recorded call of another exchange whose place this one may have taken; it is used up."""
+    for at, slot in enumerate(free):
+        if _may_have_moved(slot, call):
+            return [free.pop(at)]
+    return []
+
+
+def _by_key(calls: Iterable[Call]) -> dict[Key, list[Call]]:
+    """The surest first, then in time."""
+    found: dict[Key, list[Call]] = {}
+    for call in sorted(calls, key=lambda call: (len(call.owners) or BACKGROUND_LAST, call.started_ns)):
+        found.setdefault(call.key, []).append(call)
+    return found
+
+
+def _may_have_moved(slot: Call, call: Call) -> bool:
+    """Whether another exchange may make the call as well: reads fill caches, and what is nobody's may be anyone's."""
+    certain = len(slot.owners) == 1 and len(call.owners) == 1
+    return not certain or not slot.writes or not slot.specific
