@@ -6,20 +6,27 @@ merely came in another order teaches nothing wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 
 from pydantic import JsonValue
 
+from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Exchange, Request, Response
-from wiretape_replay.align import align
 from wiretape_replay.bindings.messages import response_tokens
-from wiretape_replay.bindings.plan import SAFE, BindingPlan
-from wiretape_replay.bindings.rewrite import Substitution, rewrite_request, rewrite_text
+from wiretape_replay.bindings.plan import SAFE, BindingPlan, Edge
+from wiretape_replay.bindings.renumber import partners
+from wiretape_replay.bindings.replacements import Replacements
+from wiretape_replay.bindings.rewrite import Placed, rewrite_request, rewrite_text
 from wiretape_replay.bindings.tokens import Place, Token, nouns_of
 from wiretape_replay.content import Content, read_content
 from wiretape_replay.formats import format_of
 from wiretape_replay.leaves import join, split
 from wiretape_replay.masks import same_make
+
+type Key = tuple[str, str]
+"""The noun, empty for a distinctive value, and the value."""
 
 
 class LiveSession:
@@ -29,21 +36,26 @@ class LiveSession:
         """`target` is the live app's `host:port`, which answers may name where the recording named its own."""
         self._plan = plan
         self.target = target
-        self._learned: dict[tuple[str, str], str] = {}
-        self._first: dict[tuple[str, str], str] = {}
+        self._learned: dict[Key, str] = {}
+        self._first: dict[Key, str] = {}
+        self._now, self._then = Replacements(), Replacements()
+        """Distinctive values as learned last, and as learned first."""
         self._fresh: set[int] = set()
-        self._stable: set[tuple[str, str]] = set()
+        self._stable: set[Key] = set()
         """Values that came again unchanged: whatever else stands in their place is wrong, not new."""
+        self._sent: dict[Edge, str] = {}
 
     def prepare(self, exchange: Exchange) -> Request:
         """The recorded request with live values in place of recorded ones and its content length corrected."""
-        found = [Substitution(value, live) for (noun, value), live in self._learned.items() if not noun]
-        placed = {
-            edge.consumed_at: self._learned[edge.noun, edge.value]
-            for edge in self._plan.by_consumer.get(exchange.sequence, ())
-            if edge.noun and (edge.noun, edge.value) in self._learned
-        }
-        return rewrite_request(exchange.request, [each for each in found if each.recorded != each.live], placed)
+        placed = []
+        for edge in self._plan.by_consumer.get(exchange.sequence, ()):
+            live = self._learned.get((edge.noun, edge.value))
+            if live is None:
+                continue
+            self._sent[edge] = live
+            if (edge.noun or edge.consumed_at.within) and live != edge.value:
+                placed.append(Placed(edge.consumed_at, edge.value, live))
+        return rewrite_request(exchange.request, self._now, placed)
 
     def observe(self, exchange: Exchange, response: Response) -> None:
         """Learn what recorded values became in this answer."""
@@ -54,23 +66,31 @@ class LiveSession:
         theirs = read_content(response.headers, response.body)
         live = response_tokens(exchange.request, response, theirs)
         places = {token.place: token for token in live}
-        values, before = {token.value for token in live}, {token.value for token in recorded}
-        moved = {} if before <= values else _moves(ours, theirs)
+        values, before = _keys(live), _keys(recorded)
+        path = split_target(exchange.request.target)[0]
+        moves = _moves(ours, theirs, partial(self._known, path)) if ours.tree != theirs.tree else Moves({}, frozenset())
         for token in recorded:
-            if token.value in values and not self._began_anew(token):
+            partner = places.get(moves.place(token.place))
+            renumbered = partner is not None and not token.distinctive and moves.renumbered(token.place)
+            if not values.isdisjoint(token.keys) and not renumbered and not self._began_anew(token):
                 self._learn(exchange, token, token.value)
-            elif (partner := places.get(_moved(token, moved))) and self._became(token, partner, before):
+            elif partner and (renumbered or self._became(token, partner, before)):
                 self._learn(exchange, token, partner.value)
+
+    def _known(self, path: str, pointer: str, name: str, value: str) -> str | None:
+        """What a number became, in a list at a pointer."""
+        nouns = nouns_of(name, [*split(pointer), "0", name], path)
+        return next((self._learned[noun, value] for noun in nouns if (noun, value) in self._learned), None)
 
     def _began_anew(self, token: Token) -> bool:
         """A serial number that became another: where it turns up again, it is the next one's."""
         random = token.distinctive and format_of(token.value) is not None
         return not random and any(self._first.get(key, token.value) != token.value for key in token.keys)
 
-    def _became(self, token: Token, partner: Token, before: set[str]) -> bool:
+    def _became(self, token: Token, partner: Token, before: set[Key]) -> bool:
         """Whether the live value can be what the recorded one became: of the same make, and new to the recording."""
         random = partner.distinctive and format_of(partner.value) is not None
-        known = partner.value in before or (random and ("", partner.value) in self._plan.born)
+        known = not before.isdisjoint(partner.keys) or (random and ("", partner.value) in self._plan.born)
         return not known and same_make(token.value, partner.value)
 
     def missing(self, exchange: Exchange) -> int | None:
@@ -98,10 +118,11 @@ class LiveSession:
 
     def rewrite(self, text: str) -> str:
         """A recorded text as it must read now, by all that was learned."""
-        return rewrite_text(text, self._pairs(), self._first)
+        return rewrite_text(text, self._then, self._first)
 
-    def _pairs(self) -> Iterable[Substitution]:
-        return [Substitution(value, live) for (noun, value), live in self._first.items() if not noun and value != live]
+    def sent(self, edge: Edge) -> str | None:
+        """What was sent for an edge's value; None when no live value was known or its request was not sent."""
+        return self._sent.get(edge)
 
     def _learn(self, exchange: Exchange, token: Token, live: str) -> None:
         for key in token.keys:
@@ -110,36 +131,70 @@ class LiveSession:
             if live == token.value:
                 self._stable.add(key)
                 self._learned[key] = self._first[key] = live
+                self._replace(key)
             elif key not in self._stable:
                 self._learned[key] = live
                 self._first.setdefault(key, live)
+                self._replace(key)
         if live != token.value and exchange.command in SAFE:
             self._fresh.add(exchange.sequence)
 
-
-def _moved(token: Token, moved: dict[str, str]) -> Place:
-    if token.place.part != "body" or not moved:
-        return token.place
-    pointer, rest = token.place.name, ""
-    while pointer:
-        if pointer in moved:
-            return Place("body", moved[pointer] + rest)
-        pointer, _, key = pointer.rpartition("/")
-        rest = f"/{key}{rest}"
-    return token.place
+    def _replace(self, key: Key) -> None:
+        if not key[0]:
+            self._now.put(key[1], self._learned[key])
+            self._then.put(key[1], self._first[key])
 
 
-def _moves(ours: Content, theirs: Content) -> dict[str, str]:
-    """Pointers of array elements whose partner stands elsewhere in the live body; a dropped one leads nowhere."""
-    moves: dict[str, str] = {}
+def _keys(tokens: Iterable[Token]) -> set[Key]:
+    return {key for token in tokens for key in token.keys}
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Where the elements of recorded arrays stand in the live body."""
+
+    moved: dict[str, str]
+    """Pointers of elements whose partner stands elsewhere; a dropped one leads nowhere."""
+    aligned: frozenset[str]
+    """Pointers of elements that have a partner although the same number names another one."""
+
+    def place(self, place: Place) -> Place:
+        """Where the partner of a recorded place stands."""
+        if place.part != "body" or not self.moved:
+            return place
+        pointer, rest = place.name, ""
+        while pointer:
+            if pointer in self.moved:
+                return Place("body", self.moved[pointer] + rest, place.within)
+            pointer, _, key = pointer.rpartition("/")
+            rest = f"/{key}{rest}"
+        return place
+
+    def renumbered(self, place: Place) -> bool:
+        """Whether the element's partner is known by more than its number, which may be another's."""
+        if place.part != "body" or not self.aligned:
+            return False
+        pointer = place.name
+        while pointer and pointer not in self.aligned:
+            pointer = pointer.rpartition("/")[0]
+        return bool(pointer)
+
+
+def _moves(ours: Content, theirs: Content, known: Callable[[str, str, str], str | None]) -> Moves:
+    moved: dict[str, str] = {}
+    aligned: set[str] = set()
     pending: list[tuple[JsonValue, JsonValue, str, str]] = [(ours.tree, theirs.tree, "", "")]
     while pending:
         a, b, here, there = pending.pop()
         if isinstance(a, dict) and isinstance(b, dict):
             pending += [(a[key], b[key], join(here, key), join(there, key)) for key in a.keys() & b.keys()]
         elif isinstance(a, list) and isinstance(b, list):
-            found = align(a, b, lambda _, value: value)
-            moves.update((join(here, i), "\0") for i in found.removed)
-            moves.update((join(here, i), join(there, j)) for i, j in found.pairs if join(here, i) != join(there, j))
-            pending += [(a[i], b[j], join(here, i), join(there, j)) for i, j in found.pairs]
-    return moves
+            found = partners(a, b, partial(known, here))
+            moved.update((join(here, i), "\0") for i in found.removed)
+            for i, j in found.pairs:
+                if i != j:
+                    moved[join(here, i)] = join(there, j)
+                if found.renumbered:
+                    aligned.add(join(here, i))
+                pending.append((a[i], b[j], join(here, i), join(there, j)))
+    return Moves(moved, frozenset(aligned))

@@ -61,27 +61,41 @@ def find_bindings(exchanges: Sequence[Exchange]) -> BindingPlan:
     born: dict[tuple[str, str], tuple[Exchange, Token]] = {}
     known: set[tuple[str, str]] = set()
     edges: list[Edge] = []
+    by_consumer: dict[int, tuple[Edge, ...]] = {}
     for exchange in sorted(exchanges, key=lambda each: each.sequence):
-        carried: set[str] = set()
-        for token in request_tokens(exchange.request):
-            edge = _edge(exchange, token, born)
-            if edge is None:
-                known.update(key for key in token.keys if key not in born)
-            else:
-                carried.add(edge.value)
-                edges.append(edge)
+        found = _carried(exchange, born, known)
+        edges += found
+        if found:
+            by_consumer[exchange.sequence] = tuple(found)
         if exchange.response is None or exchange.response.status >= 400:
             continue
+        carried = {edge.value for edge in found}
         for token in response_tokens(exchange.request, exchange.response):
             if token.value in carried and exchange.command != "POST":
                 continue  # an echo of what it acts on, whatever it is called here
             for key in token.keys:
                 if key not in known and key not in born:
                     born[key] = (exchange, token)
-    by_consumer: dict[int, tuple[Edge, ...]] = {}
-    for edge in edges:
-        by_consumer[edge.consumer] = (*by_consumer.get(edge.consumer, ()), edge)
     return BindingPlan(tuple(edges), by_consumer, {key: birth.sequence for key, (birth, _) in born.items()})
+
+
+def _carried(exchange: Exchange, born: dict[tuple[str, str], tuple[Exchange, Token]],
+             known: set[tuple[str, str]]) -> list[Edge]:  # fmt: skip
+    """The edges into one request. What is carried as a whole is not looked into; what is not is known to the client."""
+    edges: list[Edge] = []
+    whole: set[Place] = set()
+    for token in request_tokens(exchange.request):
+        above = (Place(token.place.part, token.place.name, token.place.within[:n])
+                 for n in range(len(token.place.within)))  # fmt: skip
+        if not whole.isdisjoint(above):
+            continue
+        edge = _edge(exchange, token, born)
+        if edge is None:
+            known.update(key for key in token.keys if key not in born)
+        else:
+            whole.add(token.place)
+            edges.append(edge)
+    return edges
 
 
 def _edge(exchange: Exchange, token: Token, born: dict[tuple[str, str], tuple[Exchange, Token]]) -> Edge | None:

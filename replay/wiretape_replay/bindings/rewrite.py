@@ -7,99 +7,94 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from urllib.parse import parse_qsl, quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from wiretape_capture.protocols.http import decode_content, is_text, media_type
 from wiretape_capture.snapshot.exchange import Body, Headers, Request
+from wiretape_replay.bindings.forms import Step, rewritten
+from wiretape_replay.bindings.replacements import Replacements
 from wiretape_replay.bindings.tokens import Place, name_words
 from wiretape_replay.exact_json import loads, spans
+from wiretape_replay.leaves import leaf_name
 from wiretape_replay.routes import singular
 
 
 @dataclass(frozen=True, slots=True)
-class Substitution:
-    """A recorded value and what it became."""
+class Placed:
+    """A value that changes at one place only."""
 
+    place: Place
     recorded: str
     live: str
 
 
+type Spots = Mapping[str, Sequence[Placed]]
+"""What changes in one part of a message, by the place's name."""
+
 _NUMBER_IN_TEXT = re.compile(r"([A-Za-z_-]+)([ #:=/-]{1,3})(\d{1,18})(?![\d.]*\d)")
 
 
-def rewrite_text(text: str, substitutions: Iterable[Substitution], named: Mapping[tuple[str, str], str]) -> str:
+def rewrite_text(text: str, everywhere: Replacements, named: Mapping[tuple[str, str], str]) -> str:
     """Free text: distinctive values anywhere, a number only after its noun (`Order 17`, `/orders/17`)."""
 
     def number(found: re.Match[str]) -> str:
         noun = singular("_".join(name_words(found[1])))
         return f"{found[1]}{found[2]}{named.get((noun, found[3]), found[3])}"
 
-    return _NUMBER_IN_TEXT.sub(number, _everywhere(text, substitutions)) if named else _everywhere(text, substitutions)
+    return _NUMBER_IN_TEXT.sub(number, everywhere.apply(text)) if named else everywhere.apply(text)
 
 
-def rewrite_request(request: Request, everywhere: Iterable[Substitution], placed: Mapping[Place, str]) -> Request:
-    """The request with live values; the same object when there is nothing to put in."""
-    substitutions = list(everywhere)
-    if not substitutions and not placed:
+def rewrite_request(request: Request, everywhere: Replacements, placed: Sequence[Placed]) -> Request:
+    """The request with live values; the same object when nothing changes."""
+    if not everywhere and not placed:
         return request
-    body, encoded = _body(request, substitutions, placed)
-    return request.model_copy(
-        update={
-            "target": _target(request.target, substitutions, placed),
-            "headers": _headers(request.headers, substitutions, placed, body, encoded=encoded),
-            "body": body,
-        }
-    )
+    parts: dict[str, dict[str, list[Placed]]] = {}
+    for each in placed:
+        parts.setdefault(each.place.part, {}).setdefault(each.place.name, []).append(each)
+    body, encoded = _body(request, everywhere, parts.get("body", {}))
+    target = _target(request.target, everywhere, parts)
+    headers = _headers(request.headers, everywhere, parts, body, encoded=encoded)
+    if target == request.target and headers == request.headers and body is request.body:
+        return request
+    return request.model_copy(update={"target": target, "headers": headers, "body": body})
 
 
-def _everywhere(text: str, substitutions: Iterable[Substitution]) -> str:
-    """All at once and longest first, so that no live value is taken for a recorded one."""
-    spellings: dict[str, str] = {}
-    for each in substitutions:
-        for spell in (str, _quoted, quote_plus, _in_json):
-            spellings.setdefault(spell(each.recorded), spell(each.live))
-    present = [value for value in spellings if value in text]
-    if not present:
-        return text
-    present.sort(key=len, reverse=True)
-    pattern = "|".join(re.escape(value) for value in present)
-    return re.sub(rf"(?<![A-Za-z0-9])(?:{pattern})(?![A-Za-z0-9])", lambda found: spellings[found[0]], text)
+def _at(text: str, spots: Sequence[Placed]) -> str:
+    """The whole text is changed first, then what stands inside of it, the last first."""
+    for each in sorted(spots, key=lambda each: tuple(_backwards(step) for step in each.place.within)):
+        text = rewritten(text, each.place.within, each.live)
+    return text
 
 
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
+def _backwards(step: Step) -> tuple[str, int, str]:
+    return step[0], -int(step[1]) if step[1].isdecimal() else 0, step[1]
 
 
-def _in_json(text: str) -> str:
-    return json.dumps(text)[1:-1]
-
-
-def _target(target: str, substitutions: list[Substitution], placed: Mapping[Place, str]) -> str:
+def _target(target: str, everywhere: Replacements, parts: Mapping[str, Spots]) -> str:
     path, mark, query = target.partition("?")
     segments = path.split("/")
-    for place, live in placed.items():
-        if place.part == "path" and int(place.name) < len(segments):
-            segments[int(place.name)] = _quoted(live)
-    names = {place.name: live for place, live in placed.items() if place.part == "query"}
-    query = "&".join(_pair(pair, names) for pair in query.split("&"))
-    return _everywhere("/".join(segments) + mark + query, substitutions)
+    for name, spots in parts.get("path", {}).items():
+        if int(name) < len(segments):
+            segments[int(name)] = quote(_at(unquote(segments[int(name)]), spots), safe=":@!$&'()*+,;=~")
+    if names := parts.get("query"):
+        query = "&".join(_pair(pair, names) for pair in query.split("&"))
+    return everywhere.apply("/".join(segments) + mark + query)
 
 
-def _pair(pair: str, names: Mapping[str, str]) -> str:
+def _pair(pair: str, names: Spots) -> str:
     decoded = parse_qsl(pair, keep_blank_values=True)
     if not decoded or decoded[0][0] not in names:
         return pair
-    return f"{pair.partition('=')[0]}={quote_plus(names[decoded[0][0]])}"
+    return f"{pair.partition('=')[0]}={quote_plus(_at(decoded[0][1], names[decoded[0][0]]))}"
 
 
 def _headers(
-    headers: Headers, substitutions: list[Substitution], placed: Mapping[Place, str], body: Body, *, encoded: bool
+    headers: Headers, everywhere: Replacements, parts: Mapping[str, Spots], body: Body, *, encoded: bool
 ) -> Headers:
-    cookies = {place.name: live for place, live in placed.items() if place.part == "cookie"}
-    named = {place.name: live for place, live in placed.items() if place.part == "header"}
+    cookies, named = parts.get("cookie", {}), parts.get("header", {})
     found = []
     for name, value in headers:
         lower = name.lower()
@@ -108,55 +103,101 @@ def _headers(
         elif lower == "content-encoding" and encoded:
             continue
         elif lower == "cookie":
-            found.append((name, _everywhere(_cookie_line(value, cookies), substitutions)))
+            found.append((name, everywhere.apply(_cookie_line(value, cookies))))
         else:
-            found.append((name, _everywhere(named.get(lower, value), substitutions)))
+            found.append((name, everywhere.apply(_at(value, named.get(lower, ())))))
     return tuple(found)
 
 
-def _cookie_line(line: str, live: Mapping[str, str]) -> str:
+def _cookie_line(line: str, spots: Spots) -> str:
     parts = []
     for part in line.split("; "):
         name, mark, value = part.partition("=")
-        parts.append(f"{name}{mark}{live.get(name, value)}")
+        quoted = value[:1] == '"' == value[-1:] and len(value) > 1
+        live = _at(value.strip('"'), spots.get(name, ()))
+        parts.append(f'{name}{mark}"{live}"' if quoted else f"{name}{mark}{live}")
     return "; ".join(parts)
 
 
-def _body(request: Request, substitutions: list[Substitution], placed: Mapping[Place, str]) -> tuple[Body, bool]:
+def _body(request: Request, everywhere: Replacements, spots: Spots) -> tuple[Body, bool]:
     """The new body and whether its content coding had to be undone."""
     if not request.body.data:
         return request.body, False
     media = media_type(request.headers)
+    multipart = media.startswith("multipart/")
     try:
         plain = decode_content(request.headers, request.body.data)
-        text = plain.decode("utf-8")
+        # Files keep their bytes: every byte is one character of this encoding.
+        text = plain.decode("latin-1" if multipart else "utf-8")
     except ValueError:
         return request.body, False
-    pointers = {place.name: live for place, live in placed.items() if place.part == "body"}
-    if not (is_text(media) or not media or text[:1] in ("{", "[")):
+    if not (is_text(media) or multipart or not media or text[:1] in ("{", "[")):
         return request.body, False
-    written = _everywhere(_at_pointers(media, text, pointers), substitutions)
+    written = everywhere.apply(_at_pointers(media, text, spots) if spots else text)
     if written == text:
         return request.body, False
-    data = written.encode()
+    data = written.encode("latin-1" if multipart else "utf-8", "replace")
     body = Body(size=len(data), sha256=sha256(data).hexdigest(), data=data, complete=request.body.complete)
     return body, plain is not request.body.data
 
 
-def _at_pointers(media: str, text: str, pointers: Mapping[str, str]) -> str:
-    if not pointers:
-        return text
+def _at_pointers(media: str, text: str, spots: Spots) -> str:
     if media == "application/x-www-form-urlencoded":
-        names = {pointer[1:]: live for pointer, live in pointers.items()}
+        names = {pointer[1:]: live for pointer, live in spots.items()}
         return "&".join(_pair(pair, names) for pair in text.split("&"))
+    if media.startswith("multipart/"):
+        return _in_parts(text, spots)
+    if text.lstrip()[:1] == "<":
+        return _in_elements(text, spots)
     try:
         loads(text)
     except ValueError:
-        return text
+        return _in_lines(text, spots)
+    return _in_json(text, spots)
+
+
+def _in_json(text: str, spots: Spots, prefix: str = "") -> str:
     out, end = [], 0
-    for pointer, start, stop in spans(text):
-        if pointer in pointers:
-            live = pointers[pointer]
-            out += [text[end:start], json.dumps(live) if text[start] == '"' else live]
+    for at, start, stop in spans(text):
+        if found := spots.get(prefix + at):
+            quoted = text[start] == '"'
+            live = _at(json.loads(text[start:stop]) if quoted else text[start:stop], found)
+            out += [text[end:start], json.dumps(live) if quoted else live]
             end = stop
     return "".join([*out, text[end:]])
+
+
+def _in_lines(text: str, spots: Spots) -> str:
+    """JSON lines: the first part of the pointer is the number of the line, blank ones not counted."""
+    lines, number = text.split("\n"), 0
+    for index, line in enumerate(lines):
+        if not line.strip():
+            continue
+        try:
+            loads(line)
+        except ValueError:
+            return text
+        lines[index] = _in_json(line, spots, f"/{number}")
+        number += 1
+    return "\n".join(lines)
+
+
+def _in_elements(text: str, spots: Spots) -> str:
+    """XML: an element or attribute of that name with that value."""
+    for pointer, found in spots.items():
+        name = re.escape(leaf_name(pointer).removeprefix("@").removeprefix("#text"))
+        for each in found:
+            value = re.escape(each.recorded)
+            pattern = rf'(<(?:[\w-]+:)?{name}\b[^<>]*>\s*|\b{name}=["\']){value}(?=\s*<|["\'])'
+            text = re.sub(pattern, lambda hit, live=each.live: f"{hit[1]}{live}", text)  # type: ignore[misc]
+    return text
+
+
+def _in_parts(text: str, spots: Spots) -> str:
+    """Multipart: the field of that name with that value."""
+    for pointer, found in spots.items():
+        name = re.escape(pointer.split("/", 2)[2])
+        for each in found:
+            pattern = rf'(\bname="{name}"(?:\r?\n[^\r\n]+)*\r?\n\r?\n){re.escape(each.recorded)}(?=\r?\n--)'
+            text = re.sub(pattern, lambda hit, live=each.live: f"{hit[1]}{live}", text, count=1)  # type: ignore[misc]
+    return text

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from pydantic import JsonValue
 
+from wiretape_replay.bindings.forms import DEPTH, Step, header_words, open_text
 from wiretape_replay.formats import TIMED, format_of, is_opaque
 from wiretape_replay.leaves import leaf_name, split, walk
 from wiretape_replay.masks import pieces
@@ -26,9 +27,17 @@ class Place:
     """`path`, `query`, `header`, `cookie` or `body`."""
     name: str
     """Segment number, parameter, header or cookie name; for a body its JSON Pointer."""
+    within: tuple[Step, ...] = ()
+    """Where the value stands inside of the text there: `base64`, then `json` at `/after`."""
 
     def __str__(self) -> str:
-        return self.name if self.part == "body" else f"{self.part}:{self.name}"
+        outer = self.name if self.part == "body" else f"{self.part}:{self.name}"
+        return " > ".join([outer, *(f"{form} {at}".strip() for form, at in self.within)])
+
+    @property
+    def outer(self) -> Place:
+        """The whole text in which it stands."""
+        return Place(self.part, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,10 @@ _SECRET_WORDS = frozenset(
     {"token", "csrf", "xsrf", "nonce", "secret", "session", "sid", "jwt", "csrftoken", "sessionid"}
 )
 _LONG_NUMBER = 8
+_OPENED = 4
+"""Characters below which a text has nothing inside."""
+_OWN_NAMES = frozenset("number ref reference code slug sku handle token cursor".split())  # noqa: SIM905
+"""Names that say what a value is for even without a noun; `id` does not."""
 
 
 def name_words(name: str) -> list[str]:
@@ -116,26 +129,68 @@ def token(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...]) -> 
 
 def body_tokens(tree: JsonValue, path: str) -> list[Token]:
     """The tokens of a whole body."""
-    found = []
+    found: list[Token] = []
     for pointer, value in walk(tree):
         if isinstance(value, str | int) and not isinstance(value, bool):
             name = leaf_name(pointer)
-            if is_id_name(name) or (isinstance(value, str) and (is_secret_name(name) or is_distinctive(value))):
-                found.append(token(Place("body", pointer), name, value, nouns_of(name, split(pointer), path)))
-    return [token for token in found if token]
+            if is_id_name(name) or (isinstance(value, str) and (len(value) >= _OPENED or is_secret_name(name))):
+                found += tokens_at(Place("body", pointer), name, value, nouns_of(name, split(pointer), path), path)
+    return found
+
+
+def tokens_at(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...], path: str) -> list[Token]:
+    """The token that a value is, and those inside of it."""
+    whole = token(place, name, value, nouns)
+    found = [whole] if whole else []
+    if isinstance(value, str) and len(place.within) < DEPTH:
+        for step, inner_name, inner in open_text(value):
+            below = Place(place.part, place.name, (*place.within, step))
+            found += _inner_tokens(below, inner_name, name, inner, path)
+    return found
+
+
+def header_tokens(name: str, value: str) -> list[Token]:
+    """The tokens of a header: its value, its words, and those inside of them."""
+    place = Place("header", name)
+    nouns = tuple(dict.fromkeys((*nouns_of(name.removeprefix("x-"), [name], ""), name.removeprefix("x-"))))
+    found = tokens_at(place, name, value, nouns, "")
+    for step, _, word in header_words(value):
+        if word != value:
+            found += tokens_at(Place("header", name, (step,)), name, word, nouns, "")
+    return found
+
+
+def _inner_tokens(place: Place, name: str, outer: str, value: JsonValue, path: str) -> list[Token]:
+    form, at = place.within[-1]
+    if form == "url":
+        noun, kind = (path_noun(name), "path") if at.startswith("path/") else ("", "query")
+        if kind == "query":
+            return tokens_at(place, name, value, nouns_of(name, [name], path), path)
+        return _segment_tokens(place, str(value), noun)
+    if form == "number":
+        return [Token(str(value), place, (singular("_".join(name_words(name))),), distinctive=False)]
+    if form == "word":
+        return [Token(str(value), place, (), distinctive=True)] if is_distinctive(str(value)) else []
+    if form in ("json", "jwt"):
+        name = name or leaf_name(at)
+        keys = split(at)
+        return tokens_at(place, name, value, nouns_of(name, [*keys[:-1], name] if keys else [name], path), path)
+    return tokens_at(place, name or outer, value, nouns_of(name or outer, [name or outer], path), path)
 
 
 def nouns_of(name: str, keys: list[str], path: str) -> tuple[str, ...]:
     """What an identifier of this name identifies: by its own name, else by its parent, else by the path."""
     words = name_words(name)
+    own = (words[-1],) if words and words[-1] in _OWN_NAMES else ()
     if words and words[-1] in _ID_WORDS and len(words) > 1:
-        return (singular("_".join(words[:-1])),)
+        paging = tuple("_".join(words[start:-1]) for start in range(1, len(words) - 1)) if own else ()
+        return tuple(dict.fromkeys((singular("_".join(words[:-1])), *paging, *own)))
     parents = [key for key in keys[:-1] if not key.isdecimal()]
     by_path = path_noun(path)
     if parents and parents[-1].lower() not in _CONTAINERS:
-        return (singular("_".join(name_words(parents[-1]))),)
+        return (singular("_".join(name_words(parents[-1]))), *own)
     named = (singular(parents[-1].lower()),) if parents else ()
-    return tuple(dict.fromkeys([noun for noun in (by_path, *named) if noun]))
+    return tuple(dict.fromkeys([noun for noun in (by_path, *named, *own) if noun]))
 
 
 @lru_cache(4096)
@@ -148,17 +203,27 @@ def path_noun(path: str) -> str:
 def path_tokens(path: str) -> list[Token]:
     """The tokens of a path's segments; a number is named by the segment before it."""
     segments = path.split("/")
-    found = []
+    found: list[Token] = []
     for index, segment in enumerate(segments):
         noun = path_noun("/".join(segments[:index]))
-        if (segment.isdecimal() and noun) or is_distinctive(segment):
-            found.append(Token(segment, Place("path", str(index)), (noun,) if noun else (), is_distinctive(segment)))
-        elif index and noun and index == len(segments) - 1 and len(segment) >= 3:
-            found.append(Token(segment, Place("path", str(index)), (noun,), distinctive=False))
+        last = index and noun and index == len(segments) - 1 and len(segment) >= 3
+        place = Place("path", str(index))
+        if last and not segment.isdecimal() and not is_distinctive(segment):
+            found.append(Token(segment, place, (noun,), distinctive=False))
+        found += _segment_tokens(place, segment, noun)
     return found
+
+
+def _segment_tokens(place: Place, segment: str, noun: str) -> list[Token]:
+    distinctive = is_distinctive(segment)
+    if (segment.isdecimal() and noun) or distinctive:
+        whole = [Token(segment, place, (noun,) if noun else (), distinctive)]
+    else:
+        whole = []
+    return [*whole, *(each for each in tokens_at(place, "", segment, (), "") if each.place.within != place.within)]
 
 
 def query_tokens(pairs: list[tuple[str, str]], path: str) -> list[Token]:
     """The tokens of query or form parameters."""
-    found = (token(Place("query", name), name, value, nouns_of(name, [name], path)) for name, value in pairs)
-    return [token for token in found if token]
+    found = (tokens_at(Place("query", name), name, value, nouns_of(name, [name], path), path) for name, value in pairs)
+    return [token for tokens in found for token in tokens]
