@@ -17,10 +17,12 @@ from wiretape_replay.compare.findings import finding_ids
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.response import compare, no_response
 from wiretape_replay.contract.profile import Contract
+from wiretape_replay.engine.described import violations_of, with_violations
 from wiretape_replay.engine.play import Played
 from wiretape_replay.engine.recording import in_full
 from wiretape_replay.engine.violations import Violations
 from wiretape_replay.formats import Window
+from wiretape_replay.openapi.check import SpecCheck
 from wiretape_replay.verdict.model import ExchangeResult, Outcome
 
 
@@ -38,6 +40,9 @@ class Comparing:
     """When the live app was started, or the run where it was not ours to start."""
     learned: frozenset[int]
     """Exchanges whose answers were read while later ones waited for them."""
+    description: SpecCheck | None = None
+    """A given OpenAPI description."""
+    described_requests: bool = False
     results: list[ExchangeResult] = field(default_factory=list)
     compared: list[tuple[Exchange, str, Comparison]] = field(default_factory=list)
     violations: Violations = field(default_factory=Violations)
@@ -69,10 +74,14 @@ class Comparing:
         exchange = self._without_trailers(await in_full(self.tape, played.exchange))
         broken = self.contract.check_response(route, live.status, live.headers, live.body)
         self.violations.add(route, exchange.sequence, broken)
-        return compare(
+        comparison = compare(
             exchange, live, route=route, noise=self.noise, session=self.values[exchange.sequence],
             live_window=Window(self.started_ns, played.ended_ns),
         )  # fmt: skip
+        if self.description is None:
+            return comparison
+        found = violations_of(self.description, exchange, live, requests=self.described_requests)
+        return with_violations(comparison, found)
 
     def _without_trailers(self, exchange: Exchange) -> Exchange:
         """httpx shows no response trailers, so recorded ones have nothing to be compared with."""

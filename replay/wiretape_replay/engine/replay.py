@@ -20,6 +20,7 @@ from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.client import Client
 from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.latency import by_scope, comparisons, latency_findings, pairs_with_run
+from wiretape_replay.engine.described import description_check
 from wiretape_replay.engine.live_bodies import LiveResponses
 from wiretape_replay.engine.outbound import judge_calls, load_outbound
 from wiretape_replay.engine.pacing import Slot, schedule, speed_of
@@ -32,6 +33,7 @@ from wiretape_replay.engine.summary import reproducing, response_times, route_su
 from wiretape_replay.engine.target import MockJob, Target, staged
 from wiretape_replay.engine.turns import take_turns
 from wiretape_replay.mock.load import aliases
+from wiretape_replay.openapi.check import SpecCheck
 from wiretape_replay.run_file import RunReader, write_run
 from wiretape_replay.verdict.evals import Condition
 from wiretape_replay.verdict.judge import conditions, judge
@@ -63,6 +65,8 @@ async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
         inbound = await load_inbound(tape)
         # In a thread, so that progress is told while a large recording is read.
         run = _Replay(spec, tape, live, await asyncio.to_thread(make_plan, inbound, spec), stage)
+        if spec.openapi is not None:
+            run.description = await asyncio.to_thread(description_check, spec.openapi, inbound)
         await run.play(speed, emit, stop)
         return await run.conclude(asked, baseline, stop)
 
@@ -87,6 +91,7 @@ class _Replay:
     stopped: str = ""
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    description: SpecCheck | None = None
 
     @property
     def played(self) -> list[Played]:
@@ -197,7 +202,7 @@ class _Replay:
         return Comparing(
             self.tape, NoiseModel.learn(plan.inbound, plan.bindings, self.spec.noise, plan.routes),
             Contract.infer(plan.inbound, plan.routes), plan.route, plan.sessions, self.values, self.started_ns,
-            plan.needed,
+            plan.needed, self.description, self.spec.openapi_requests,
         )  # fmt: skip
 
     async def _run(self, comparing: Comparing) -> Run:

@@ -61,6 +61,10 @@ class ReplaySpec(BaseModel):
     """Only these routes, as `METHOD /path/*` globs."""
     route_templates: tuple[str, ...] = ()
     """Routes that the user wrote down: `/orders/{id}` or `GET /orders/{id}`."""
+    openapi: Path | None = None
+    """An OpenAPI 3.0 or 3.1 description that live responses are checked against as well."""
+    openapi_requests: bool = False
+    """Check the recorded requests against it too."""
     timing: str = "asap"
     """`asap`, `recorded`, or a multiple such as `2x`."""
     concurrency: int = 8

@@ -40,7 +40,11 @@ class Violations:
 
     def _with_evidence(self, finding: Finding) -> Finding:
         violation = self.first.get(_place(finding))
-        return finding if violation is None else finding.model_copy(update={"evidence": shown(violation.evidence)})
+        if violation is None:
+            return finding
+        kept = finding.evidence if finding.evidence.startswith("breaks ") else ""
+        evidence = "; ".join(filter(None, (str(shown(violation.evidence)), kept)))
+        return finding.model_copy(update={"evidence": evidence})
 
     def _finding(self, place: Place) -> Finding:
         route, part, pointer = place

@@ -60,6 +60,8 @@ REPLAY: tuple[Decorator, ...] = (
     setting("replay.fail_if", "--fail-if", multiple=True, metavar="EXPR", help="Fail the run when this is true"),
     setting("replay.mock", "--mock/--no-mock", help="Answer outbound calls or not"),
     setting("replay.only", "--only", multiple=True, metavar="SEQ|ROUTE", help="Replay only these"),
+    setting("replay.openapi", "--openapi", metavar="FILE", convert=here, help="Check against this OpenAPI file too"),
+    setting("replay.openapi_requests", "--openapi-requests/--no-openapi-requests", help="Check recorded requests too"),
     setting("replay.timing", "--timing", "--speed", metavar="PACE",
             help="asap, recorded, or 2x for twice as fast"),
     setting("replay.concurrency", "--concurrency", type=Whole(1, 1024), metavar="N",

@@ -111,6 +111,10 @@ class ReplayConfig(_Section):
     only: tuple[str, ...] = Field(
         (), description="Replay only these: sequence numbers (3 or 3-7) or routes (GET /orders/*)."
     )
+    openapi: str = Field(
+        "", description="OpenAPI 3.0 or 3.1 file, relative to wiretape.toml, that answers are checked against as well."
+    )
+    openapi_requests: bool = Field(False, description="Check the recorded requests against `openapi` too.")
     timing: Annotated[str, _pace("asap")] = Field(
         "asap", description="When to send: asap, recorded, or 2x for twice as fast."
     )
