@@ -72,7 +72,7 @@ class NoiseModel:
         ordered = sorted(exchanges, key=lambda each: each.sequence)
         routes = routes or RouteTable.infer((each.command, each.request.target) for each in ordered)
         model = cls(_window(ordered), plan, tuple(rules), known=frozenset(_known(ordered)),
-                    evidence=evidence or Observations())  # fmt: skip
+                    evidence=Observations() if evidence is None else evidence)  # fmt: skip
         model.commands.update({each.sequence: routes.route(each.command, each.request.target) for each in ordered})
         taken: dict[str, int] = {}
         for before, after in _repetitions(ordered):

@@ -27,6 +27,10 @@ class Observations:
     """At least so long after the recorded answers came those of unchanged code."""
     _answers: dict[Spot, list[int]] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        """Whether anything is known."""
+        return bool(self.passes or self.rules)
+
     @classmethod
     def of_rules(cls, rules: Iterable[LearnedRule]) -> Observations:
         """What is known before any replay."""
@@ -86,13 +90,13 @@ class Observations:
             joined.merge(found)
         return joined
 
-    def learned(self, *, snapshot: str, commit: str, date: str) -> list[LearnedRule]:
+    def learned(self, *, snapshot: str, commit: str) -> list[LearnedRule]:
         """Everything that varied in these replays, as rules."""
         return sorted(
             (
                 LearnedRule(
                     route=route, pointer=place, kind=kind, differed=tally.differed, of=tally.of, snapshot=snapshot,
-                    cause=self._cause(route, place, kind), commit=commit, date=date, shape=self._bounds(route, place),
+                    cause=self._cause(route, place, kind), commit=commit, shape=self._bounds(route, place),
                 )
                 for (route, place, kind), tally in self.tallies.items()
                 if kind in LEARNED and tally.differed and not self.structural(route, place, kind)

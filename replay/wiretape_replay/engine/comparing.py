@@ -13,9 +13,13 @@ from wiretape_capture.snapshot.exchange import Exchange, Response
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.compare.difference import Comparison
-from wiretape_replay.compare.findings import finding_ids
+from wiretape_replay.compare.findings import Result, finding_ids
+from wiretape_replay.compare.judge import Judge
 from wiretape_replay.compare.noise import NoiseModel
+from wiretape_replay.compare.observations import Observations
+from wiretape_replay.compare.observing import Watch
 from wiretape_replay.compare.response import compare, no_response
+from wiretape_replay.compare.settle import settle
 from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.described import violations_of, with_violations
 from wiretape_replay.engine.play import Played
@@ -47,6 +51,8 @@ class Comparing:
     compared: list[tuple[Exchange, str, Comparison]] = field(default_factory=list)
     violations: Violations = field(default_factory=Violations)
     without_trailers: int = 0
+    seen: Observations = field(default_factory=Observations)
+    """What differed where, counted as it was in the replays of unchanged code."""
 
     async def learn(self, played: Played, live: Mapping[int, Response]) -> None:
         """Learn what recorded values became; before any response is compared, since they turn up in earlier ones."""
@@ -74,14 +80,23 @@ class Comparing:
         exchange = self._without_trailers(await in_full(self.tape, played.exchange))
         broken = self.contract.check_response(route, live.status, live.headers, live.body)
         self.violations.add(route, exchange.sequence, broken)
-        comparison = compare(
-            exchange, live, route=route, noise=self.noise, session=self.values[exchange.sequence],
-            live_window=Window(self.started_ns, played.ended_ns),
-        )  # fmt: skip
+        session, window = self.values[exchange.sequence], Window(self.started_ns, played.ended_ns)
+        if exchange.response is not None and self.noise.evidence:
+            watch = Watch(Judge(exchange, route, self.noise, session, window))
+            self.seen.count(route, watch.answer(exchange.response, live))
+        comparison = compare(exchange, live, route=route, noise=self.noise, session=session, live_window=window)
         if self.description is None:
             return comparison
         found = violations_of(self.description, exchange, live, requests=self.described_requests)
         return with_violations(comparison, found)
+
+    def settle(self) -> None:
+        """Test what could only be tested when all answers were known."""
+        self.seen.end_pass()
+        settled = settle(self.compared, self.noise, self.seen.tallies)
+        changed = {new[0].sequence: new for old, new in zip(self.compared, settled, strict=True) if old is not new}
+        self.compared = settled
+        self.results = [_updated(one, changed.get(one.sequence)) for one in self.results]
 
     def _without_trailers(self, exchange: Exchange) -> Exchange:
         """httpx shows no response trailers, so recorded ones have nothing to be compared with."""
@@ -98,3 +113,10 @@ class Comparing:
             expected_status=exchange.status, actual_status=str(live.status) if live else "", findings=findings,
             latency_ms=played.latency_ms, error=played.error, blocked_by=played.blocked_by,
         )  # fmt: skip
+
+
+def _updated(result: ExchangeResult, now: Result | None) -> ExchangeResult:
+    if now is None:
+        return result
+    _, route, comparison = now
+    return result.model_copy(update={"outcome": comparison.outcome, "findings": finding_ids(route, comparison)})

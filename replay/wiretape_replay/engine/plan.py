@@ -27,6 +27,11 @@ class Plan:
         """Exchanges whose answers hold values for later requests."""
         return frozenset(edge.producer for edge in self.bindings.edges)
 
+    @property
+    def recorded_routes(self) -> frozenset[str]:
+        """The routes that the recording has."""
+        return frozenset(self.route(one) for one in self.inbound)
+
     def route(self, exchange: Exchange) -> str:
         """The route's name."""
         return self.routes.route(exchange.command, exchange.request.target)

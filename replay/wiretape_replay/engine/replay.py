@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from random import Random
 
-from wiretape_capture.errors import UsageError
+from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Emit
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.compare.findings import collect
+from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.compare.noise import NoiseModel
+from wiretape_replay.compare.observations import Observations
 from wiretape_replay.contract.profile import Contract
+from wiretape_replay.engine.baseline import evidence_notes, observe, rounds, unchanged
 from wiretape_replay.engine.client import Client
 from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.latency import by_scope, comparisons, latency_findings, pairs_with_run
@@ -64,11 +67,22 @@ async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
         await stack.enter_async_context(telling(stage, emit))
         inbound = await load_inbound(tape)
         # In a thread, so that progress is told while a large recording is read.
-        run = _Replay(spec, tape, live, await asyncio.to_thread(make_plan, inbound, spec), stage)
+        plan = await asyncio.to_thread(make_plan, inbound, spec)
+        noise = await asyncio.to_thread(_noise, plan, spec)
+        turns, before = rounds(spec.against, plan), _Unchanged(spec, tape, plan, noise, stage)
+        await before.replay(turns.before, speed, stop)
+        run = _Replay(spec, tape, live, plan, noise, stage)
         if spec.openapi is not None:
             run.description = await asyncio.to_thread(description_check, spec.openapi, inbound)
         await run.play(speed, emit, stop)
+        await before.replay(turns.after, speed, stop)
+        run.notes += [*turns.notes, *before.notes, *evidence_notes(noise, plan.recorded_routes, spec.learned_file)]
         return await run.conclude(asked, baseline, stop)
+
+
+def _noise(plan: Plan, spec: ReplaySpec) -> NoiseModel:
+    known = Observations.of_rules(spec.learned)
+    return NoiseModel.learn(plan.inbound, plan.bindings, spec.noise, plan.routes, known)
 
 
 @dataclass(slots=True)
@@ -79,6 +93,7 @@ class _Replay:
     tape: TapeReader
     live: LiveResponses
     plan: Plan
+    noise: NoiseModel
     stage: Stage
     started_ns: int = field(default_factory=time.time_ns)
     target: str = ""
@@ -174,6 +189,7 @@ class _Replay:
                 self.stopped = f"stopped while comparing, after {done} of {len(self.played)} exchanges"
                 break
             await comparing.add(one, self.live.get(one.exchange.sequence))
+        comparing.settle()
         started = {one.exchange.sequence: one.started_ns for one in self.played}
         comparing.results = warmed_up(comparing.results, started, self.spec.warmup)
         run = await self._run(comparing)
@@ -200,9 +216,8 @@ class _Replay:
     def _comparing(self) -> Comparing:
         plan = self.plan
         return Comparing(
-            self.tape, NoiseModel.learn(plan.inbound, plan.bindings, self.spec.noise, plan.routes),
-            Contract.infer(plan.inbound, plan.routes), plan.route, plan.sessions, self.values, self.started_ns,
-            plan.needed, self.description, self.spec.openapi_requests,
+            self.tape, self.noise, Contract.infer(plan.inbound, plan.routes), plan.route, plan.sessions,
+            self.values, self.started_ns, plan.needed, self.description, self.spec.openapi_requests,
         )  # fmt: skip
 
     async def _run(self, comparing: Comparing) -> Run:
@@ -227,6 +242,7 @@ class _Replay:
                                    comparing.violations.by_route),
             against_baseline=comparisons(self.pairs),
             contract_violations=comparing.violations.by_route.total(), notes=tuple(self.notes),
+            noise=tuple(self._learned(info.name)),
             mock=self.mock.result.tally if self.mock and self.mock.result else None,
             wiretape_version=version("wiretape"), command=self.spec.command,
         )  # fmt: skip
@@ -242,6 +258,10 @@ class _Replay:
         comparing.results = calls.results(comparing.results)
         return calls.findings(self.target, lambda some: reproducing(self.spec.command, some))
 
+    def _learned(self, snapshot: str) -> list[LearnedRule]:
+        commit = self.spec.against.commit if self.spec.against else ""
+        return self.noise.evidence.learned(snapshot=snapshot, commit=commit)
+
     def _bindings(self) -> int:
         sent = {one.exchange.sequence for one in self.played if one.blocked_by is None}
         return len({(edge.producer, edge.value) for edge in self.plan.bindings.edges
@@ -250,6 +270,39 @@ class _Replay:
     def _doubt(self, sentence: str) -> None:
         self.notes.append(sentence)
         self.doubts.append(sentence)
+
+
+@dataclass(slots=True)
+class _Unchanged:
+    """The replays of unchanged code, each a run of its own of which only the noise is kept."""
+
+    spec: ReplaySpec
+    tape: TapeReader
+    plan: Plan
+    noise: NoiseModel
+    stage: Stage
+    done: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    async def replay(self, count: int, speed: float | None, stop: asyncio.Event) -> None:
+        """So many more."""
+        for _ in range(count):
+            if not stop.is_set():
+                self.done += 1
+                await self._once(speed, stop)
+
+    async def _once(self, speed: float | None, stop: asyncio.Event) -> None:
+        spec = unchanged(self.spec, self.done)
+        with LiveResponses(spec.run.parent) as live:
+            one = _Replay(spec, self.tape, live, self.plan, self.noise, self.stage)
+            try:
+                await one.play(speed, lambda _: None, stop)
+            except WiretapeError as error:
+                raise type(error)(f"the baseline: {error.problem}", error.hint) from None
+            self.stage.doing = "comparing"
+            if not one.stopped:
+                await observe(self.noise, self.plan, self.tape, one.played, live, one.values, one.started_ns)
+        self.notes += [f"replay {self.done} of unchanged code: {doubt}" for doubt in one.doubts]
 
 
 def _counts(comparing: Comparing) -> Counts:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from wiretape_capture.launch.spec import AppSpec
+from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.mock.spec import MockSpec
 
 
@@ -72,6 +73,10 @@ class ReplaySpec(BaseModel):
     timeout: float = 30.0
     """Seconds for one response."""
     noise: tuple[NoiseRule, ...] = ()
+    learned: tuple[LearnedRule, ...] = ()
+    """Noise learned earlier from unchanged code, or accepted by somebody."""
+    learned_file: str = "wiretape-noise.toml"
+    """What `learned` was read from, to be named in notes."""
     baseline: Path | None = None
     """A `.run` file that `baseline` in an eval refers to."""
     against: BaselineSpec | None = None

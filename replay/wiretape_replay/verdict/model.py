@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.mock.spec import MockTally
 from wiretape_replay.verdict.histogram import Histogram
 
@@ -231,6 +232,8 @@ class Run(_Value):
     routes: tuple[RouteSummary, ...] = ()
     against_baseline: tuple[AgainstBaseline, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
+    noise: tuple[LearnedRule, ...] = ()
+    """What varied in the replays of unchanged code; `wiretape noise learn` writes it down."""
     bindings: int = 0
     """Values followed from a response into later requests."""
     contract_violations: int = 0
