@@ -1,0 +1,1 @@
+"""Small real applications that the benchmarks record and replay; none knows wiretape."""

@@ -1,0 +1,93 @@
+"""The whole benchmark: which seeds, how much of everything, and what came of it. Several apps are under way at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.verdict.bound import Bindings
+from benchmarks.verdict.detection import Detection, detect
+from benchmarks.verdict.near import WrongMocks, try_near_duplicates
+from benchmarks.verdict.recording import available, record
+from benchmarks.verdict.unchanged import UnchangedRuns, replay_unchanged
+
+SEEDS = {"tune": range(1, 1000), "report": range(1000, 2000)}
+"""Wiretape is developed on the first range; only the second is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of everything."""
+
+    recordings: int
+    """Of each app, each with a seed of its own."""
+    unchanged: int
+    """Runs of unchanged code in all."""
+    faults: int
+    """For each recording."""
+    bundle: int
+    """Most faults in one run; they never share a route."""
+    near: int
+
+
+FULL = Size(recordings=3, unchanged=100, faults=24, bundle=2, near=400)
+QUICK = Size(recordings=1, unchanged=12, faults=12, bundle=4, near=120)
+
+
+@dataclass
+class Results:
+    """What was measured."""
+
+    unchanged: UnchangedRuns = field(default_factory=UnchangedRuns)
+    detection: Detection = field(default_factory=Detection)
+    bindings: Bindings = field(default_factory=Bindings)
+    mocks: WrongMocks = field(default_factory=WrongMocks)
+    apps: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+async def measure(work: Path, size: Size, seeds: range, only: Sequence[str] = ()) -> Results:
+    """Run everything."""
+    began = time.monotonic()
+    apps, missing = await asyncio.to_thread(available, work, only)
+    results = Results(apps=apps, left_out=missing)
+    gate = asyncio.Semaphore(max(2, min(6, os.cpu_count() or 2)))
+    wanted = [(app, seed) for seed in seeds[: size.recordings] for app in results.apps]
+    recordings = await _all(gate, "recorded", [record(app, seed, work) for app, seed in wanted])
+    for recording in recordings:
+        results.bindings.add(recording)
+    turns = [recordings[number % len(recordings)] for number in range(size.unchanged)]
+    unchanged = [replay_unchanged(one, f"unchanged-{number}") for number, one in enumerate(turns)]
+    for recording, run in zip(turns, await _all(gate, "replayed", unchanged), strict=True):
+        results.unchanged.add(recording, run)
+    await _all(gate, "mocks tried", [try_near_duplicates(one, results.mocks, size.near) for one in recordings])
+    faulty = [detect(one, size.faults, size.bundle) for one in recordings]
+    for part in await _all(gate, "tested with faults", faulty):
+        results.detection.trials += part.trials
+        results.detection.runs += part.runs
+        results.detection.not_made += part.not_made
+    results.seconds = time.monotonic() - began
+    return results
+
+
+async def _all[T](gate: asyncio.Semaphore, what: str, work: Sequence[Coroutine[None, None, T]]) -> list[T]:
+    """Do all of it, a few at once, and tell how far it is."""
+    done = 0
+
+    async def one(job: Coroutine[None, None, T]) -> T:
+        nonlocal done
+        async with gate:
+            result = await job
+        done += 1
+        print(f"{what}: {done} of {len(work)}", file=sys.stderr, flush=True)  # noqa: T201
+        return result
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(job)) for job in work]
+    return [task.result() for task in tasks]

@@ -1,0 +1,109 @@
+"""Replays a recording against the unchanged app, as users do: the engine's own job starts mock and app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.verdict.recording import Recording, environment, free_port, step_of
+from wiretape_capture.jobs.events import Failed, Finished
+from wiretape_capture.jobs.parent import Job, failure
+from wiretape_capture.snapshot.exchange import Response
+from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.mock.spec import MockSpec
+from wiretape_replay.verdict.model import Finding, Run, Severity
+
+ALARMING = (Severity.ERROR, Severity.WARNING)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One finding where nothing was wrong."""
+
+    app: str
+    seed: int
+    route: str
+    part: str
+    pointer: str
+    kind: str
+    expected: str
+    actual: str
+    message: str
+
+
+@dataclass
+class UnchangedRuns:
+    """What runs of unchanged code yielded."""
+
+    runs: int = 0
+    alarmed: int = 0
+    """Runs with a finding, or whose verdict is no pass."""
+    compared: int = 0
+    suppressed: int = 0
+    normalized: int = 0
+    alarms: list[Alarm] = field(default_factory=list)
+
+    def add(self, recording: Recording, run: Run) -> None:
+        """Count one run."""
+        self.runs += 1
+        self.compared += run.counts.total
+        self.suppressed += sum(one.count for one in run.suppressed)
+        self.normalized += run.mock.normalized if run.mock else 0
+        alarms = alarms_of(recording, run)
+        self.alarmed += bool(alarms)
+        self.alarms += alarms
+
+
+def alarms_of(recording: Recording, run: Run) -> list[Alarm]:
+    """The findings of a run that should have none."""
+    found = [_alarm(recording, one) for one in run.verdict.findings if one.severity in ALARMING]
+    if not found and (run.verdict.verdict != "pass" or run.counts.failed):
+        return [
+            Alarm(recording.app, recording.seed, "", "verdict", "", run.verdict.verdict, "pass", "", run.verdict.reason)
+        ]
+    return found
+
+
+def _alarm(recording: Recording, finding: Finding) -> Alarm:
+    return Alarm(
+        recording.app,
+        recording.seed,
+        finding.route,
+        finding.part,
+        finding.example_pointer or finding.pointer,
+        finding.kind,
+        str(finding.expected),
+        str(finding.actual),
+        finding.message,
+    )
+
+
+def mock_of(recording: Recording, work: Path) -> MockSpec:
+    """The dependency from the tape."""
+    return MockSpec(tape=recording.tape, ca_dir=work / "ca")
+
+
+async def replay_unchanged(recording: Recording, name: str) -> Run:
+    """One run in processes of its own."""
+    spec = ReplaySpec(
+        tape=recording.tape,
+        run=recording.work / f"{name}.run",
+        app=recording.app_spec(free_port()),
+        mock=mock_of(recording, recording.work.parent),
+        fail_if=("requests.failed > 0", "findings.total > 0", "mock.misses > 0"),
+    )
+    job = await Job.start("wiretape_replay.engine", spec, log=recording.work / "engine.log", env=environment())
+    try:
+        async for event in job.events():
+            if isinstance(event, Failed):
+                raise failure(event)
+            if isinstance(event, Finished):
+                return Run.model_validate(event.result)
+    finally:
+        await job.close()
+    raise AssertionError("a job ends with a result or a failure")
+
+
+def responses_by_step(recording: Recording) -> dict[int, Response]:
+    """What was recorded, by the client's number."""
+    return {step_of(one): one.response for one in recording.inbound if one.response is not None}
