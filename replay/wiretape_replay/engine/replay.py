@@ -29,6 +29,7 @@ from wiretape_replay.engine.outbound import judge_calls, load_outbound
 from wiretape_replay.engine.pacing import Slot, schedule, speed_of
 from wiretape_replay.engine.plan import Plan, make_plan
 from wiretape_replay.engine.play import Playback, Played
+from wiretape_replay.engine.previous import since_previous
 from wiretape_replay.engine.progress import Stage, telling
 from wiretape_replay.engine.recording import in_full, load_inbound
 from wiretape_replay.engine.spec import ReplaySpec
@@ -39,6 +40,7 @@ from wiretape_replay.mock.load import aliases
 from wiretape_replay.openapi.check import SpecCheck
 from wiretape_replay.run_file import RunReader, write_run
 from wiretape_replay.verdict.evals import Condition
+from wiretape_replay.verdict.explain import explained
 from wiretape_replay.verdict.judge import conditions, judge
 from wiretape_replay.verdict.metrics import count_outcomes
 from wiretape_replay.verdict.model import Counts, Finding, Outcome, Run, Verdict
@@ -197,6 +199,7 @@ class _Replay:
             run, asked, baseline=baseline, stopped=self.stopped, doubts=self.doubts,
             pairs=await self._pairs(run, comparing),
         )})  # fmt: skip
+        run = run.model_copy(update={"since": await since_previous(self.spec.run, run)})
         failed = {result.sequence for result in comparing.results if result.findings or result.outcome not in EQUAL}
         recorded = [one.exchange for one in self.played if one.exchange.sequence in failed]
         await write_run(
@@ -230,6 +233,7 @@ class _Replay:
             self.notes.append(f"trailers of {comparing.without_trailers} responses are not compared")
         slower = latency_findings(self.pairs, comparing.results, lambda some: reproducing(self.spec.command, some))
         findings = [*comparing.violations.shown_by(findings), *await self._outbound(comparing), *slower]
+        findings = await asyncio.to_thread(explained, findings, comparing.compared)
         warm = sum(one.warmup for one in comparing.results)
         if warm:
             self.notes.append(f"{warm} first requests of their routes are warm-up, not in the response times")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from wiretape_replay.verdict.model import Finding, Run
+from wiretape_replay.verdict.model import Finding, PastFinding, Run, Since
 
 
 class Changes(BaseModel):
@@ -32,6 +32,19 @@ def changes(before: Run, after: Run) -> Changes:
         fixed=tuple(finding for finding in gone if seen[finding.id]),
         not_replayed=tuple(finding for finding in gone if not seen[finding.id]),
     )
+
+
+def since(before: Run, after: Run) -> Since:
+    """The same as part of the later run."""
+    told = changes(before, after)
+    return Since(
+        run=before.id, new=tuple(one.id for one in told.new), still=tuple(one.id for one in told.still),
+        fixed=tuple(map(_past, told.fixed)), not_replayed=tuple(map(_past, told.not_replayed)),
+    )  # fmt: skip
+
+
+def _past(finding: Finding) -> PastFinding:
+    return PastFinding(id=finding.id, route=finding.route, message=finding.message)
 
 
 def _routes(run: Run) -> set[str]:

@@ -7,8 +7,10 @@ they are in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from wiretape_capture.errors import UsageError
+from wiretape_replay.verdict.causes import causes_of
 from wiretape_replay.verdict.evals import Condition, evaluate, parse
 from wiretape_replay.verdict.metrics import measure
 from wiretape_replay.verdict.model import Eval, Finding, Run, Severity, Verdict
@@ -44,13 +46,17 @@ def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, 
     findings = tuple(sorted(run.verdict.findings, key=_rank))
     failed = [one for one in evals if one.passed is False]
     doubt = next(iter([*doubts, *_hollow(run), *_unjudged(evals)]), "")
+    word, reason = _decided(run, stopped, failed, doubt, findings)
+    return Verdict(verdict=word, reason=reason, evals=evals, findings=findings, causes=causes_of(findings))
+
+
+def _decided(run: Run, stopped: str, failed: Sequence[Eval], doubt: str,
+             findings: Sequence[Finding]) -> tuple[Literal["pass", "fail", "inconclusive"], str]:  # fmt: skip
     if stopped:
-        return Verdict(verdict="inconclusive", reason=stopped, evals=evals, findings=findings)
+        return "inconclusive", stopped
     if failed:
-        return Verdict(verdict="fail", reason=_why_failed(failed, findings), evals=evals, findings=findings)
-    if doubt:
-        return Verdict(verdict="inconclusive", reason=doubt, evals=evals, findings=findings)
-    return Verdict(verdict="pass", reason=_why_passed(run), evals=evals, findings=findings)
+        return "fail", _why_failed(failed, findings)
+    return ("inconclusive", doubt) if doubt else ("pass", _why_passed(run))
 
 
 def _rank(finding: Finding) -> tuple[int, bool, int, str]:

@@ -94,6 +94,10 @@ class Finding(_Value):
     """A shell line that sends the first exchange's request."""
     reproduce: str = ""
     """The wiretape command that replays just these exchanges."""
+    inputs: str = ""
+    """Which requests show it, where one value of the request tells: `only with ?tag: 3 of 3 …`."""
+    look_at: tuple[str, ...] = ()
+    """What to look for in the code: names of fields and headers, literal parts of paths."""
 
 
 class Eval(_Value):
@@ -206,6 +210,38 @@ class Counts(_Value):
         return self.different + self.errors + self.blocked
 
 
+class Cause(_Value):
+    """Findings that one edit explains; a finding that stands alone is its own cause."""
+
+    id: str
+    message: str
+    severity: Severity
+    breaking: bool
+    findings: tuple[str, ...]
+    """Ids, most severe first."""
+    routes: tuple[str, ...]
+    look_at: tuple[str, ...] = ()
+
+
+class PastFinding(_Value):
+    """A finding of an earlier run that this one does not have."""
+
+    id: str
+    route: str
+    message: str
+
+
+class Since(_Value):
+    """The findings against those of the run before, by their ids."""
+
+    run: str
+    new: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
+    fixed: tuple[PastFinding, ...] = ()
+    not_replayed: tuple[PastFinding, ...] = ()
+    """Their routes were not replayed: nothing is known of them."""
+
+
 class Verdict(_Value):
     """The answer to "is this change safe?"."""
 
@@ -215,6 +251,7 @@ class Verdict(_Value):
     evals: tuple[Eval, ...] = ()
     findings: tuple[Finding, ...] = ()
     """Most severe first."""
+    causes: tuple[Cause, ...] = ()
 
 
 class Run(_Value):
@@ -231,6 +268,8 @@ class Run(_Value):
     latency: LatencySummary | None = None
     routes: tuple[RouteSummary, ...] = ()
     against_baseline: tuple[AgainstBaseline, ...] = ()
+    since: Since | None = None
+    """None where no earlier run of this snapshot is known."""
     suppressed: tuple[Suppressed, ...] = ()
     noise: tuple[LearnedRule, ...] = ()
     """What varied in the replays of unchanged code; `wiretape noise learn` writes it down."""

@@ -1,0 +1,87 @@
+"""Which findings are one cause, and which stay apart."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from wiretape_replay.compare.findings import finding_id
+from wiretape_replay.verdict.causes import causes_of
+from wiretape_replay.verdict.explain import literal_path, look_at
+from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
+
+
+def found(kind: FindingClass, route: str, pointer: str, expected: JsonValue = None, actual: JsonValue = None,
+          part: Part = Part.BODY, sequences: tuple[int, ...] = (1,)) -> Finding:  # fmt: skip
+    severity = Severity.INFO if kind is FindingClass.ADDED else Severity.ERROR
+    finding = Finding(
+        id=finding_id(route, kind, part, pointer), kind=kind, severity=severity, breaking=True, route=route, part=part,
+        pointer=pointer, example_pointer=pointer, expected=expected, actual=actual, sequences=sequences, count=1, of=1,
+        message=f"{route}: {pointer}: it changed",
+    )  # fmt: skip
+    return finding.model_copy(update={"look_at": look_at(finding)})
+
+
+def groups(*findings: Finding) -> list[list[str]]:
+    places = {finding.id: f"{finding.kind} {finding.route} {finding.pointer}" for finding in findings}
+    return [[places[name] for name in cause.findings] for cause in causes_of(findings)]
+
+
+def test_a_field_renamed_in_two_routes_is_one_cause() -> None:
+    renamed = [
+        found(FindingClass.REMOVED, "GET /cart", "/total", 12.5), found(FindingClass.ADDED, "GET /cart", "/amount",
+                                                                       None, 12.5),
+        found(FindingClass.REMOVED, "POST /cart/items", "/cart/total", 20.0, sequences=(2,)),
+        found(FindingClass.ADDED, "POST /cart/items", "/cart/amount", None, 20.0, sequences=(2,)),
+    ]  # fmt: skip
+    other = found(FindingClass.VALUE, "GET /cart", "/currency", "EUR", "USD")
+    one, two = causes_of([*renamed, other])
+    assert one.message == 'the field "total" looks renamed to "amount" in 2 routes'
+    assert (one.severity, one.breaking, len(one.findings)) == (Severity.ERROR, True, 4)
+    assert one.routes == ("GET /cart", "POST /cart/items")
+    assert one.look_at == ("total", "/cart", "amount", "/cart/items")
+    assert (two.message, two.findings) == (other.message, (other.id,))
+    assert one.id == "C-" + min(finding.id for finding in renamed)[2:]
+
+
+def test_the_same_change_of_a_value_is_one_cause_and_another_is_not() -> None:
+    plus = [
+        found(FindingClass.VALUE, "GET /a", "/count", 3, 4),
+        found(FindingClass.VALUE, "GET /b", "/page/count", 10, 11),
+    ]
+    times = [
+        found(FindingClass.VALUE, "GET /a", "/price", 3, 300),
+        found(FindingClass.VALUE, "GET /b", "/price", 0.5, 50.0),
+    ]
+    apart = [
+        found(FindingClass.VALUE, "GET /a", "/name", "tea", "Tea"),
+        found(FindingClass.VALUE, "GET /b", "/name", "x", "y"),
+    ]
+    case = found(FindingClass.VALUE, "GET /c", "/name", "MILK", "milk")
+    assert list(map(len, groups(*plus, *times, *apart, case))) == [2, 2, 2, 1]
+
+
+def test_types_nulls_and_orders_are_grouped_by_name() -> None:
+    same = [
+        found(FindingClass.TYPE, "GET /a", "/total", 1, "1"),
+        found(FindingClass.TYPE, "GET /b", "/x/total", 7, "7"),
+    ]
+    array = found(FindingClass.TYPE, "GET /c", "/total", 1, [1])
+    null = found(FindingClass.NULL, "GET /c", "/x/total", 1, None)
+    assert list(map(len, groups(*same, array, null))) == [2, 1, 1]
+    status = [found(FindingClass.STATUS, f"GET /{n}", "", 200, 500, Part.STATUS) for n in range(3)]
+    assert list(map(len, groups(*status, found(FindingClass.STATUS, "GET /x", "", 200, 404, Part.STATUS)))) == [3, 1]
+
+
+def test_whole_bodies_and_slow_routes_stay_apart() -> None:
+    bodies = [found(FindingClass.REMOVED, f"GET /{n}", "") for n in range(2)]
+    slow = [found(FindingClass.LATENCY, f"GET /{n}", "latency", part=Part.EXCHANGE) for n in range(2)]
+    assert list(map(len, groups(*bodies, *slow))) == [1, 1, 1, 1]
+
+
+def test_what_to_look_for_stands_in_the_code() -> None:
+    assert look_at(found(FindingClass.TYPE, "GET /orders/{id}", "/items/*/price")) == ("price", "/orders/")
+    header = found(FindingClass.HEADER, "GET /a", "header:etag", part=Part.HEADER)
+    assert look_at(header) == ("etag", "/a")
+    assert literal_path("GET /{id}/very/long/{x}/b") == "/very/long/"
+    assert literal_path("GET /{id}") == ""
+    assert literal_path("POST pay:443/charges") == "/charges"
