@@ -19,6 +19,7 @@ from pydantic import Field
 
 from wiretape_capture.errors import SnapshotUnreadable, UsageError, WiretapeError
 from wiretape_capture.snapshot.bodies import pack, unpack
+from wiretape_capture.snapshot.database import connected, opened
 from wiretape_capture.snapshot.exchange import Body, Exchange, Model, Request, Response
 from wiretape_replay.mock.spec import MockAnswer
 from wiretape_replay.verdict.model import ExchangeResult, Outcome, Run
@@ -71,7 +72,7 @@ async def write_run(path: Path, run: Run, results: Iterable[ExchangeResult], liv
     part = path.with_suffix(".run.part")
     try:
         part.unlink(missing_ok=True)
-        async with aiosqlite.connect(part) as db:
+        async with opened(part) as db:
             await db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; " + _SCHEMA)
             await _fill(db, run, results, live, journal, recorded)
             await db.commit()
@@ -132,7 +133,7 @@ class RunReader:
         """Open a run file, or say why it cannot be one."""
         if not await asyncio.to_thread(path.is_file):
             raise UsageError(f"there is no run file {path}", "`wiretape runs` lists the runs of this workspace")
-        db = await aiosqlite.connect(f"file:{_quoted(path)}?mode=ro", uri=True)
+        db = await connected(f"file:{_quoted(path)}?mode=ro", uri=True)
         try:
             await _check(db, path)
         except sqlite3.DatabaseError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,3 +23,13 @@ async def connected(target: str | Path, **options: Any) -> aiosqlite.Connection:
     except BaseException:
         await asyncio.to_thread(connection._thread.join)
         raise
+
+
+@asynccontextmanager
+async def opened(target: str | Path, **options: Any) -> AsyncIterator[aiosqlite.Connection]:
+    """The same, closed when the block ends."""
+    connection = await connected(target, **options)
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -8,9 +8,8 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-import aiosqlite
-
 from wiretape_capture.errors import SnapshotUnreadable, UsageError, WiretapeError
+from wiretape_capture.snapshot.database import opened
 from wiretape_capture.snapshot.exchange import Model, SnapshotInfo
 from wiretape_capture.snapshot.file_errors import BESIDE, writing
 from wiretape_capture.snapshot.tape_reader import TapeReader
@@ -118,7 +117,7 @@ async def rename_snapshot(folder: Path, name: str, new_name: str) -> Path:
 
 async def _fold(path: Path, name: str | None = None) -> None:
     """Bring a killed recording's log into its file; SQLite refuses while any other process has the tape open."""
-    async with aiosqlite.connect(path, isolation_level=None, timeout=1.0) as connection:
+    async with opened(path, isolation_level=None, timeout=1.0) as connection:
         await connection.execute_fetchall("PRAGMA journal_mode = DELETE")
         if name is not None:
             await connection.execute("UPDATE snapshot SET name = ?", (name,))

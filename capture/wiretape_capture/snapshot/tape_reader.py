@@ -22,6 +22,7 @@ import aiosqlite
 from wiretape_capture.errors import SnapshotUnreadable, UsageError
 from wiretape_capture.snapshot import rows, schema
 from wiretape_capture.snapshot.bodies import unpack
+from wiretape_capture.snapshot.database import connected
 from wiretape_capture.snapshot.exchange import Body, Exchange, SnapshotInfo
 from wiretape_capture.snapshot.file_errors import corrupt, reading, truncated
 from wiretape_capture.snapshot.search import Query, holds_text, where
@@ -191,9 +192,8 @@ async def _connect(path: Path, stack: AsyncExitStack) -> aiosqlite.Connection:
 
 async def _connect_uri(path: Path, options: str, stack: AsyncExitStack) -> aiosqlite.Connection:
     uri = f"file:{quote(str(path))}?{options}"
-    connection = await stack.enter_async_context(
-        aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=LOCK_SECONDS)
-    )
+    connection = await connected(uri, uri=True, isolation_level=None, timeout=LOCK_SECONDS)
+    stack.push_async_callback(connection.close)
     connection.row_factory = sqlite3.Row
     await connection.execute_fetchall("SELECT count(*) FROM sqlite_schema")
     return connection
