@@ -22,7 +22,7 @@ from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.snapshot import rows, schema
 from wiretape_capture.snapshot.bodies import pack, pack_file
 from wiretape_capture.snapshot.body_sink import BodySink
-from wiretape_capture.snapshot.database import opened
+from wiretape_capture.snapshot.database import connected
 from wiretape_capture.snapshot.exchange import Exchange, SnapshotInfo
 from wiretape_capture.snapshot.file_errors import unwritable, writing
 from wiretape_capture.snapshot.summary import hash_exchanges, read_info
@@ -195,7 +195,8 @@ def _claim(path: Path) -> None:
 
 async def _begin(path: Path, name: str, created_ns: int, app_command: Sequence[str]) -> aiosqlite.Connection:
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(opened(path, isolation_level=None))
+        connection = await connected(path, isolation_level=None)
+        stack.push_async_callback(connection.close)
         await connection.execute("PRAGMA journal_mode = WAL")
         # NORMAL: a killed process loses nothing committed; only a power cut may cost the last transactions.
         await connection.execute("PRAGMA synchronous = NORMAL")
