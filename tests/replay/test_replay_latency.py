@@ -17,6 +17,7 @@ from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Res
 from wiretape_capture.snapshot.tape_writer import TapeWriter
 from wiretape_replay.engine.replay import replay
 from wiretape_replay.engine.spec import BaselineSpec, ReplaySpec
+from wiretape_replay.engine.turns import moved
 from wiretape_replay.run_file import RunReader
 from wiretape_replay.verdict.histogram import Histogram
 from wiretape_replay.verdict.model import FindingClass, Run, Severity
@@ -140,16 +141,38 @@ async def test_apps_of_our_own_are_started_for_it(tape: Path, tmp_path: Path, fr
     assert (tmp_path / f"{ours}.turns.log").exists()
 
 
-async def test_two_apps_that_want_one_port_are_not_measured_and_it_is_told(
+async def test_a_baseline_that_wants_the_same_port_is_moved_where_its_command_names_it(
     tape: Path, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     (tmp_path / "app.py").write_text(APP)
     port = free_port()
-    app = AppSpec(command=(sys.executable, str(tmp_path / "app.py"), str(port), "0"), port=port)
+    app = AppSpec(command=(sys.executable, str(tmp_path / "app.py"), str(port), "0.001"), port=port)
+    slow = app.model_copy(update={"command": (*app.command[:-1], "0.02")})
+    run = await run_of(ReplaySpec(tape=tape, run=tmp_path / "r.run", app=slow, fail_if=("latency.p50 > baseline * 2",),
+                                  against=BaselineSpec(app=app, runs=1), latency_seconds=2))  # fmt: skip
+    assert run.verdict.verdict == "fail", run.notes
+
+
+async def test_a_baseline_whose_port_nobody_names_is_not_measured_and_it_is_told(
+    tape: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    (tmp_path / "app.py").write_text(APP.replace("int(sys.argv[1])", str(port)))
+    app = AppSpec(command=(sys.executable, str(tmp_path / "app.py"), "x", "0"), port=port)
     run = await run_of(ReplaySpec(tape=tape, run=tmp_path / "r.run", app=app, fail_if=LIMIT[:1],
                                   against=BaselineSpec(app=app, runs=1), latency_seconds=3))  # fmt: skip
     assert run.verdict.verdict == "inconclusive"
-    assert any(f"both want port {port}" in note for note in run.notes)
+    assert any("both want one port" in note for note in run.notes)
+
+
+def test_a_port_is_moved_as_a_whole_number_only() -> None:
+    app = AppSpec(command=("serve", "--bind=127.0.0.1:8000", "--max", "18000"), port=8000, env={"PORT": "8000"})
+    other = moved(app, 9001)
+    assert other is not None
+    assert (other.command, other.env, other.port) == (
+        ("serve", "--bind=127.0.0.1:9001", "--max", "18000"), {"PORT": "9001"}, 9001,
+    )  # fmt: skip
+    assert moved(AppSpec(command=("serve",), port=8000), 9001) is None
 
 
 async def test_warm_up_is_compared_but_not_measured(tape: Path, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ does can change what is compared. Knows no verdict.
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -15,6 +17,7 @@ from random import Random
 from time import monotonic
 
 from wiretape_capture.errors import WiretapeError
+from wiretape_capture.launch.spec import AppSpec
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.engine.client import Answer, Client
@@ -44,36 +47,55 @@ class Turns:
 async def take_turns(spec: ReplaySpec, plan: Plan, body_chunks: BodyChunks, random: Random) -> Turns:
     """Start both where they are ours, measure them within the time that the spec gives, and stop them."""
     assert spec.against is not None
-    if obstacle := _obstacle(spec):
-        return Turns(note=f"response times were not compared with the baseline: {obstacle}")
+    theirs = spec.against.app
+    if theirs is not None and spec.against.target is None and _same_port(spec.app, theirs):
+        theirs = moved(theirs, await asyncio.to_thread(_any_port))
+        if theirs is None:
+            return Turns(note=f"response times were not compared with the baseline: {_ONE_PORT}")
     baseline = spec.model_copy(update={
-        "target": spec.against.target, "app": spec.against.app, "mock": spec.against.mock, "against": None
+        "target": spec.against.target, "app": theirs, "mock": spec.against.mock, "against": None
     })  # fmt: skip
     try:
         async with AsyncExitStack() as stack:
-            sides = [await _side(_apart(one), plan, stack) for one in (spec, baseline)]
-            race = _Race(plan, body_chunks, sides[0], sides[1], random)
+            sides = (await _side(_apart(spec, "turns"), plan, stack),
+                     await _side(_apart(baseline, "turns-baseline"), plan, stack))  # fmt: skip
+            race = _Race(plan, body_chunks, *sides, random)
             await race.run(spec, monotonic() + spec.latency_seconds)
             return Turns(race.pairs())
     except WiretapeError as error:
         return Turns(note=f"response times were not compared with the baseline: {error.problem}")
 
 
-def _obstacle(spec: ReplaySpec) -> str:
-    assert spec.against is not None
-    ours, theirs = spec.app, spec.against.app
-    if ours is None or theirs is None or ours.port is None or spec.target or spec.against.target:
-        return ""
-    same = f"both want port {ours.port}, give the baseline one of its own or a running instance by its URL"
-    return same if ours.port == theirs.port else ""
+_ONE_PORT = "both want one port; write {port} for it in the baseline's command, or give a running instance by its URL"
 
 
-def _apart(spec: ReplaySpec) -> ReplaySpec:
+def _same_port(ours: AppSpec | None, theirs: AppSpec) -> bool:
+    return ours is not None and ours.port is not None and ours.port == theirs.port
+
+
+def moved(app: AppSpec, port: int) -> AppSpec | None:
+    """The app on another port, where its command or its variables name the one it has; None where they do not."""
+    named = re.compile(rf"(?<!\d){app.port}(?!\d)")
+    command = tuple(named.sub(str(port), word) for word in app.command)
+    env = {name: named.sub(str(port), value) for name, value in app.env.items()}
+    if (command, env) == (app.command, app.env):
+        return None
+    return app.model_copy(update={"command": command, "env": env, "port": port})
+
+
+def _any_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _apart(spec: ReplaySpec, side: str) -> ReplaySpec:
     """The same with journals and logs of its own: those of the run's pass are evidence."""
     mock = spec.mock and spec.mock.model_copy(update={"journal": None})
     app = spec.app
     if app is not None and app.log is not None:
-        app = app.model_copy(update={"log": app.log.with_suffix(f".turns{app.log.suffix}")})
+        app = app.model_copy(update={"log": app.log.with_suffix(f".{side}{app.log.suffix}")})
     return spec.model_copy(update={"mock": mock, "app": app})
 
 

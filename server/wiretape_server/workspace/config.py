@@ -120,6 +120,10 @@ class ReplayConfig(_Section):
     )
     concurrency: int = Field(8, ge=1, le=1024, description="Sessions under way at once.")
     timeout: float = Field(30.0, gt=0, description="Seconds to wait for one response.")
+    warmup: int = Field(0, ge=0, le=1000, description="First requests of each route that stay out of response times.")
+    latency_seconds: float = Field(
+        10.0, ge=0, description="Seconds to measure response times against unchanged code; 0: do not."
+    )
     baseline: str = Field("", description="Run that `baseline` in an eval refers to.")
 
 
