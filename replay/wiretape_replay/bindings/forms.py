@@ -47,8 +47,8 @@ def open_text(text: str) -> Iterator[Inner]:
     """What stands inside of a text, one step deep; the forms exclude each other."""
     if len(text) > LARGEST or len(text) < 4:
         return
-    if text[:1] in ("{", "["):
-        yield from _json(text)
+    if text[:1] in ("{", "[") and (found := list(_json(text))):
+        yield from found
     elif (claims := jwt_claims(text) if text[:3] == "eyJ" else None) is not None:
         yield from ((("jwt", pointer), _claim(pointer), value) for pointer, value in walk(claims[1]))
     elif (inner := _unbase64(text)) is not None:

@@ -130,12 +130,26 @@ def token(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...]) -> 
 def body_tokens(tree: JsonValue, path: str) -> list[Token]:
     """The tokens of a whole body."""
     found: list[Token] = []
+    listed = _listed(tree, path)
     for pointer, value in walk(tree):
         if isinstance(value, str | int) and not isinstance(value, bool):
             name = leaf_name(pointer)
             if is_id_name(name) or (isinstance(value, str) and (len(value) >= _OPENED or is_secret_name(name))):
-                found += tokens_at(Place("body", pointer), name, value, nouns_of(name, split(pointer), path), path)
+                keys = split(pointer)
+                nouns = nouns_of(name, keys, path)
+                if listed and len(keys) == 3 and keys[0] == listed and len(name_words(name)) == 1:
+                    nouns = tuple(dict.fromkeys((*nouns, path_noun(path))))
+                found += tokens_at(Place("body", pointer), name, value, nouns, path)
     return found
+
+
+def _listed(tree: JsonValue, path: str) -> str | None:
+    """The one list of a collection: what `/catalogue` calls `products` is found at `/catalogue/17`."""
+    if not isinstance(tree, dict) or is_identifier(path.rpartition("/")[2]) or not path_noun(path):
+        return None
+    lists = [key for key, value in tree.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
+    others = any(isinstance(value, dict) for value in tree.values())
+    return lists[0] if len(lists) == 1 and not others else None
 
 
 def tokens_at(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...], path: str) -> list[Token]:

@@ -14,6 +14,8 @@ from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Emit
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.bindings.live import LiveSession
+from wiretape_replay.bindings.plan import Edge
+from wiretape_replay.bindings.uses import State, binding_uses, state_of
 from wiretape_replay.compare.findings import collect
 from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.compare.noise import NoiseModel
@@ -43,7 +45,7 @@ from wiretape_replay.verdict.evals import Condition
 from wiretape_replay.verdict.explain import explained
 from wiretape_replay.verdict.judge import conditions, judge
 from wiretape_replay.verdict.metrics import count_outcomes
-from wiretape_replay.verdict.model import Counts, Finding, Outcome, Run, Verdict
+from wiretape_replay.verdict.model import BindingUse, Counts, Finding, Outcome, Run, Verdict
 from wiretape_replay.verdict.paired import Pairs
 
 LATE_SECONDS = 0.1
@@ -242,6 +244,7 @@ class _Replay:
             started_ns=self.started_ns, duration_ms=self.duration_ms, counts=_counts(comparing),
             verdict=Verdict(verdict="inconclusive", reason="not judged", findings=tuple(findings)),
             latency=response_times(comparing.results), suppressed=tuple(suppressed), bindings=self._bindings(),
+            binding_uses=self._binding_uses(comparing),
             routes=route_summaries(comparing.results, {one.sequence: one for one in self.plan.inbound},
                                    comparing.violations.by_route),
             against_baseline=comparisons(self.pairs),
@@ -265,6 +268,18 @@ class _Replay:
     def _learned(self, snapshot: str) -> list[LearnedRule]:
         commit = self.spec.against.commit if self.spec.against else ""
         return self.noise.evidence.learned(snapshot=snapshot, commit=commit)
+
+    def _binding_uses(self, comparing: Comparing) -> tuple[BindingUse, ...]:
+        blocked = {one.exchange.sequence: one.blocked_by for one in self.played if one.blocked_by is not None}
+        played = {one.exchange.sequence for one in self.played}
+        statuses = {one.sequence: one.expected_status == one.actual_status for one in comparing.results}
+        routes = {one.sequence: self.plan.route(one) for one in self.plan.inbound}
+
+        def state(edge: Edge) -> State | None:
+            session = self.values.get(edge.consumer)
+            return state_of(edge, session.sent(edge) if session else None, played, blocked)
+
+        return binding_uses(self.plan.bindings, routes.__getitem__, state, lambda one: statuses.get(one, False))
 
     def _bindings(self) -> int:
         sent = {one.exchange.sequence for one in self.played if one.blocked_by is None}

@@ -254,6 +254,36 @@ class Verdict(_Value):
     causes: tuple[Cause, ...] = ()
 
 
+class BindingUse(_Value):
+    """One way that values take from responses into requests, and how it went: the states add up to `count` in a run."""
+
+    producer: str
+    """Route whose response had the value first."""
+    produced_at: str
+    """JSON Pointer with `*` for array positions, `cookie:NAME` or `header:NAME`; ` > ` leads inside of a text there."""
+    consumer: str
+    consumed_at: str
+    """The same, or `path:N`, `query:NAME`."""
+    count: int
+    ok: int = 0
+    """Another value than the recorded one came and was sent."""
+    same: int = 0
+    """The recorded value came again."""
+    not_found: int = 0
+    """The live response had no value there."""
+    unused: int = 0
+    """The request was not sent."""
+    confirmed: int = 0
+    """Those of `ok` whose request got the recorded status."""
+    example: tuple[int, int] = (0, 0)
+    """Sequences of a producer and its consumer."""
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Nothing changed on this way, so the run says nothing about it."""
+        return self.same > 0 and self.ok == 0
+
+
 class Run(_Value):
     """One replay, as kept in its `.run` file and printed by `--json`."""
 
@@ -275,6 +305,8 @@ class Run(_Value):
     """What varied in the replays of unchanged code; `wiretape noise learn` writes it down."""
     bindings: int = 0
     """Values followed from a response into later requests."""
+    binding_uses: tuple[BindingUse, ...] = ()
+    """The ways of these values, at most five hundred."""
     contract_violations: int = 0
     """Places where a live response breaks the contract inferred from the recording."""
     mock: MockTally | None = None

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 @click.argument("run", required=False)
 @click.argument("finding", required=False)
 @click.option("--noise", is_flag=True, help="List what was taken as noise")
+@click.option("--bindings", is_flag=True, help="List values followed, and how that went")
 @json_option
-def command(run: str | None, finding: str | None, noise: bool, as_json: bool) -> None:
+def command(run: str | None, finding: str | None, noise: bool, bindings: bool, as_json: bool) -> None:
     """Show what a run found different, or one finding in full.
 
     Without RUN the newest is shown; the beginning of a run's id is enough.
@@ -39,7 +40,11 @@ def command(run: str | None, finding: str | None, noise: bool, as_json: bool) ->
     if run and run.startswith("F-") and finding is None:
         run, finding = None, run
     path = find_run(open_workspace().runs_dir, run)
-    if finding is None:
+    if bindings:
+        from wiretape_server.cli.binding_view import tell_run
+
+        tell_run(asyncio.run(_run(path)), as_json=as_json)
+    elif finding is None:
         _tell_run(asyncio.run(_run(path)), noise=noise, as_json=as_json)
     else:
         _tell_finding(asyncio.run(_detail(path, finding)), as_json=as_json)

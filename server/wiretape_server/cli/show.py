@@ -38,6 +38,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 @click.option("--text", metavar="TEXT", help="Found in target, headers or body")
 @click.option("--since", metavar="WHEN", help="From this time on, or for the last 5m")
 @click.option("--limit", type=Whole(1, 10**9), default=DEFAULT_LIMIT, show_default=True, help="At most so many")
+@click.option("--bindings", is_flag=True, help="List values taken from earlier responses")
 @click.option("--raw", is_flag=True, help="Write the bytes of one exchange")
 @json_option
 def command(
@@ -51,6 +52,7 @@ def command(
     text: str | None,
     since: str | None,
     limit: int,
+    bindings: bool,
     raw: bool,
     as_json: bool,
 ) -> None:
@@ -68,6 +70,11 @@ def command(
     if raw and sequence is None:
         raise click.UsageError("--raw writes one exchange: give its SEQ", click.get_current_context())
     tape = find_snapshot(ws.snapshots_dir, snapshot or ws.config.snapshot or None)
+    if bindings:
+        from wiretape_server.cli.binding_view import tell_snapshot
+
+        tell_snapshot(tape, ws.config.routes, as_json=as_json)
+        return
     if sequence is not None:
         _show_one(asyncio.run(_one(tape, sequence)), raw=raw, as_json=as_json)
         return
