@@ -14,12 +14,10 @@ from benchmarks.verdict.noise import noisy_places
 from benchmarks.verdict.recording import Recording, step_of
 from benchmarks.verdict.unchanged import ALARMING, responses_by_step
 from wiretape_capture.snapshot.exchange import Response
+from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.leaves import split
 from wiretape_replay.routes import RouteTable
 from wiretape_replay.verdict.model import Finding, Part, Run
-
-OBSERVATIONS = 3
-"""Unchanged runs from which it is seen what varies."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +42,28 @@ class Detection:
     not_made: int = 0
     """Faults that changed nothing, since the live answer had no such place."""
 
+    def add(self, other: Detection) -> None:
+        """Count those of another recording."""
+        self.trials += other.trials
+        self.runs += other.runs
+        self.not_made += other.not_made
+
     def of(self, *, shape: bool) -> list[Trial]:
         """Shape faults on noisy leaves, or all others."""
         return [one for one in self.trials if one.fault.shape == shape]
 
 
-async def detect(recording: Recording, size: int, bundle: int) -> Detection:
+async def detect(
+    recording: Recording, size: int, bundle: int, observations: int, learned: Sequence[LearnedRule] = ()
+) -> Detection:
     """Make so many faults in one app and see which are caught."""
     result = Detection()
     source = random.Random(f"faults:{recording.app}:{recording.seed}")
     recorded = responses_by_step(recording)
     routes = routes_by_step(recording)
-    async with laboratory(recording) as lab:
+    async with laboratory(recording, learned) as lab:
         seen: list[dict[int, Response]] = [recorded]
-        quiet = [await lab.run() for _ in range(OBSERVATIONS)]
+        quiet = [await lab.run() for _ in range(observations)]
         seen += [one.unchanged for one in quiet]
         alarms = frozenset(finding.id for one in quiet for finding in one.run.verdict.findings)
         calls = call_faults(recording.outbound, source, max(2, size // 6))

@@ -21,6 +21,7 @@ from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Response
+from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.engine.replay import replay
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.verdict.model import Run
@@ -48,6 +49,7 @@ class Lab:
     target_port: int = field(default_factory=free_port)
     calls_port: int = field(default_factory=free_port)
     mock_port: int = field(default_factory=free_port)
+    learned: tuple[LearnedRule, ...] = ()
     runs: int = 0
     _faults: Sequence[Fault] = ()
     _call: CallFault | None = None
@@ -71,8 +73,9 @@ class Lab:
         mock = mock_of(self.recording, self.recording.work.parent).model_copy(update={"maps": (services,)})
         return ReplaySpec(
             tape=self.recording.tape,
-            run=self.recording.work / f"lab-{self.runs}.run",
+            run=self.recording.work / f"lab-{bool(self.learned)}-{self.runs}.run",
             mock=mock,
+            learned=self.learned,
             target=f"http://127.0.0.1:{self.target_port}",
             fail_if=("requests.failed > 0", f"latency.max > {SLOW_MS}"),
         )
@@ -106,9 +109,9 @@ def response_of(message: Message) -> Response:
 
 
 @asynccontextmanager
-async def laboratory(recording: Recording) -> AsyncIterator[Lab]:
+async def laboratory(recording: Recording, learned: Sequence[LearnedRule] = ()) -> AsyncIterator[Lab]:
     """The app and its two proxies, up."""
-    lab = Lab(recording)
+    lab = Lab(recording, learned=tuple(learned))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(reverse_proxy(lab.calls_port, lambda: lab.mock_port, lab.call))
         await stack.enter_async_context(reverse_proxy(lab.target_port, lambda: lab.app_port, lab.answer))

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.verdict.detection import Trial
+from benchmarks.verdict.detection import Detection, Trial
 from benchmarks.verdict.trial import Results
+from benchmarks.verdict.unchanged import UnchangedRuns
 
 BEGIN, END = "<!-- verdict: begin -->", "<!-- verdict: end -->"
 
@@ -21,22 +22,11 @@ def percent(part: int, whole: int) -> float | None:
 
 
 def as_json(results: Results) -> dict[str, Any]:
-    """All figures."""
-    runs, found, bound, mocks = results.unchanged, results.detection, results.bindings, results.mocks
-    faults, shapes = found.of(shape=False), found.of(shape=True)
+    """All figures; `*_baseline_*` are those after a baseline run of unchanged code."""
+    bound, mocks = results.bindings, results.mocks
     return {
-        "false_alarm_pct": percent(runs.alarmed, runs.runs),
-        "unchanged_runs": runs.runs,
-        "unchanged_compared": runs.compared,
-        "unchanged_noise": runs.suppressed,
-        "detection_pct": percent(caught(faults), len(faults)),
-        "faults": len(faults),
-        "caught": caught(faults),
-        "shape_detection_pct": percent(caught(shapes), len(shapes)),
-        "shape_faults": len(shapes),
-        "shape_caught": caught(shapes),
-        "fault_runs": found.runs,
-        "faults_not_made": found.not_made,
+        **_figures(results.unchanged, results.detection, ""),
+        **_figures(results.settled, results.settled_detection, "_baseline"),
         "bindings_pct": percent(bound.found, bound.true),
         "bindings": bound.true,
         "wrong_bindings": len(bound.wrong),
@@ -50,6 +40,25 @@ def as_json(results: Results) -> dict[str, Any]:
     }
 
 
+def _figures(runs: UnchangedRuns, found: Detection, how: str) -> dict[str, Any]:
+    faults, shapes = found.of(shape=False), found.of(shape=True)
+    return {
+        f"false_alarm{how}_pct": percent(runs.alarmed, runs.runs),
+        f"unchanged{how}_runs": runs.runs,
+        f"unchanged{how}_alarmed": runs.alarmed,
+        f"unchanged{how}_compared": runs.compared,
+        f"unchanged{how}_noise": runs.suppressed,
+        f"detection{how}_pct": percent(caught(faults), len(faults)),
+        f"faults{how}": len(faults),
+        f"faults{how}_caught": caught(faults),
+        f"shape_detection{how}_pct": percent(caught(shapes), len(shapes)),
+        f"shape_faults{how}": len(shapes),
+        f"shape_faults{how}_caught": caught(shapes),
+        f"fault{how}_runs": found.runs,
+        f"faults{how}_not_made": found.not_made,
+    }
+
+
 def caught(trials: Sequence[Trial]) -> int:
     """How many."""
     return sum(one.caught for one in trials)
@@ -59,28 +68,30 @@ def table(results: Results) -> list[str]:
     """What a terminal shows."""
     figures = as_json(results)
 
-    def row(name: str, key: str, unit: str, goal: str, of: str) -> str:
-        value = "-" if figures[key] is None else f"{figures[key]:g}{unit}"
-        return f"| {name:<33} | {value:>8} | {goal:>7} | {of:<18} |"
+    def row(name: str, key: str, goal: str, of: str) -> str:
+        stem, _, unit = key.rpartition("_")
+        unit = " %" if unit == "pct" else ""
+        shown = [
+            "" if value is None else f"{value:g}{unit}" for value in (figures[key], figures.get(f"{stem}_baseline_pct"))
+        ]
+        return f"| {name:<27} | {shown[0]:>8} | {shown[1]:>8} | {goal:>7} | {of:<13} |"
 
     return [
-        f"| {'':<33} | {'result':>8} | {'goal':>7} | {'of':<18} |",
-        f"|{'-' * 35}|{'-' * 9}:|{'-' * 8}:|{'-' * 20}|",
-        row(
-            "unchanged code: runs with an alarm", "false_alarm_pct", " %", "<= 1 %", f"{figures['unchanged_runs']} runs"
-        ),
-        row("faults caught at their place", "detection_pct", " %", ">= 98 %", f"{figures['faults']} faults"),
-        row("broken shape of noise caught", "shape_detection_pct", " %", "100 %", f"{figures['shape_faults']} faults"),
-        row("bindings found", "bindings_pct", " %", ">= 98 %", f"{figures['bindings']} bindings"),
-        row("wrong bindings", "wrong_bindings", "", "0", f"{figures['bindings']} bindings"),
-        row("wrong mock without a label", "unlabelled_matches", "", "0", f"{figures['near_duplicates']} near requests"),
+        f"| {'':<27} | {'':>8} | {'baseline':>8} | {'goal':>7} | {'of':<13} |",
+        f"|{'-' * 29}|{'-' * 9}:|{'-' * 9}:|{'-' * 8}:|{'-' * 15}|",
+        row("unchanged: runs with alarms", "false_alarm_pct", "<= 1 %", f"{figures['unchanged_runs']} runs"),
+        row("faults caught in place", "detection_pct", ">= 98 %", f"{figures['faults']} faults"),
+        row("broken shape of noise", "shape_detection_pct", "100 %", f"{figures['shape_faults']} faults"),
+        row("bindings found", "bindings_pct", ">= 98 %", f"{figures['bindings']} bindings"),
+        row("wrong bindings", "wrong_bindings", "0", f"{figures['bindings']} bindings"),
+        row("wrong mock, no label", "unlabelled_matches", "0", f"{figures['near_duplicates']} requests"),
     ]
 
 
 def by_kind(results: Results) -> Iterator[str]:
     """How many faults of each kind were caught."""
     made, found = Counter[str](), Counter[str]()
-    for one in results.detection.trials:
+    for one in [*results.detection.trials, *results.settled_detection.trials]:
         made[one.fault.kind] += 1
         found[one.fault.kind] += one.caught
     for kind in sorted(made):
@@ -89,26 +100,15 @@ def by_kind(results: Results) -> Iterator[str]:
 
 def misses(results: Results) -> Iterator[str]:
     """Every miss and false alarm as a JSON line."""
-    for alarm in results.unchanged.alarms:
-        yield json.dumps({"what": "false alarm", **asdict(alarm)}, ensure_ascii=False)
-    for one in results.detection.trials:
-        if not one.caught:
-            fault = {
-                name: str(value) if isinstance(value, bytes | tuple) or name == "value" else value
-                for name, value in asdict(one.fault).items()
-            }
-            yield json.dumps(
-                {
-                    "what": "missed fault",
-                    "app": one.app,
-                    "seed": one.seed,
-                    "route": one.route,
-                    **fault,
-                    "told": one.told,
-                },
-                ensure_ascii=False,
-                default=str,
-            )
+    for how, runs, found in (
+        ("", results.unchanged, results.detection),
+        (" with baseline", results.settled, results.settled_detection),
+    ):
+        for alarm in runs.alarms:
+            yield json.dumps({"what": f"false alarm{how}", **asdict(alarm)}, ensure_ascii=False)
+        for one in found.trials:
+            if not one.caught:
+                yield json.dumps({"what": f"missed fault{how}", **_told(one)}, ensure_ascii=False, default=str)
     for what, lines in (
         ("missed binding", results.bindings.missed),
         ("wrong binding", results.bindings.wrong),
@@ -116,6 +116,11 @@ def misses(results: Results) -> Iterator[str]:
     ):
         for line in lines:
             yield json.dumps({"what": what, "text": line}, ensure_ascii=False)
+
+
+def _told(one: Trial) -> dict[str, Any]:
+    place = {"app": one.app, "seed": one.seed, "route": one.route, "told": one.told}
+    return {**place, **asdict(one.fault), "value": str(one.fault.value)}
 
 
 def write_into(page: Path, results: Results, command: str) -> None:

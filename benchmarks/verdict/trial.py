@@ -13,8 +13,9 @@ from pathlib import Path
 from benchmarks.verdict.bound import Bindings
 from benchmarks.verdict.detection import Detection, detect
 from benchmarks.verdict.near import WrongMocks, try_near_duplicates
-from benchmarks.verdict.recording import available, record
-from benchmarks.verdict.unchanged import UnchangedRuns, replay_unchanged
+from benchmarks.verdict.recording import Recording, available, record
+from benchmarks.verdict.unchanged import UnchangedRuns, learn, replay_unchanged
+from wiretape_replay.compare.learned import LearnedRule
 
 SEEDS = {"tune": range(1, 1000), "report": range(1000, 2000)}
 """Wiretape is developed on the first range; only the second is published."""
@@ -33,10 +34,15 @@ class Size:
     bundle: int
     """Most faults in one run; they never share a route."""
     near: int
+    """Near-duplicates for each recording."""
+    observations: int
+    """Unchanged runs in the laboratory, from which it is seen what really varies."""
+    baseline: bool
+    """Whether all is measured again with what a baseline taught."""
 
 
-FULL = Size(recordings=3, unchanged=100, faults=24, bundle=2, near=400)
-QUICK = Size(recordings=1, unchanged=12, faults=12, bundle=4, near=120)
+FULL = Size(recordings=3, unchanged=100, faults=24, bundle=2, near=400, observations=3, baseline=True)
+QUICK = Size(recordings=1, unchanged=12, faults=12, bundle=4, near=120, observations=2, baseline=False)
 
 
 @dataclass
@@ -45,6 +51,9 @@ class Results:
 
     unchanged: UnchangedRuns = field(default_factory=UnchangedRuns)
     detection: Detection = field(default_factory=Detection)
+    settled: UnchangedRuns = field(default_factory=UnchangedRuns)
+    """With what a baseline taught."""
+    settled_detection: Detection = field(default_factory=Detection)
     bindings: Bindings = field(default_factory=Bindings)
     mocks: WrongMocks = field(default_factory=WrongMocks)
     apps: list[str] = field(default_factory=list)
@@ -62,18 +71,36 @@ async def measure(work: Path, size: Size, seeds: range, only: Sequence[str] = ()
     recordings = await _all(gate, "recorded", [record(app, seed, work) for app, seed in wanted])
     for recording in recordings:
         results.bindings.add(recording)
-    turns = [recordings[number % len(recordings)] for number in range(size.unchanged)]
-    unchanged = [replay_unchanged(one, f"unchanged-{number}") for number, one in enumerate(turns)]
-    for recording, run in zip(turns, await _all(gate, "replayed", unchanged), strict=True):
-        results.unchanged.add(recording, run)
-    await _all(gate, "mocks tried", [try_near_duplicates(one, results.mocks, size.near) for one in recordings])
-    faulty = [detect(one, size.faults, size.bundle) for one in recordings]
-    for part in await _all(gate, "tested with faults", faulty):
-        results.detection.trials += part.trials
-        results.detection.runs += part.runs
-        results.detection.not_made += part.not_made
+    await _all(gate, "tried near requests", [try_near_duplicates(one, results.mocks, size.near) for one in recordings])
+    await _arm(gate, size, recordings, [()] * len(recordings), results.unchanged, results.detection)
+    if size.baseline:
+        learned = await _all(gate, "learned from a baseline", [learn(one) for one in recordings])
+        rules = [one.noise for one in learned]
+        await _arm(gate, size, recordings, rules, results.settled, results.settled_detection)
     results.seconds = time.monotonic() - began
     return results
+
+
+async def _arm(
+    gate: asyncio.Semaphore,
+    size: Size,
+    recordings: Sequence[Recording],
+    rules: Sequence[Sequence[LearnedRule]],
+    unchanged: UnchangedRuns,
+    detection: Detection,
+) -> None:
+    """Runs without and with faults, by what was learned before."""
+    turns = [number % len(recordings) for number in range(size.unchanged)]
+    name = "learned" if any(rules) else "plain"
+    quiet = [replay_unchanged(recordings[at], f"{name}-{number}", rules[at]) for number, at in enumerate(turns)]
+    for at, run in zip(turns, await _all(gate, "replayed unchanged", quiet), strict=True):
+        unchanged.add(recordings[at], run)
+    faulty = [
+        detect(one, size.faults, size.bundle, size.observations, rule)
+        for one, rule in zip(recordings, rules, strict=True)
+    ]
+    for part in await _all(gate, "tested with faults", faulty):
+        detection.add(part)
 
 
 async def _all[T](gate: asyncio.Semaphore, what: str, work: Sequence[Coroutine[None, None, T]]) -> list[T]:

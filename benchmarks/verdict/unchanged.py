@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from benchmarks.verdict.recording import Recording, environment, free_port, step
 from wiretape_capture.jobs.events import Failed, Finished
 from wiretape_capture.jobs.parent import Job, failure
 from wiretape_capture.snapshot.exchange import Response
-from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.compare.learned import LearnedRule
+from wiretape_replay.engine.spec import BaselineSpec, ReplaySpec
 from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.verdict.model import Finding, Run, Severity
 
+PASSES = 3
+"""Replays of unchanged code from which noise is learned."""
 ALARMING = (Severity.ERROR, Severity.WARNING)
 
 
@@ -83,15 +87,29 @@ def mock_of(recording: Recording, work: Path) -> MockSpec:
     return MockSpec(tape=recording.tape, ca_dir=work / "ca")
 
 
-async def replay_unchanged(recording: Recording, name: str) -> Run:
+async def learn(recording: Recording) -> Run:
+    """One run with a baseline: its `noise` is what unchanged code showed to vary."""
+    spec = _spec(recording, "learning")
+    baseline = BaselineSpec(app=recording.app_spec(free_port()), mock=spec.mock, runs=PASSES)
+    return await _replayed(recording, spec.model_copy(update={"against": baseline, "latency_seconds": 0}))
+
+
+async def replay_unchanged(recording: Recording, name: str, learned: Sequence[LearnedRule] = ()) -> Run:
     """One run in processes of its own."""
-    spec = ReplaySpec(
+    return await _replayed(recording, _spec(recording, name).model_copy(update={"learned": tuple(learned)}))
+
+
+def _spec(recording: Recording, name: str) -> ReplaySpec:
+    return ReplaySpec(
         tape=recording.tape,
         run=recording.work / f"{name}.run",
         app=recording.app_spec(free_port()),
         mock=mock_of(recording, recording.work.parent),
-        fail_if=("requests.failed > 0", "findings.total > 0", "mock.misses > 0"),
+        fail_if=("requests.failed > 0", "findings.error > 0", "findings.warning > 0", "mock.misses > 0"),
     )
+
+
+async def _replayed(recording: Recording, spec: ReplaySpec) -> Run:
     job = await Job.start("wiretape_replay.engine", spec, log=recording.work / "engine.log", env=environment())
     try:
         async for event in job.events():
