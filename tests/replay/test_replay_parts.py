@@ -45,7 +45,15 @@ def test_selection_takes_producers_of_producers_along() -> None:
     assert chosen(every) == [1, 2, 3, 4, 5]
     assert chosen(every, sequences=[5], needs={5: [3], 3: [1]}) == [1, 3, 5]
     assert chosen(every, routes=["GET /2", "* /4"]) == [2, 4]
-    assert chosen(every, sequences=[1, 99]) == [1]
+    with pytest.raises(UsageError, match="no inbound exchange 0, 99; its inbound exchanges go up to 5"):
+        chosen(every, sequences=[1, 99, 0])
+
+
+def test_selection_takes_every_earlier_write_along() -> None:
+    every = [exchange(1, "POST"), exchange(2), exchange(3, "DELETE", "/a"), exchange(4), exchange(5, "POST")]
+    assert chosen(every, sequences=[4]) == [1, 3, 4]
+    assert chosen(every, sequences=[2]) == [1, 2]
+    assert chosen(every, sequences=[4], needs={3: [2]}) == [1, 2, 3, 4]
 
 
 def test_what_cannot_be_replayed_is_counted_and_named() -> None:

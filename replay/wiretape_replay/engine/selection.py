@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.snapshot.exchange import Exchange, Protocol
+from wiretape_replay.engine.pacing import SAFE
 
 NAMED_IN_NOTE = 3
 
@@ -26,8 +27,12 @@ class Selection:
 
 def select(inbound: Sequence[Exchange], *, sequences: Sequence[int], routes: Sequence[str],
            route: Callable[[Exchange], str], producers: Callable[[int], Iterable[int]]) -> Selection:  # fmt: skip
-    """Apply the filters, add the exchanges whose values the chosen ones need, drop what cannot be replayed."""
+    """Apply the filters, add what the chosen exchanges need, drop what cannot be replayed.
+
+    They need the exchanges whose values they use, and every earlier write: an answer may rest on any of them.
+    """
     chosen = _chosen(inbound, sequences, routes, route)
+    chosen |= _earlier_writes(inbound, chosen)
     chosen |= _closure(chosen, producers)
     kept = [exchange for exchange in inbound if exchange.sequence in chosen]
     obstacles = {exchange.sequence: obstacle(exchange) for exchange in kept}
@@ -57,6 +62,10 @@ def _chosen(inbound: Sequence[Exchange], sequences: Sequence[int], routes: Seque
     if not sequences and not routes:
         return {exchange.sequence for exchange in inbound}
     wanted = set(sequences)
+    # Numbers in between are outbound exchanges, which ranges run over.
+    last = max((exchange.sequence for exchange in inbound), default=0)
+    if beyond := sorted(number for number in wanted if not 1 <= number <= last):
+        raise _beyond(beyond, last)
     chosen = {exchange.sequence for exchange in inbound
               if exchange.sequence in wanted or _fits(exchange, routes, route(exchange))}  # fmt: skip
     if not chosen and inbound:
@@ -64,10 +73,21 @@ def _chosen(inbound: Sequence[Exchange], sequences: Sequence[int], routes: Seque
     return chosen
 
 
+def _earlier_writes(inbound: Sequence[Exchange], chosen: set[int]) -> set[int]:
+    latest = max((one.started_ns for one in inbound if one.sequence in chosen), default=0)
+    return {one.sequence for one in inbound if one.command not in SAFE and one.started_ns < latest}
+
+
 def _fits(exchange: Exchange, globs: Sequence[str], route: str) -> bool:
     path = exchange.location.partition("?")[0]
     names = (route, f"{exchange.command} {path}", f"{exchange.command} {exchange.location}")
     return any(glob == name or fnmatchcase(name, glob) for glob in globs for name in names)
+
+
+def _beyond(numbers: Sequence[int], last: int) -> UsageError:
+    named = ", ".join(map(str, numbers[:5])) + (" and others" if len(numbers) > 5 else "")
+    hint = f"its inbound exchanges go up to {last}" if last else "it has no inbound exchange at all"
+    return UsageError(f"the snapshot has no inbound exchange {named}", hint)
 
 
 def _nothing_chosen(inbound: Sequence[Exchange], sequences: Sequence[int], routes: Sequence[str],
