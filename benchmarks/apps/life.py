@@ -109,7 +109,8 @@ def call(method: str, path: str, body: Any = None) -> tuple[int, Any]:
     """Call the dependency; its address is in BENCH_SERVICES."""
     url = os.environ["BENCH_SERVICES"] + path
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    headers = {"Content-Type": "application/json", "X-Tenant": path.split("/")[2]}
+    request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, json.load(answer)

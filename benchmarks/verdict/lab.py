@@ -18,7 +18,7 @@ from benchmarks.verdict.recording import Recording, free_port
 from benchmarks.verdict.unchanged import mock_of
 from benchmarks.verdict.wire import Forward, Message, ask, reverse_proxy
 from wiretape_capture.launch.process import App
-from wiretape_capture.launch.spec import ServiceMap
+from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Response
 from wiretape_replay.compare.learned import LearnedRule
@@ -27,6 +27,14 @@ from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.verdict.model import Run
 
 SLOW_MS = 1000
+WITHOUT_PROXY = (
+    "env",
+    *(
+        word
+        for name in ("HTTP_PROXY", "http_proxy", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "WIRETAPE_PROXY")
+        for word in ("-u", name)
+    ),
+)
 RESET = Message("POST /__reset HTTP/1.1", (("Host", "app"),))
 
 
@@ -61,8 +69,12 @@ class Lab:
         self.runs += 1
         self._faults, self._applied, self._answers = faults, set(), {}
         self._call = next((CallFault(one) for one in faults if one.part == "outbound"), None)
-        await ask(self.app_port, RESET)
-        run = await replay(self._spec(), lambda _: None, asyncio.Event())
+        spec = self._spec()
+        if self._call is None:
+            await ask(self.app_port, RESET)
+        else:
+            spec = spec.model_copy(update={"target": None, "app": self._cold_app()})
+        run = await replay(spec, lambda _: None, asyncio.Event())
         if self._call is not None and self._call.done:
             self._applied.add(faults.index(self._call.fault))
         return Outcome(run, self._applied, self._answers)
@@ -79,6 +91,14 @@ class Lab:
             target=f"http://127.0.0.1:{self.target_port}",
             fail_if=("requests.failed > 0", f"latency.max > {SLOW_MS}"),
         )
+
+    def _cold_app(self) -> AppSpec:
+        """The app, started by the engine: one that was up before may know what it does not ask for again.
+
+        It reaches the mock by way of our proxy, so it must not use the mock as its own.
+        """
+        app = self.recording.app_spec(free_port(), services=f"http://127.0.0.1:{self.calls_port}")
+        return app.model_copy(update={"command": (*WITHOUT_PROXY, *app.command)})
 
     async def answer(self, message: Message, forward: Forward) -> Message:
         """Between the engine and the app."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,6 +18,7 @@ from benchmarks.verdict.unchanged import mock_of
 from benchmarks.verdict.wire import Message, ask
 from wiretape_capture.jobs.events import Failed, Ready
 from wiretape_capture.jobs.parent import Job, failure
+from wiretape_capture.protocols.http import header
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.formats import format_of
 from wiretape_replay.mock.spec import MockAnswer
@@ -31,12 +32,15 @@ class Call:
     target: str
     body: Any = None
     why: str = ""
+    tenant: str = ""
+    """A header that says for whom."""
 
     @property
-    def identity(self) -> tuple[str, str, tuple[tuple[str, str], ...], str]:
+    def identity(self) -> tuple[object, ...]:
         """Equal for requests that mean the same: our own canonical form, not the product's."""
         parts = urlsplit(self.target)
         return (
+            self.tenant,
             self.method,
             parts.path,
             tuple(sorted(parse_qsl(parts.query, keep_blank_values=True))),
@@ -84,8 +88,10 @@ async def _send(port: int, services: str, calls: Sequence[Call]) -> None:
     host = services.removeprefix("http://")
     for call in calls:
         body = b"" if call.body is None else json.dumps(call.body).encode()
+        tenant = (("X-Tenant", call.tenant),) if call.tenant else ()
         kind = (("Content-Type", "application/json"),) if body else ()
-        await ask(port, Message(f"{call.method} {services}{call.target} HTTP/1.1", (("Host", host), *kind), body))
+        head = f"{call.method} {services}{call.target} HTTP/1.1"
+        await ask(port, Message(head, (("Host", host), *kind, *tenant), body))
 
 
 def _count(result: WrongMocks, recording: Recording, recorded: dict[int, Call], call: Call, answer: MockAnswer) -> None:
@@ -105,7 +111,7 @@ def _count(result: WrongMocks, recording: Recording, recorded: dict[int, Call], 
 
 def only_volatile(one: Call, other: Call, recorded: Sequence[Call]) -> bool:
     """Whether two requests differ in nothing but values made afresh, which no recording knows."""
-    if (one.method, urlsplit(one.target)) != (other.method, urlsplit(other.target)):
+    if (one.tenant, one.method, urlsplit(one.target)) != (other.tenant, other.method, urlsplit(other.target)):
         return False
     ours, theirs = dict(leaves(one.body)), dict(leaves(other.body))
     known = {str(value) for call in recorded for _, value in leaves(call.body)}
@@ -117,19 +123,22 @@ def only_volatile(one: Call, other: Call, recorded: Sequence[Call]) -> bool:
 
 def call_of(one: Exchange) -> Call:
     """A recorded outbound request."""
-    return Call(one.command, one.request.target, json.loads(one.request.body.data) if one.request.body.data else None)
+    body = json.loads(one.request.body.data) if one.request.body.data else None
+    return Call(one.command, one.request.target, body, tenant=header(one.request.headers, "x-tenant") or "")
 
 
 def near_duplicates(recorded: Sequence[Call], source: random.Random) -> Iterator[Call]:
     """Each recorded request with one thing changed, in many ways."""
     for index, call in enumerate(recorded):
         for target, why in _targets(call.target):
-            yield Call(call.method, target, call.body, why)
-        yield Call("PUT" if call.method == "POST" else "POST", call.target, call.body, "another method")
+            yield replace(call, target=target, why=why)
+        if call.tenant:
+            yield replace(call, tenant="other", why="another tenant in a header")
+        yield replace(call, method="PUT" if call.method == "POST" else "POST", why="another method")
         if isinstance(call.body, dict):
             others = [one for at, one in enumerate(recorded) if at != index and isinstance(one.body, dict)]
             for body, why in _bodies(call.body, [one.body for one in others], source):
-                yield Call(call.method, call.target, body, why)
+                yield replace(call, body=body, why=why)
 
 
 def _targets(target: str) -> Iterator[tuple[str, str]]:
