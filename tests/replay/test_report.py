@@ -68,10 +68,10 @@ REPORT = """\
 20 exchanges replayed: 15 equal byte for byte, 3 equal in meaning, 2 different
 2 values followed from responses into later requests
 
-route                                     sent failed   p50 ms   p95 ms  was p50
-GET /orders/{id}                             3      2     2.00    46.00     2.00
-GET /long/long/long/long/long/long/lon…     17      0        -        -
-all routes                                  20      2     2.00    46.00
+route                                sent failed     n   p50 ms   p95 ms was p50
+GET /orders/{id}                        3      2    20     2.00    46.00    2.00
+GET /long/long/long/long/long/lon…     17      0     0        -        -
+all routes                             20      2    20     2.00    46.00
 
 suppressed 7 differences in 1 field
 

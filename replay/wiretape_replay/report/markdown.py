@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from wiretape_replay.report.latency import sparkline
 from wiretape_replay.report.printable import cut, listed, plural, printable, value_text
-from wiretape_replay.verdict.model import Eval, Finding, Run
+from wiretape_replay.verdict.causes import by_cause
+from wiretape_replay.verdict.model import Eval, Finding, RouteSummary, Run
 
 SHOWN = 20
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
@@ -13,7 +15,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 
 def markdown(run: Run, limit: int = SHOWN) -> str:
     """The report; findings beyond `limit` are counted, not listed."""
-    parts = [_title(run), _evals(run), _findings(run, limit), _routes(run, limit), _suppressed(run), _notes(run)]
+    parts = [_title(run), _evals(run), _findings(run, limit), _since(run), _routes(run, limit), _baseline(run, limit),
+             _suppressed(run), _notes(run)]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -61,17 +64,36 @@ def _findings(run: Run, limit: int) -> str:
     if not found:
         return ""
     more = [f"\n{len(found) - limit} more findings are not listed."] if len(found) > limit else []
-    return "\n".join(["## Findings", "", *map(_finding, found[:limit]), *more])
+    lines, left = [], limit
+    for cause, members in by_cause(run.verdict):
+        some = members[:left]
+        left -= len(some)
+        if cause is not None and some and len(members) > 1:
+            lines.append(f"- **cause** {code(cause.id)}: {escaped(cause.message)}")
+        lines += [_finding(run, one) for one in some]
+    return "\n".join(["## Findings", "", *lines, *more])
 
 
-def _finding(finding: Finding) -> str:
+def _since(run: Run) -> str:
+    told = run.since
+    if told is None or not (told.new or told.still or told.fixed):
+        return ""
+    fixed = "".join(f"\n- fixed {code(one.id)} {escaped(cut(one.message, 200))}" for one in told.fixed[:SHOWN])
+    return (f"Since run {code(told.run)}: {len(told.new)} new, {len(told.still)} still there, "
+            f"{len(told.fixed)} fixed.{chr(10) if fixed else ''}{fixed}")  # fmt: skip
+
+
+def _finding(run: Run, finding: Finding) -> str:
     place = code(f"{finding.part} {finding.pointer}".strip())
     seen = f"{finding.count} of {finding.of}" if finding.of else f"{finding.count} times"
     lines = [
         f"- **{finding.severity}** {code(finding.id)} {code(finding.route)} {place}, {seen}"
-        + (", breaking" if finding.breaking else ""),
+        + (", breaking" if finding.breaking else "")
+        + (", new" if run.since is not None and finding.id in run.since.new else ""),
         f"  {escaped(finding.message)}",
     ]
+    if finding.inputs:
+        lines.append(f"  {escaped(finding.inputs)}")
     if finding.expected is not None or finding.actual is not None:
         was, now = value_text(finding.expected, 200), value_text(finding.actual, 200)
         lines.append(f"  recorded {code(was)}, live {code(now)}")
@@ -84,12 +106,34 @@ def _routes(run: Run, limit: int) -> str:
     order = sorted(run.routes, key=lambda route: (-route.failed, -route.requests, route.route))
     rows = [
         f"| {code(cut(route.route, 100))} | {route.requests} | {route.failed} | "
-        + (f"{route.latency.p50:.2f} | {route.latency.p95:.2f} |" if route.latency else "- | - |")
+        + (
+            f"{route.latency.count} | {route.latency.p50:.2f} | {route.latency.p95:.2f} | {_spread(route)} |"
+            if route.latency
+            else "0 | - | - | |"
+        )
         for route in order[:limit]
     ]
-    head = ["## Routes", "", "| route | sent | failed | p50 ms | p95 ms |", "|---|---:|---:|---:|---:|"]
+    head = ["## Routes", "", "| route | sent | failed | n | p50 ms | p95 ms | spread |",
+            "|---|---:|---:|---:|---:|---:|---|"]  # fmt: skip
     more = [f"\n{len(order) - limit} more routes are not listed."] if len(order) > limit else []
     return "\n".join([*head, *rows, *more])
+
+
+def _spread(route: RouteSummary) -> str:
+    return code(sparkline(route.histogram)) if route.histogram and route.histogram.count > 1 else ""
+
+
+def _baseline(run: Run, limit: int) -> str:
+    if not run.against_baseline:
+        return ""
+    rows = [
+        f"| {code(cut(one.route, 100))} | {one.pairs} | {one.app.p50:.2f} | {one.baseline.p50:.2f} | "
+        f"{one.app.p95:.2f} | {one.baseline.p95:.2f} |"
+        for one in run.against_baseline[:limit]
+    ]
+    return "\n".join(["## In turn with the baseline", "",
+                      "| route | pairs | p50 ms | baseline | p95 ms | baseline |",
+                      "|---|---:|---:|---:|---:|---:|", *rows])  # fmt: skip
 
 
 def _suppressed(run: Run) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wiretape_replay.report.diff import FindingDetail
+from wiretape_replay.report.latency import baseline_lines
 from wiretape_replay.report.printable import cut, listed, plural, printable, wrapped
+from wiretape_replay.verdict.causes import by_cause
 from wiretape_replay.verdict.changes import Changes
 from wiretape_replay.verdict.evals import parse
-from wiretape_replay.verdict.model import Eval, Finding, LatencySummary, RouteSummary, Run, Severity
+from wiretape_replay.verdict.model import Cause, Eval, Finding, LatencySummary, RouteSummary, Run, Severity, Verdict
 
 WIDTH = 80
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "·"}
@@ -17,7 +21,8 @@ SHOWN_ROUTES = 12
 def run_lines(run: Run, findings: int = SHOWN_FINDINGS) -> list[str]:
     """The whole report of one run."""
     sections = [
-        finding_lines(run, findings), count_lines(run), route_lines(run), noise_lines(run), mock_lines(run),
+        finding_lines(run, findings), since_lines(run), count_lines(run), route_lines(run), baseline_lines(run),
+        noise_lines(run), mock_lines(run),
         note_lines(run), verdict_lines(run), outcome_lines(run), next_lines(run),
     ]  # fmt: skip
     lines: list[str] = []
@@ -40,19 +45,39 @@ def outcome_lines(run: Run) -> list[str]:
 
 
 def finding_lines(run: Run, limit: int = SHOWN_FINDINGS) -> list[str]:
-    """One block for each finding, most severe first."""
+    """One block for each cause, most severe first; at most so many findings are named."""
     found = run.verdict.findings
     if not found:
         return []
-    lines = [_findings_title(found)]
-    for finding in found[:limit]:
-        lines += _finding_block(finding)
-    if len(found) > limit:
-        lines.append(f" {CUT_MARK} {len(found) - limit} more: wiretape diff {run.id}")
+    lines, shown = [_findings_title(run.verdict)], 0
+    for cause, members in by_cause(run.verdict):
+        some = members[: limit - shown]
+        if not some:
+            break
+        shown += len(some)
+        lines += _finding_block(some[0], _news(run, some[0])) if len(members) == 1 else _cause_block(run, cause, some)
+    if shown < len(found):
+        lines.append(f" {CUT_MARK} {len(found) - shown} more: wiretape diff {run.id}")
     return lines
 
 
 CUT_MARK = "+"
+
+
+def since_lines(run: Run) -> list[str]:
+    """What became of the findings of the run before; nothing where neither has any."""
+    told = run.since
+    if told is None:
+        return []
+    parts = listed([
+        f"{len(told.new)} new" if told.new else "", f"{len(told.still)} still there" if told.still else "",
+        f"{len(told.fixed)} fixed" if told.fixed else "",
+        f"{len(told.not_replayed)} not replayed" if told.not_replayed else "",
+    ])  # fmt: skip
+    if not parts:
+        return []
+    fixed = [cut(f" ✔ fixed  {one.id}  {printable(one.message)}", WIDTH) for one in told.fixed[:SHOWN_FINDINGS]]
+    return [f"since run {told.run}: {parts}", *fixed]
 
 
 def count_lines(run: Run) -> list[str]:
@@ -75,7 +100,8 @@ def route_lines(run: Run, limit: int = SHOWN_ROUTES) -> list[str]:
     rows = [_route_row(route) for route in order[:limit]]
     rest = [f"{CUT_MARK} {plural(len(order) - limit, 'route')} more"] if len(order) > limit else []
     every = _latency_row("all routes", run.counts.total, run.counts.failed, run.latency, None)
-    return [f"{'route':<40}{'sent':>6}{'failed':>7}{'p50 ms':>9}{'p95 ms':>9}{'was p50':>9}", *rows, *rest, every]
+    head = f"{'route':<35}{'sent':>6}{'failed':>7}{'n':>6}{'p50 ms':>9}{'p95 ms':>9}{'was p50':>8}"
+    return [head, *rows, *rest, every]
 
 
 def noise_lines(run: Run) -> list[str]:
@@ -143,6 +169,8 @@ def detail_lines(detail: FindingDetail) -> list[str]:
     lines = [*_finding_block(finding), "", cut(f"   {printable(detail.request_line)}", WIDTH)]
     if finding.evidence:
         lines += wrapped(f"evidence: {finding.evidence}", "   ", WIDTH)
+    if finding.look_at:
+        lines += wrapped(f"look for: {', '.join(finding.look_at)}", "   ", WIDTH)
     if detail.diff:
         lines += ["", *(printable(line) for line in detail.diff)]
     lines += ["", "send it by hand:", f"  {printable(finding.curl)}"] if finding.curl else []
@@ -167,21 +195,43 @@ def _eval_lines(one: Eval) -> list[str]:
     return [f' {told} eval "{printable(one.expression)}" - {printable(observed)}', *note]
 
 
-def _findings_title(found: tuple[Finding, ...]) -> str:
+def _findings_title(verdict: Verdict) -> str:
+    found, causes = verdict.findings, len(by_cause(verdict))
     by_severity = {severity: sum(one.severity is severity for one in found) for severity in Severity}
-    return f"{plural(len(found), 'finding')}: " + listed(
+    whence = f" from {plural(causes, 'cause')}" if causes < len(found) else ""
+    return f"{plural(len(found), 'finding')}{whence}: " + listed(
         plural(count, severity) if severity is not Severity.INFO else f"{count} for information"
         for severity, count in by_severity.items() if count
     )  # fmt: skip
 
 
-def _finding_block(finding: Finding) -> list[str]:
-    seen = f"{finding.count} of {plural(finding.of, 'exchange')}" if finding.of else plural(finding.count, "time")
+def _cause_block(run: Run, cause: Cause | None, findings: Sequence[Finding]) -> list[str]:
+    """What the findings have in common, and where each of them is."""
+    assert cause is not None
+    first = findings[0]
+    lines = [f" {MARKS[cause.severity]} {cause.id}  {plural(len(cause.findings), 'finding')}",
+             *wrapped(cause.message, "   ", WIDTH)]  # fmt: skip
+    for finding in findings:
+        tail = listed([finding.kind, _seen(finding), "breaking" if finding.breaking else "", _news(run, finding)])
+        lines += [cut(f"   {finding.id}  {_place(finding)}", WIDTH), f"     ({tail})"]
+    return [*lines, *(wrapped(first.inputs, "   ", WIDTH) if first.inputs else [])]
+
+
+def _news(run: Run, finding: Finding) -> str:
+    return "new" if run.since is not None and finding.id in run.since.new else ""
+
+
+def _seen(finding: Finding) -> str:
+    return f"{finding.count} of {plural(finding.of, 'exchange')}" if finding.of else plural(finding.count, "time")
+
+
+def _finding_block(finding: Finding, news: str = "") -> list[str]:
     blocked = f"{plural(len(finding.dependants), 'exchange')} blocked by it" if finding.dependants else ""
     head = f" {MARKS[finding.severity]} {finding.id}  {_place(finding)}"
-    tail = listed([seen, "breaking" if finding.breaking else "", blocked])
+    tail = listed([_seen(finding), "breaking" if finding.breaking else "", blocked, news])
     said = finding.message.removeprefix(f"{finding.route}: ").removeprefix(f"{finding.pointer}: ")
-    return [cut(head, WIDTH), *wrapped(said, "   ", WIDTH), f"   ({tail})"]
+    inputs = wrapped(finding.inputs, "   ", WIDTH) if finding.inputs else []
+    return [cut(head, WIDTH), *wrapped(said, "   ", WIDTH), *inputs, f"   ({tail})"]
 
 
 def _place(finding: Finding) -> str:
@@ -199,7 +249,8 @@ def _route_row(route: RouteSummary) -> str:
 def _latency_row(name: str, sent: int, failed: int, live: LatencySummary | None, was: LatencySummary | None) -> str:
     p50, p95 = (f"{live.p50:.2f}", f"{live.p95:.2f}") if live else ("-", "-")
     recorded = f"{was.p50:.2f}" if was else ""
-    return f"{cut(printable(name), 39):<40}{sent:>6}{failed:>7}{p50:>9}{p95:>9}{recorded:>9}".rstrip()
+    count = live.count if live else 0
+    return f"{cut(printable(name), 34):<35}{sent:>6}{failed:>7}{count:>6}{p50:>9}{p95:>9}{recorded:>8}".rstrip()
 
 
 def _bulleted(note: str) -> list[str]:

@@ -13,7 +13,7 @@ from itertools import combinations
 from pydantic import JsonValue
 
 from wiretape_replay.leaves import kind_of, leaf_name
-from wiretape_replay.verdict.model import Cause, Finding, FindingClass, Part, Severity
+from wiretape_replay.verdict.model import Cause, Finding, FindingClass, Part, Severity, Verdict
 
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _NAMED = frozenset({FindingClass.REMOVED, FindingClass.ADDED, FindingClass.ORDER})
@@ -128,3 +128,17 @@ def _message(findings: Sequence[Finding], routes: Sequence[str]) -> str:
 
 def _names(findings: Iterable[Finding], kind: FindingClass) -> list[str]:
     return list(dict.fromkeys(leaf_name(finding.pointer) for finding in findings if finding.kind is kind))
+
+
+def by_cause(verdict: Verdict) -> list[tuple[Cause | None, tuple[Finding, ...]]]:
+    """The findings of a verdict under their causes; one that no cause names stands alone."""
+    known = {finding.id: finding for finding in verdict.findings}
+    under = {name: cause for cause in verdict.causes for name in cause.findings}
+    told: dict[str, tuple[Cause | None, tuple[Finding, ...]]] = {}
+    for finding in verdict.findings:
+        cause = under.get(finding.id)
+        if cause is None:
+            told[finding.id] = (None, (finding,))
+        else:
+            told.setdefault(cause.id, (cause, tuple(known[name] for name in cause.findings if name in known)))
+    return list(told.values())

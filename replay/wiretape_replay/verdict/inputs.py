@@ -5,6 +5,7 @@ A statement of evidence, never a guess: nothing is said where two values tell th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,9 +14,10 @@ from pydantic import JsonValue
 
 from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Request
+from wiretape_replay.bindings.tokens import is_secret_name
 from wiretape_replay.compare.messages import said
 from wiretape_replay.content import read_content
-from wiretape_replay.leaves import walk
+from wiretape_replay.leaves import leaf_name, walk
 
 type Leaves = Mapping[str, JsonValue]
 """Values of a request by place: `?tag`, `body /items/0/sku`, `header x-role`, `path segment 2`."""
@@ -36,7 +38,8 @@ def leaves_of(request: Request) -> Leaves:
     found |= {f"?{name}": value for name, value in query}
     found |= {f"header {name.lower()}": value for name, value in request.headers
               if name.lower() not in _UNTOLD and not name.startswith(":")}  # fmt: skip
-    return found | dict(_body(request))
+    found |= dict(_body(request))
+    return {place: value for place, value in found.items() if not _secret(place)}
 
 
 def distinguishing(failing: Sequence[Leaves], passing: Sequence[Leaves]) -> str:
@@ -92,6 +95,12 @@ def _by_value(place: str, column: _Column) -> str:
         if max(ours) < min(theirs):
             return f"only where {place} is at most {max(ours)}, not from {min(theirs)} on"
     return ""
+
+
+def _secret(place: str) -> bool:
+    name = leaf_name(place) if place.startswith("body ") else place.removeprefix("header ").removeprefix("?")
+    plain = re.sub(r"[^a-z]", "", name.lower())
+    return is_secret_name(name) or any(word in plain for word in ("password", "apikey", "credential", "auth"))
 
 
 def _always(values: Sequence[JsonValue]) -> str:

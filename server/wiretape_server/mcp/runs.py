@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Literal
 from wiretape_capture.errors import UsageError
 from wiretape_replay.mock.spec import MockTally
 from wiretape_replay.report.printable import plural, printable
-from wiretape_replay.verdict.model import Counts, Eval, Finding, LatencySummary, Part, Run
+from wiretape_replay.verdict.causes import by_cause
+from wiretape_replay.verdict.model import (
+    Cause,
+    Counts,
+    Eval,
+    Finding,
+    LatencySummary,
+    Part,
+    PastFinding,
+    Run,
+    Since,
+)
 from wiretape_server.mcp.live_jobs import LiveJob
 from wiretape_server.mcp.masking import CREDENTIAL_HEADERS, Mask
 from wiretape_server.mcp.names import inside, plain
@@ -21,7 +32,9 @@ if TYPE_CHECKING:
     from wiretape_server.workspace.workspace import Workspace
 
 FINDINGS_SHOWN = 5
+CAUSES_SHOWN = 2
 VALUE_LIMIT = 160
+ANSWER_LIMIT = 5600
 MESSAGE_LIMIT = 300
 
 type Status = Literal["running", "pass", "fail", "inconclusive"]
@@ -41,6 +54,9 @@ class RunResult(Result):
     evals: tuple[Eval, ...] = ()
     findings: tuple[Finding, ...] = ()
     findings_total: int = 0
+    causes: tuple[Cause, ...] = ()
+    causes_total: int = 0
+    since: Since | None = None
     suppressed_total: int = 0
     latency: LatencySummary | None = None
     mock: MockTally | None = None
@@ -62,14 +78,52 @@ async def open_run(workspace: Workspace, run: str | None) -> RunReader:
 def finished_result(run: Run, mask: Mask, workspace: Workspace) -> RunResult:
     """A run that has its verdict."""
     verdict = run.verdict
-    return RunResult(
+    return _fitting(RunResult(
         summary=summary(run), next=_next(run), run=run.id, status=verdict.verdict, snapshot=run.snapshot,
         target=run.target, duration_ms=round(run.duration_ms, 1), counts=run.counts, evals=verdict.evals[:20],
         findings=tuple(shortened(each, mask) for each in verdict.findings[:FINDINGS_SHOWN]),
-        findings_total=len(verdict.findings), suppressed_total=sum(each.count for each in run.suppressed),
+        findings_total=len(verdict.findings), causes=shared_causes(run), causes_total=len(by_cause(verdict)),
+        since=recent(run), suppressed_total=sum(each.count for each in run.suppressed),
         latency=run.latency, mock=run.mock, notes=tuple(cut(note, 200) for note in run.notes[:5]),
         report=f"wiretape://runs/{run.id}/report", app_log=_app_log(workspace, run.id),
-    )  # fmt: skip
+    ))  # fmt: skip
+
+
+def _fitting(result: RunResult) -> RunResult:
+    """With as many of its findings as fit into an answer that every client shows in full."""
+    while len(result.findings) > 1 and len(result.model_dump_json(exclude_defaults=True)) > ANSWER_LIMIT:
+        result = result.model_copy(update={"findings": result.findings[:-1]})
+    return result
+
+
+def shared_causes(run: Run) -> tuple[Cause, ...]:
+    """The first causes that explain several findings."""
+    shared = [(cause, members) for cause, members in by_cause(run.verdict) if cause is not None and len(members) > 1]
+    return tuple(_told(cause, members).model_copy(update={
+        "findings": cause.findings[:5], "routes": cause.routes[:4], "look_at": cause.look_at[:4],
+    }) for cause, members in shared[:CAUSES_SHOWN])  # fmt: skip
+
+
+def _told(cause: Cause, members: tuple[Finding, ...]) -> Cause:
+    """A cause without the values of headers that carry credentials."""
+    secret = next(filter(None, map(credential_header, members)), "")
+    said = f"header {secret} differs" if secret else visible(cut(cause.message, MESSAGE_LIMIT))
+    return cause.model_copy(update={"message": said})
+
+
+def recent(run: Run) -> Since | None:
+    """What became of the findings of the run before, a few of each; None where neither has any."""
+    told = run.since
+    if told is None or not (told.new or told.still or told.fixed or told.not_replayed):
+        return None
+    return told.model_copy(update={
+        "new": told.new[:5], "still": told.still[:5], "fixed": tuple(map(_brief, told.fixed[:3])),
+        "not_replayed": tuple(map(_brief, told.not_replayed[:3])),
+    })  # fmt: skip
+
+
+def _brief(past: PastFinding) -> PastFinding:
+    return past.model_copy(update={"message": ""})  # it may quote a credential, and nothing is left to mend
 
 
 def _app_log(workspace: Workspace, run: str) -> str:
@@ -111,7 +165,8 @@ def result_lines(result: RunResult) -> Iterator[str]:
                f"{counts.different} different, {counts.errors} without response, {counts.blocked} blocked; "
                f"{result.suppressed_total} differences taken as noise")  # fmt: skip
     if result.latency is not None:
-        yield f"latency ms: p50 {result.latency.p50:.1f}, p95 {result.latency.p95:.1f}, max {result.latency.max:.1f}"
+        yield (f"latency ms (n={result.latency.count}): p50 {result.latency.p50:.1f}, p95 {result.latency.p95:.1f}, "
+               f"max {result.latency.max:.1f}")  # fmt: skip
     if result.mock is not None:
         yield (f"mock: {result.mock.exact} exact, {result.mock.normalized} normalized, {result.mock.miss} misses, "
                f"{result.mock.passthrough} passed through")  # fmt: skip
@@ -120,6 +175,7 @@ def result_lines(result: RunResult) -> Iterator[str]:
         observed = "" if each.observed is None else f", observed {each.observed:.2f}"
         yield f"{mark} eval {each.expression!r}{observed}{f' ({each.note})' if each.note else ''}"
     yield from finding_lines(result.findings, result.findings_total)
+    yield from cause_lines(result)
     yield from (f"note: {note}" for note in result.notes)
     if result.report:
         yield f"report: {result.report}"
@@ -136,11 +192,26 @@ def finding_lines(findings: tuple[Finding, ...], total: int) -> Iterator[str]:
     yield from fence("\n".join(finding_line(each) for each in findings))
 
 
+def cause_lines(result: RunResult) -> Iterator[str]:
+    """Which findings belong together, and which are new."""
+    if result.causes:
+        yield f"{result.findings_total} findings from {plural(result.causes_total, 'cause')}:"
+        yield from fence("\n".join(f"{one.id} {one.message} ({', '.join(one.findings)})" for one in result.causes))
+    if result.since is not None:
+        told = result.since
+        parts = (("new", told.new), ("still there", told.still), ("fixed", [one.id for one in told.fixed]),
+                 ("not replayed", [one.id for one in told.not_replayed]))  # fmt: skip
+        said = "; ".join(f"{name}: {', '.join(ids)}" for name, ids in parts if ids)
+        yield f"since run {told.run}: {said}"
+
+
 def finding_line(finding: Finding) -> str:
     """`F-1a2b3c4d error breaking [type] GET /orders/{id}: /total: was … (2 of 4)`; the message names the place."""
     breaking = "breaking " if finding.breaking else ""
     often = f"{finding.count} of {finding.of}" if finding.of else f"{finding.count} times"
-    return f"{finding.id} {finding.severity} {breaking}[{finding.kind}] {finding.message} ({often})"
+    inputs = f"; {finding.inputs}" if finding.inputs else ""
+    look_at = f"; look for {', '.join(finding.look_at)}" if finding.look_at else ""
+    return f"{finding.id} {finding.severity} {breaking}[{finding.kind}] {finding.message} ({often}{inputs}{look_at})"
 
 
 def shortened(finding: Finding, mask: Mask, message_limit: int = MESSAGE_LIMIT) -> Finding:
@@ -152,14 +223,20 @@ def shortened(finding: Finding, mask: Mask, message_limit: int = MESSAGE_LIMIT) 
     return finding.model_copy(update={
         "expected": expected, "actual": actual, "message": message, "sequences": finding.sequences[:5],
         "dependants": finding.dependants[:5], "evidence": cut(finding.evidence, VALUE_LIMIT), "curl": "",
-        "reproduce": "", "example_pointer": "",
+        "reproduce": "", "example_pointer": "", "inputs": visible(cut(finding.inputs, VALUE_LIMIT)),
+        "look_at": tuple(cut(name, 60) for name in finding.look_at[:3]),
     })  # fmt: skip
 
 
 def masked_run(run: Run, mask: Mask) -> Run:
     """The whole run without credentials."""
     findings = tuple(_unveiled(each, mask) for each in run.verdict.findings)
-    return run.model_copy(update={"verdict": run.verdict.model_copy(update={"findings": findings})})
+    causes = tuple(_told(cause, members) for cause, members in by_cause(run.verdict) if cause is not None)
+    since = run.since and run.since.model_copy(update={
+        "fixed": tuple(map(_brief, run.since.fixed)), "not_replayed": tuple(map(_brief, run.since.not_replayed))
+    })  # fmt: skip
+    verdict = run.verdict.model_copy(update={"findings": findings, "causes": causes})
+    return run.model_copy(update={"verdict": verdict, "since": since})
 
 
 def _unveiled(finding: Finding, mask: Mask) -> Finding:

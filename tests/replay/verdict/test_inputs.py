@@ -34,8 +34,9 @@ def test_evidence_is_told_and_ambiguity_is_not(failing: list[str], passing: list
 
 
 def test_bodies_and_headers_are_weighed_but_no_credentials() -> None:
-    admin = request("POST", "/i", {"role": "admin", "n": 1}, authorization="Bearer a", x_trace="1")
-    user = request("POST", "/i", {"role": "user", "n": 1}, authorization="Bearer b", x_trace="1")
+    secrets = [{"authorization": f"Bearer {n}", "x_api_key": str(n)} for n in range(2)]
+    admin = request("POST", "/i?api_key=1", {"role": "admin", "password": "a"}, **secrets[0])
+    user = request("POST", "/i?api_key=2", {"role": "user", "password": "b"}, **secrets[1])
     sentence = distinguishing([leaves_of(admin)] * 2, [leaves_of(user)] * 3)
     assert sentence == 'only where body /role is "admin": 2 of 2 such requests show it, 0 of 3 others'
     assert not any("authorization" in place for place in leaves_of(admin))

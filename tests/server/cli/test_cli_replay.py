@@ -103,9 +103,9 @@ def test_unchanged_code_passes_without_a_flag(wiretape: Run, recorded: int) -> N
     assert normalised(ran.stdout, recorded) == (
         "2 exchanges replayed: 2 equal byte for byte, 0 equal in meaning\n"
         "\n"
-        "route sent failed p50 ms p95 ms was p50\n"
-        "GET /items/{id} 2 0 N.NN N.NN N.NN\n"
-        "all routes 2 0 N.NN N.NN\n"
+        "route sent failed n p50 ms p95 ms was p50\n"
+        "GET /items/{id} 2 0 2 N.NN N.NN N.NN\n"
+        "all routes 2 0 2 N.NN N.NN\n"
         "\n"
         "mock answered 0 calls\n"
         "\n"
