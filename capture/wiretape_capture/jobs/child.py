@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import threading
 import traceback
@@ -58,9 +59,20 @@ def _emitter(out: BinaryIO) -> Emit:
         line = event.model_dump_json().encode() + b"\n"
         # The parent may be gone already; the end of stdin stops the job.
         with lock, suppress(BrokenPipeError):
-            out.write(line)
+            _write_all(out, line)
 
     return emit
+
+
+def _write_all(out: BinaryIO, data: bytes) -> None:
+    """One write may take only a part: a pipe holds 64 KiB, and uvloop's transports leave it non-blocking."""
+    rest = memoryview(data)
+    while rest:
+        taken = out.write(rest)
+        if taken is None:
+            select.select([], [out], [])
+        else:
+            rest = rest[taken:]
 
 
 def _line_of_stdin() -> bytes:

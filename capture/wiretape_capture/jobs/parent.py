@@ -59,9 +59,15 @@ class Job:
         """Every event until the job ends; a job that dies without a last word yields a `Failed`."""
         assert self._process.stdout is not None
         last: Event | None = None
-        async for line in self._process.stdout:
-            last = EVENT.validate_json(line)
-            yield last
+        try:
+            async for line in self._process.stdout:
+                last = EVENT.validate_json(line)
+                yield last
+        except ValueError:  # a line that is no event, such as one cut by a kill, or one beyond LINE_LIMIT
+            self.kill()
+            yield Failed(problem=f"{self._module} wrote an event that cannot be read",
+                         hint="its log may say why; run the command again")  # fmt: skip
+            return
         code = await self._process.wait()
         if not isinstance(last, Finished | Failed):
             yield Failed(problem=f"{self._module} ended without a result (exit status {code})",

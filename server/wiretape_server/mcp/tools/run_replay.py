@@ -16,7 +16,7 @@ from wiretape_server.mcp.commands import check_target
 from wiretape_server.mcp.live_jobs import LiveJob
 from wiretape_server.mcp.names import inside, plain
 from wiretape_server.mcp.results import answer
-from wiretape_server.mcp.runs import RunResult, finished_result, result_lines, running_result
+from wiretape_server.mcp.runs import RunResult, finished_result, open_run, result_lines, running_result
 from wiretape_server.mcp.snapshots import expect_some
 from wiretape_server.mcp.state import ServerState
 from wiretape_server.mcp.times import now
@@ -62,8 +62,17 @@ async def awaited(ctx: Context[ServerState], live: LiveJob, snapshot: str, secon
     if not await wait_or_stop(state.jobs, live, lambda job: job.ended, seconds, ctx.report_progress):
         result = running_result(live, snapshot)
     else:
-        result = finished_result(Run.model_validate(live.outcome().result), state.mask(), state.workspace())
+        workspace = state.workspace()
+        result = finished_result(await _finished(workspace, live), state.mask(), workspace)
     return answer(result, result_lines(result))
+
+
+async def _finished(workspace: Workspace, live: LiveJob) -> Run:
+    """The run of a job that ended, from its file where there is one: that is whole, whatever the job said last."""
+    if not (workspace.runs_dir / f"{live.name}.run").is_file():
+        return Run.model_validate(live.outcome().result)
+    async with await open_run(workspace, live.name) as reader:
+        return await reader.run()
 
 
 def _settings(state: ServerState, workspace: Workspace, snapshot: str | None, target: str | None,
