@@ -146,4 +146,4 @@ async def report_text(state: ServerState, run: str) -> str:
 
 
 def _json(model: BaseModel) -> str:
-    return model.model_dump_json(indent=1, exclude_none=True, exclude_defaults=True)
+    return model.model_dump_json(indent=1, exclude_defaults=True)

@@ -23,7 +23,8 @@ class Result(BaseModel):
 def answer(result: Result, lines: Iterable[str] = ()) -> CallToolResult:
     """One result for both kinds of client; fields that say nothing are left out."""
     text = "\n".join([result.summary, *lines, f"next: {result.next}"])
-    fields = result.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    # A null without a default is an answer: an eval that could not be judged has no value, and its schema wants one.
+    fields = result.model_dump(mode="json", exclude_defaults=True)
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=fields)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from wiretape_capture.snapshot.tape_writer import TapeWriter
 from wiretape_replay.run_file import write_run
 from wiretape_replay.verdict.model import (
     Counts,
+    Eval,
     ExchangeResult,
     Finding,
     FindingClass,
@@ -83,13 +84,14 @@ NOISE = Suppressed(route="GET /orders/{id}", part=Part.BODY, pointer="/at", reas
 async def save_run(
     workspace: Workspace, run_id: str, findings: list[Finding], *, reason: str = "39 of 40 exchanges differ",
     suppressed: tuple[Suppressed, ...] = (NOISE,), exchange: Exchange | None = None, live: Response | None = None,
+    evals: tuple[Eval, ...] = (),
 ) -> None:  # fmt: skip
     exchange = exchange or recorded(1)
     live = live or Response(status=200, headers=JSON_HEADERS, body=body(b'{"id": 1, "total": "12.5"}'))
     run = Run(
         id=run_id, snapshot="first", snapshot_sha256="0" * 64, target="http://127.0.0.1:8000", started_ns=START_NS,
         duration_ms=20.0, counts=Counts(total=40, different=39, bytes_equal=1), suppressed=suppressed,
-        verdict=Verdict(verdict="fail" if findings else "pass", reason=reason, findings=tuple(findings)),
+        verdict=Verdict(verdict="fail" if findings else "pass", reason=reason, findings=tuple(findings), evals=evals),
     )  # fmt: skip
     result = ExchangeResult(sequence=1, route="GET /orders/{id}", session="s", outcome=Outcome.DIFFERENT,
                             expected_status="200", actual_status="200", latency_ms=1.0)  # fmt: skip
@@ -106,6 +108,12 @@ async def project(tmp_path: Path) -> Workspace:
     await write_tape(workspace, "second", [recorded(1)])
     await save_run(workspace, "20261123-101010", [finding(number) for number in range(1, 13)])
     return workspace
+
+
+@pytest.fixture
+def save() -> Callable[..., Awaitable[None]]:
+    """Writes a run file into a workspace."""
+    return save_run
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import CallToolResult, TextContent, TextResourceContents
 
+from wiretape_replay.verdict.model import Eval
 from wiretape_server.workspace.workspace import Workspace
 
 type Connect = Callable[..., AbstractAsyncContextManager[Client]]
@@ -62,6 +63,19 @@ async def test_every_default_answer_fits_the_smallest_client(project: Workspace,
         assert len(text(result)) <= BUDGET, name
         assert len(json.dumps(result.structured_content)) <= BUDGET, name
         assert "null" not in json.dumps(result.structured_content), name
+
+
+async def test_an_eval_that_could_not_be_judged_is_told(
+    project: Workspace, in_memory: InMemory, save: Callable[..., Awaitable[None]]
+) -> None:
+    unjudged = Eval(expression="latency.p95[GET /nope] > 50.00", observed=None, passed=None, note="no route GET /nope")
+    await save(project, "20261123-121212", [], evals=(unjudged,))
+    async with in_memory(project) as client:
+        result = await client.call_tool("get_run", {})
+
+    assert not result.is_error, text(result)
+    assert (result.structured_content or {})["evals"][0] == unjudged.model_dump(mode="json")
+    assert "not judged" in text(result)
 
 
 async def test_exchanges_are_found_by_their_filters(project: Workspace, in_memory: InMemory) -> None:
