@@ -377,3 +377,18 @@ def test_the_search_for_the_nearest_is_bounded() -> None:
         index, parts_of("api.example.com:80", "GET", "/p/2999?q=x", (), call(1, "GET", "/", None).request.body)
     )
     assert near[0].sequence == 3000
+
+
+def test_another_attempt_comes_after_the_failed_one_whoever_writes_alike_in_between() -> None:
+    def charge(sequence: int, order: str, status: int) -> Exchange:
+        return call(sequence, "POST", "/charges", answer(status), body={"order": order})
+
+    trace = Trace(charge(1, "b", 503), charge(2, "c", 201), charge(3, "b", 201), charge(4, "d", 201))
+    assert trace.ask("POST", "/charges", {"order": "d"}) == "exact 4"
+    assert [trace.ask("POST", "/charges", {"order": "b"}) for _ in range(3)] == ["exact 1", "exact 3", "exact 3"]
+
+
+def test_another_attempt_waits_for_what_was_mended_in_between() -> None:
+    trace = Trace(*ladder("POST /charges 503", "PUT /charges/limit", "POST /charges 201"))
+    assert trace.asks("POST /charges", "POST /charges") == ["exact 1", "exact 1"]
+    assert trace.asks("PUT /charges/limit", "POST /charges") == ["exact 2", "exact 3"]

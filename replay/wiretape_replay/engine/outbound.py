@@ -57,11 +57,12 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     values = {one.sequence: values_of(one, route(one)) for one in inbound}
     catalogue = Catalogue.of(outbound, aliases)
     recorded = [catalogue.recorded(one) for one in outbound]
-    attribute_recorded(recorded, [_recorded_window(one, values[one.sequence]) for one in inbound])
+    attribute_recorded(recorded, [_recorded_window(one, route(one), values[one.sequence]) for one in inbound])
     sent = {one.exchange.sequence: one for one in played if one.started_ns}
     known = {call.sequence: call for call in recorded}
     calls = [catalogue.live(one, known) for one in answers if one.tier != "passthrough"]
-    attribute_live(calls, [_live_window(one, values[sequence]) for sequence, one in sent.items()], recorded)
+    windows = [_live_window(one, route(one.exchange), values[sequence]) for sequence, one in sent.items()]
+    attribute_live(calls, windows, recorded)
     evidence = Evidence(
         {one.sequence: _handled(one, route(one), values[one.sequence], sent, live) for one in inbound},
         recorded, calls, perishable(outbound, catalogue), cold,
@@ -73,15 +74,15 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     return Calls(evidence, faults, by_sequence)
 
 
-def _recorded_window(exchange: Exchange, values: frozenset[str]) -> Window:
+def _recorded_window(exchange: Exchange, route: str, values: frozenset[str]) -> Window:
     ended_ns = exchange.started_ns + exchange.duration_us * 1000
     trace = exchange.trace or trace_of(exchange.request.headers)
-    return Window(exchange.sequence, exchange.started_ns, ended_ns, trace, values)
+    return Window(exchange.sequence, exchange.started_ns, ended_ns, trace, route, values)
 
 
-def _live_window(played: Played, values: frozenset[str]) -> Window:
+def _live_window(played: Played, route: str, values: frozenset[str]) -> Window:
     trace = played.exchange.trace or trace_of(played.exchange.request.headers)
-    return Window(played.exchange.sequence, played.started_ns, played.ended_ns, trace, values)
+    return Window(played.exchange.sequence, played.started_ns, played.ended_ns, trace, route, values)
 
 
 def _handled(exchange: Exchange, route: str, values: frozenset[str], sent: Mapping[int, Played],

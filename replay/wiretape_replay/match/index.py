@@ -5,19 +5,22 @@ It also holds what the recording proves about identifiers: which ones a service 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wiretape_capture.protocols.http import decode_content
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Headers, Protocol, Response
-from wiretape_replay.match.causal import Marks, Place, place_of
+from wiretape_replay.match.causal import Marks, Place, place_of, related
 from wiretape_replay.match.lanes import Lanes, learn_lanes, trace_of
 from wiretape_replay.match.parts import Parts, parts_of, service_key
 from wiretape_replay.match.volatile import Masked, mask, mentions
 
 STEADY_AFTER = 3
 """Different requests of one shape that must agree on an identifier before it counts as steady."""
+RETRY_LOOKED_AT = 1_000
+"""Exchanges between an attempt and the next one."""
 MENTION_LIMIT = 1 << 20
 """Bytes of an answer in which identifiers are looked for."""
 
@@ -129,7 +132,8 @@ def _add(index: Index, recorded: Recorded) -> None:
 def _set_states(index: Index) -> None:
     """Play the recording through the state machine, to know the state in which each answer was given.
 
-    A write that came again with the same status shows no change of state: its answers only keep their order.
+    A write that came again with the same status shows no change of state: its answers only keep their order. Neither
+    does another attempt after a failure, when nothing but the like of it was written in between.
     """
     marks: dict[str, Marks] = defaultdict(Marks)
     last: dict[tuple[str, Key], Recorded] = {}
@@ -140,10 +144,28 @@ def _set_states(index: Index) -> None:
             continue
         key = (recorded.lane, recorded.masked.key if recorded.masked else recorded.parts.exact)
         before = last.get(key)
-        if before is not None and before.status == recorded.status:
+        if before is not None and (before.status == recorded.status or _again(index, before, recorded)):
             recorded.after = before.after
         last[key] = recorded
         lane.write(recorded.place, recorded.sequence)
+
+
+def _again(index: Index, before: Recorded, recorded: Recorded) -> bool:
+    """Whether a write that failed was merely tried again: others of its kind may come in any order."""
+    if not before.status.startswith("5") and before.status not in ("", "408", "425", "429"):
+        return False
+    first, last = (bisect_right(index.recorded, each.sequence, key=_sequence) for each in (before, recorded))
+    if last - first > RETRY_LOOKED_AT:
+        return False
+    kind = recorded.parts.method, recorded.place
+    return all(
+        not each.writes or not related(each.place, recorded.place) or (each.parts.method, each.place) == kind
+        for each in index.recorded[first : last - 1]
+    )
+
+
+def _sequence(recorded: Recorded) -> int:
+    return recorded.sequence
 
 
 def _learn_identifiers(index: Index, outbound: Sequence[Exchange], inbound: Sequence[Exchange]) -> None:

@@ -74,6 +74,7 @@ class Evidence:
     now: Tally = field(default_factory=Tally)
     timed: frozenset[str] = frozenset()
     """Places that are called outside of any request with nothing of one: timers, start-up, health checks."""
+    _groups: dict[str, dict[int, frozenset[int]]] = field(default_factory=dict)
     _starts: dict[Key, list[int]] = field(default_factory=dict)
     _live_starts: dict[Key, list[int]] = field(default_factory=dict)
 
@@ -86,6 +87,17 @@ class Evidence:
         for calls, starts in ((self.recorded, self._starts), (self.live, self._live_starts)):
             for call in sorted(calls, key=lambda call: call.started_ns):
                 starts.setdefault(call.key, []).append(call.started_ns)
+
+    def together(self, call: Call) -> tuple[tuple[int, ...], int, int]:
+        """The exchanges among which the calls of this place cannot be told apart; how many were recorded, and made."""
+        place = call.place
+        if place not in self._groups:
+            calls = (one for one in (*self.recorded, *self.live) if one.place == place)
+            self._groups[place] = grouped(one.owners for one in calls)
+        group = frozenset(member for one in call.owners for member in self._groups[place][one])
+        was = sum(1 for one in self.recorded if one.place == place and one.owners & group)
+        now = sum(1 for one in self.live if one.place == place and one.owners & group)
+        return tuple(sorted(group)), was, now
 
     def twins(self, one: Handled) -> list[Handled]:
         """Other recorded exchanges of the same route that ended alike."""
@@ -135,12 +147,22 @@ class Evidence:
         judged = [one.sequence for one in self.by_route.get(route, ()) if one.answered]
         if not judged:
             return ""
+        surely = sum(self.was.places[one, place] + self.now.places[one, place] for one in judged)
+        at_most = sum(self.was.most_places[one, place] + self.now.most_places[one, place] for one in judged)
+        if surely < at_most:
+            return self._often_together(frozenset(judged), place)
         was = Counter(self.was.places[one, place] for one in judged)
         now = Counter(self.now.places[one, place] for one in judged)
         usual, times = was.most_common(1)[0]
         other = next((count for count, _ in now.most_common() if count != usual), usual)
         told = f"made {often(usual)} in {times} of {len(judged)} recorded requests"
         return f"{told}, {often(other)} in {now[other]} of {len(judged)} replayed"
+
+    def _often_together(self, judged: frozenset[int], place: str) -> str:
+        """The same where several requests were under way at once."""
+        was, now = (sum(1 for call in calls if call.place == place and call.owners & judged)
+                    for calls in (self.recorded, self.live))  # fmt: skip
+        return f"made {often(was)} in {len(judged)} recorded requests, {often(now)} in {len(judged)} replayed"
 
 
 def often(times: int) -> str:
@@ -153,3 +175,12 @@ def chance(more: int, less: int, each: int) -> float:
     both = more + less
     ways = sum(comb(each, k) * comb(each, both - k) for k in range(more, min(each, both) + 1))
     return ways / comb(2 * each, both) if both else 1.0
+
+
+def grouped(sets: Iterable[frozenset[int]]) -> dict[int, frozenset[int]]:
+    """The members of sets that overlap, directly or through others, by each of them."""
+    groups: dict[int, frozenset[int]] = {}
+    for members in sets:
+        joined = members.union(*(groups.get(one, frozenset()) for one in members))
+        groups.update(dict.fromkeys(joined, joined))
+    return groups

@@ -76,7 +76,7 @@ def _finding(route: str, group: Sequence[Fault], evidence: Evidence, inbound: Ma
     first = group[0]
     sequences = tuple(dict.fromkeys(owner for fault in group for owner in fault.owners))
     certain = {fault.owners[0] for fault in group if fault.owners}
-    several = f" (one of exchanges {', '.join(map(str, first.owners[:5]))}, under way together)"
+    several = f" (exchanges {', '.join(map(str, sorted(first.owners)[:5]))} were under way together)"
     message = first.message + (several if len(first.owners) > 1 else "")
     return Finding(
         id=fault_id(first, evidence), kind=FindingClass.OUTBOUND, severity=first.severity, route=route,
@@ -85,7 +85,7 @@ def _finding(route: str, group: Sequence[Fault], evidence: Evidence, inbound: Ma
         expected=shown(first.expected), actual=shown(first.actual),
         message=f"{route}: {message}" if sequences else message,
         sequences=sequences[:SEQUENCES], count=len(certain) or len(group),
-        of=sum(one.answered for one in evidence.by_route.get(route, ())), evidence=_evidence(first, route, evidence),
+        of=sum(one.live_from_ns > 0 for one in evidence.by_route.get(route, ())), evidence=_evidence(first, route, evidence),
         curl=curl_line(inbound[sequences[0]].request, target) if sequences else "",
         reproduce=reproduce(sequences[:1]) if sequences else "",
     )  # fmt: skip

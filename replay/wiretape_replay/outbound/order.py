@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from wiretape_replay.match.index import Key
 from wiretape_replay.outbound.calls import Call
 
 WAITED_NS = 5_000_000
@@ -36,8 +37,7 @@ def swaps(pairs: Iterable[tuple[Call, Call]], recorded: Iterable[Call], routes: 
 
 def _nearest(owner: int, made: list[tuple[Call, Call]], order: _Order) -> list[Swap]:
     """Of a call that moved past several, only the swap with the call it stood next to."""
-    once = _made_once(made)
-    once.sort(key=lambda pair: pair[0].started_ns)
+    once = sorted(_first_of_each(made), key=lambda pair: pair[0].started_ns)
     found: list[tuple[int, Swap]] = []
     for at, (was, now) in enumerate(once):
         for distance, (other_was, other_now) in enumerate(once[at + 1 :], 1):
@@ -47,9 +47,13 @@ def _nearest(owner: int, made: list[tuple[Call, Call]], order: _Order) -> list[S
     return [swap for distance, swap in found if distance == least]
 
 
-def _made_once(made: list[tuple[Call, Call]]) -> list[tuple[Call, Call]]:
-    keys = [was.key for was, _ in made]
-    return [pair for pair in made if keys.count(pair[0].key) == 1]
+def _first_of_each(made: Iterable[tuple[Call, Call]]) -> list[tuple[Call, Call]]:
+    """The first attempt of each call on either side."""
+    by_key: dict[Key, list[tuple[Call, Call]]] = {}
+    for pair in made:
+        by_key.setdefault(pair[0].key, []).append(pair)
+    return [(min((was for was, _ in some), key=_start), min((now for _, now in some), key=_start))
+            for some in by_key.values()]  # fmt: skip
 
 
 class _Order:
@@ -69,10 +73,16 @@ class _Order:
         if not (first.writes or second.writes) or first.owner is None:
             return False
         key = (self._routes[first.owner], first.place, second.place)
+        if not (first.specific and second.specific) and self._together(key) < 2:
+            return False  # one of them may be a timer's that happened to fall here
         if key not in self._known:
             self._known[key] = self._is_kept(key) if first.place != second.place else self._one_by_one(key)
         waited = _waited(first, second) if first.place == second.place else first.ended_ns <= second.started_ns
         return self._known[key] and waited
+
+    def _together(self, key: tuple[str, str, str]) -> int:
+        route, first, second = key
+        return len(self._made[route, first].keys() & self._made[route, second].keys())
 
     def _one_by_one(self, key: tuple[str, str, str]) -> bool:
         calls = [sorted(made, key=_start) for made in self._made[key[:2]].values()]

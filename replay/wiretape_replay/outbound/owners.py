@@ -25,6 +25,7 @@ class Window:
     started_ns: int
     ended_ns: int
     trace: str
+    route: str
     values: frozenset[str]
 
 
@@ -34,36 +35,59 @@ def attribute_recorded(calls: Sequence[Call], windows: Sequence[Window]) -> None
     by_sequence = {window.sequence: window for window in windows}
     by_end = sorted(windows, key=lambda window: window.ended_ns)
     for call, under_way in zip(calls, _under_way(calls, windows), strict=True):
-        owners = _by_its_trace(call, by_trace) or under_way
-        if not owners:
-            owners = _deferred(call, by_end)
-        elif len(owners) > 1:
-            owners = _by_values(call, [by_sequence[one] for one in owners]) or owners
-        call.owners = owners
-        call.specific = any(call.values & by_sequence[one].values for one in owners)
+        traced = _by_its_trace(call, by_trace)
+        owners = traced or under_way
+        if not traced and not any(call.values & by_sequence[one].values for one in owners):
+            # Work that an exchange left for later may fall into another one.
+            owners = _deferred(call, by_end) or owners
+        call.owners = _narrowed(call, owners, by_sequence)
+    callers = _callers(calls, by_sequence)
+    for call in calls:
+        call.owners = _by_route(call, call.owners, by_sequence, callers)
+        call.specific = any(call.values & by_sequence[one].values for one in call.owners)
 
 
 def attribute_live(calls: Sequence[Call], windows: Sequence[Window], recorded: Sequence[Call]) -> None:
     """Set the owners of live calls; what a call asked for tells whose it is, as the recording knows that."""
     by_trace = _by_trace(windows)
     by_sequence = {window.sequence: window for window in windows}
-    asked = _askers(recorded)
+    asked, callers = _askers(recorded), _callers(recorded, by_sequence)
     homes = {call.sequence: call.owners for call in recorded}
     specific = {key for call in recorded if call.specific for key in (call.key, call.exact)}
     for call, under_way in zip(calls, _under_way(calls, windows), strict=True):
-        known = asked.get(call.exact) or asked.get(call.key) or homes.get(call.near, frozenset())
-        owners = _by_its_trace(call, by_trace) or under_way
-        if len(owners) > 1:
-            said = _by_values(call, [by_sequence[one] for one in owners])
-            # A miss is what the recording does not know: what it says outweighs what it is near to.
-            narrowed = (said, owners & known) if call.missed else (owners & known, said)
-            owners = narrowed[0] or narrowed[1] or owners
-        elif not owners and call.key in specific:
-            owners = frozenset(one for one in known if one in by_sequence
-                               and by_sequence[one].started_ns <= call.started_ns)  # fmt: skip
+        traced = _by_its_trace(call, by_trace)
+        owners = _narrowed(call, traced or under_way, by_sequence)
+        owners = _by_route(call, owners, by_sequence, callers)
+        if call.missed and len(owners) > 1:
+            owners = (owners & homes.get(call.near, frozenset())) or owners
+        elif not traced and call.key in specific:
+            known = asked.get(call.exact) or asked[call.key]
+            if not any(call.values & by_sequence[one].values for one in owners):
+                owners = frozenset(one for one in known if one in by_sequence
+                                   and by_sequence[one].started_ns <= call.started_ns) or owners  # fmt: skip
         call.owners = owners
         own = any(call.values & by_sequence[one].values for one in owners)
         call.specific = own or call.exact in specific or call.key in specific
+
+
+def _callers(recorded: Iterable[Call], windows: Mapping[int, Window]) -> Mapping[str, set[str]]:
+    """The routes that certainly make each call; else those that were under way at every one of them."""
+    certain: dict[str, set[str]] = {}
+    always: dict[str, set[str]] = {}
+    for call in recorded:
+        routes = {windows[one].route for one in call.owners if one in windows}
+        if call.owner in windows:
+            certain.setdefault(call.place, set()).update(routes)
+        elif routes:
+            always[call.place] = always.get(call.place, routes) & routes
+    return always | certain
+
+
+def _by_route(call: Call, owners: frozenset[int], windows: Mapping[int, Window],
+              callers: Mapping[str, set[str]]) -> frozenset[int]:  # fmt: skip
+    """Of several exchanges, those of a route that is known to make this call."""
+    known = callers.get(call.place, set())
+    return frozenset(one for one in owners if windows[one].route in known) or owners
 
 
 def _askers(recorded: Iterable[Call]) -> Mapping[object, frozenset[int]]:
@@ -106,8 +130,12 @@ def _under_way(calls: Sequence[Call], windows: Sequence[Window]) -> list[frozens
     return found
 
 
+def _narrowed(call: Call, owners: frozenset[int], windows: Mapping[int, Window]) -> frozenset[int]:
+    return (_by_values(call, [windows[one] for one in owners]) or owners) if len(owners) > 1 else owners
+
+
 def _by_values(call: Call, windows: Sequence[Window]) -> frozenset[int]:
-    """The one exchange that shares most of the call's values that not all of them share."""
+    """Those that share most of the call's values, of the values that not all of them share."""
     everyone = frozenset.intersection(*(window.values for window in windows))
     shared = {window.sequence: len((call.values & window.values) - everyone) for window in windows}
     most = max(shared.values())

@@ -83,6 +83,8 @@ class _Shelf:
 
 
 def _take(result: Pairing, slots: Sequence[Call], call: Call, shelf: _Shelf) -> bool:
+    # A write that succeeded does not stand for an attempt that failed.
+    slots = [slot for slot in slots if call.failed or not (slot.writes and slot.failed)]
     if not slots:
         return False
     slot = min(slots, key=lambda slot: (slot.sequence != call.sequence, len(slot.owners), slot.started_ns))
@@ -94,7 +96,7 @@ def _take(result: Pairing, slots: Sequence[Call], call: Call, shelf: _Shelf) -> 
 def _moved(free: list[Call], call: Call) -> list[Call]:
     """The first free recorded call of another exchange whose place this one may have taken; it is used up."""
     for at, slot in enumerate(free):
-        if _may_have_moved(slot, call):
+        if _may_have_moved(slot, call) and (call.failed or not (slot.writes and slot.failed)):
             return [free.pop(at)]
     return []
 
