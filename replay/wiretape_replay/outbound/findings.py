@@ -85,7 +85,8 @@ def _finding(route: str, group: Sequence[Fault], evidence: Evidence, inbound: Ma
         expected=shown(first.expected), actual=shown(first.actual),
         message=f"{route}: {message}" if sequences else message,
         sequences=sequences[:SEQUENCES], count=len(certain) or len(group),
-        of=sum(one.live_from_ns > 0 for one in evidence.by_route.get(route, ())), evidence=_evidence(first, route, evidence),
+        of=sum(one.live_from_ns > 0 for one in evidence.by_route.get(route, ())),
+        evidence=_evidence(first, route, evidence),
         curl=curl_line(inbound[sequences[0]].request, target) if sequences else "",
         reproduce=reproduce(sequences[:1]) if sequences else "",
     )  # fmt: skip

@@ -53,6 +53,9 @@ class FindingDetail(BaseModel):
 
 def finding_detail(run: Run, finding: Finding, expected: Exchange, live: Response | None) -> FindingDetail:
     """Everything about one finding in its first exchange."""
+    if finding.part is Part.OUTBOUND:
+        line = f"{expected.request.method} {expected.request.target}"
+        return call_detail(run, finding, request_line=line, sequence=expected.sequence)
     was = expected.response
     diff, cut_diff = _unified(_text(was), _text(_without_noise(was, live, run, finding)))
     patch, cut_patch = _patch(was, live)
@@ -61,6 +64,16 @@ def finding_detail(run: Run, finding: Finding, expected: Exchange, live: Respons
         request_line=f"{expected.request.method} {expected.request.target}",
         expected=_excerpt(was, finding), actual=_excerpt(live, finding),
         notes=tuple(note for note in (*_missing(was, live), cut_diff, cut_patch) if note),
+    )  # fmt: skip
+
+
+def call_detail(run: Run, finding: Finding, *, request_line: str = "", sequence: int = 0) -> FindingDetail:
+    """Everything about a finding that lies in no answer: a call to a service, made by an exchange or by none."""
+    was, now = (_laid_out(value) for value in (finding.expected, finding.actual))
+    diff, note = _unified(was, now)
+    return FindingDetail(
+        run=run.id, finding=finding, sequence=sequence, request_line=request_line or finding.route, expected=was,
+        actual=now, diff=diff, patch=(), notes=(note,) if note else (),
     )  # fmt: skip
 
 
