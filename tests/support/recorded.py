@@ -106,12 +106,12 @@ def record(app: App, script: Sequence[Request | Callable[[Mapping[int, Response]
     return exchanges
 
 
-def replay(exchanges: list[Exchange], app: App, *, target: str = "127.0.0.1:9000") -> Replay:
+def replay(exchanges: list[Exchange], app: App, *, target: str = "127.0.0.1:9000", seed: str | None = None) -> Replay:
     """Replay a recording as one session against an app that runs days later on another port."""
     plan = find_bindings(exchanges)
     routes = RouteTable.infer((each.command, each.request.target) for each in exchanges)
     noise = NoiseModel.learn(exchanges, plan, routes=routes)
-    result = Replay(exchanges, session=LiveSession(plan, target=target))
+    result = Replay(exchanges, session=LiveSession(plan, target=target, seed=seed))
     for each in exchanges:
         if (producer := result.session.missing(each)) is not None:
             result.blocked[each.sequence] = producer

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Exchange, Request, Response
+from wiretape_replay.bindings.client_values import at_now, made_anew
 from wiretape_replay.bindings.messages import response_tokens
 from wiretape_replay.bindings.plan import SAFE, BindingPlan, Edge
 from wiretape_replay.bindings.renumber import partners
@@ -28,13 +29,22 @@ from wiretape_replay.masks import same_make
 type Key = tuple[str, str]
 """The noun, empty for a distinctive value, and the value."""
 
+type Sign = Callable[[Exchange, Request, Callable[[str, str], str]], Request]
+"""Signs a request again; it is told what a claim (name, text) has become."""
+
 
 class LiveSession:
     """One recorded session while it is replayed."""
 
-    def __init__(self, plan: BindingPlan, *, target: str = "") -> None:
-        """`target` is the live app's `host:port`, which answers may name where the recording named its own."""
+    def __init__(self, plan: BindingPlan, *, target: str = "", seed: str | None = None, sign: Sign | None = None
+                 ) -> None:  # fmt: skip
+        """`target` is the live app's `host:port`, which answers may name where the recording named its own.
+
+        With a `seed`, what the client made for itself is made anew from it; `sign` signs what was changed.
+        """
         self._plan = plan
+        self._seed = seed
+        self._sign = sign
         self.target = target
         self._learned: dict[Key, str] = {}
         self._first: dict[Key, str] = {}
@@ -45,8 +55,12 @@ class LiveSession:
         """Values that came again unchanged: whatever else stands in their place is wrong, not new."""
         self._sent: dict[Edge, str] = {}
 
-    def prepare(self, exchange: Exchange) -> Request:
-        """The recorded request with live values in place of recorded ones and its content length corrected."""
+    def prepare(self, exchange: Exchange, now_ns: int | None = None) -> Request:
+        """The recorded request with live values in place of recorded ones and its content length corrected.
+
+        Clocks of the client read `now_ns`; without it they stay as recorded.
+        """
+        self._make_anew(exchange)
         placed = []
         for edge in self._plan.by_consumer.get(exchange.sequence, ()):
             live = self._learned.get((edge.noun, edge.value))
@@ -55,7 +69,24 @@ class LiveSession:
             self._sent[edge] = live
             if (edge.noun or edge.consumed_at.within) and live != edge.value:
                 placed.append(Placed(edge.consumed_at, edge.value, live))
-        return rewrite_request(exchange.request, self._now, placed)
+        request = rewrite_request(exchange.request, self._now, placed)
+        clocks = self._plan.client.clocks.get(exchange.sequence) if self._seed is not None else None
+        if clocks and now_ns is not None:
+            headers = at_now(request.headers, clocks, exchange.started_ns, now_ns)
+            request = request.model_copy(update={"headers": headers})
+        return self._sign(exchange, request, self._claim) if self._sign else request
+
+    def _make_anew(self, exchange: Exchange) -> None:
+        recorded = self._plan.client.values.get(exchange.sequence, ()) if self._seed is not None else ()
+        for value in recorded:
+            if (made := made_anew(value, self._seed or "")) is not None:
+                self._learned["", value] = self._first["", value] = made
+                self._replace(("", value))
+
+    def _claim(self, name: str, text: str) -> str:
+        """What a claim of a token that the client made has become; its subject is a user."""
+        nouns = ("", *nouns_of("user_id" if name in ("sub", "uid") else name, [name], ""))
+        return next((self._learned[noun, text] for noun in nouns if (noun, text) in self._learned), text)
 
     def observe(self, exchange: Exchange, response: Response) -> None:
         """Learn what recorded values became in this answer."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from wiretape_capture.snapshot.exchange import Exchange
+from wiretape_replay.bindings.client_values import ClientValues, client_values
 from wiretape_replay.bindings.messages import request_tokens, response_tokens
 from wiretape_replay.bindings.tokens import Place, Token
 
@@ -40,6 +41,8 @@ class BindingPlan:
     by_consumer: dict[int, tuple[Edge, ...]] = field(default_factory=dict, repr=False)
     born: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
     """The exchange whose response had each value first, by (noun, value); nothing that a client knew before."""
+    client: ClientValues = field(default_factory=ClientValues, repr=False)
+    """What the client made for itself and could make anew."""
 
     def producers(self, sequence: int) -> tuple[int, ...]:
         """The exchanges whose answers this one needs, directly."""
@@ -76,7 +79,8 @@ def find_bindings(exchanges: Sequence[Exchange]) -> BindingPlan:
             for key in token.keys:
                 if key not in known and key not in born:
                     born[key] = (exchange, token)
-    return BindingPlan(tuple(edges), by_consumer, {key: birth.sequence for key, (birth, _) in born.items()})
+    client = client_values(exchanges, (value for noun, value in born if not noun))
+    return BindingPlan(tuple(edges), by_consumer, {key: birth.sequence for key, (birth, _) in born.items()}, client)
 
 
 def _carried(exchange: Exchange, born: dict[tuple[str, str], tuple[Exchange, Token]],

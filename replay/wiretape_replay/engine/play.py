@@ -129,7 +129,7 @@ class Playback:
         return Played(exchange, ended_ns, answer.latency_ms, started_ns=started_ns)
 
     async def _send(self, exchange: Exchange, values: LiveSession) -> Answer:
-        request = values.prepare(exchange)
+        request = values.prepare(exchange, time.time_ns())
         if request.body.data is not None:
             return await self.client.send(request)
         recorded = exchange.request.body.sha256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -40,6 +41,7 @@ from wiretape_replay.engine.target import MockJob, Target, staged
 from wiretape_replay.engine.turns import take_turns
 from wiretape_replay.mock.load import aliases
 from wiretape_replay.openapi.check import SpecCheck
+from wiretape_replay.signing.signer import Signer
 from wiretape_replay.run_file import RunReader, write_run
 from wiretape_replay.verdict.evals import Condition
 from wiretape_replay.verdict.explain import explained
@@ -61,6 +63,7 @@ async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
     """Replay a snapshot and write its run file; a run that was stopped is written too and says so."""
     speed = speed_of(spec.timing)
     has_baseline = spec.baseline is not None or spec.against is not None
+    signer = Signer(spec.sign, os.environ, spec.sign_dir) if spec.sign else None
     asked = conditions(spec.fail_if, mocked=spec.mock is not None, has_baseline=has_baseline)
     baseline = await _baseline(spec)
     await asyncio.to_thread(_refuse_existing, spec)
@@ -71,7 +74,7 @@ async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
         await stack.enter_async_context(telling(stage, emit))
         inbound = await load_inbound(tape)
         # In a thread, so that progress is told while a large recording is read.
-        plan = await asyncio.to_thread(make_plan, inbound, spec)
+        plan = await asyncio.to_thread(make_plan, inbound, spec, signer)
         noise = await asyncio.to_thread(_noise, plan, spec)
         turns, before = rounds(spec.against, plan), _Unchanged(spec, tape, plan, noise, stage)
         await before.replay(turns.before, speed, stop)
@@ -164,10 +167,11 @@ class _Replay:
     async def _send_all(self, client: Client, target: Target, speed: float | None) -> None:
         sessions: dict[str, list[Slot]] = {}
         values: dict[str, LiveSession] = {}
+        salt = f"pass {next(self.plan.passes)}"
         for slot in schedule(self.plan.selection.exchanges, speed):
             name = self.plan.sessions[slot.exchange.sequence]
             sessions.setdefault(name, []).append(slot)
-            shared = values.setdefault(name, LiveSession(self.plan.bindings, target=target.netloc))
+            shared = values.setdefault(name, self.plan.session(target.netloc, salt))
             self.values[slot.exchange.sequence] = shared
         self.playback = playback = Playback(
             client, self.live, self.values, self.plan.bindings.producers,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from wiretape_capture.launch.spec import AppSpec
 from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.mock.spec import MockSpec
+from wiretape_replay.signing.spec import SignRule
 
 
 class NoiseRule(BaseModel):
@@ -73,6 +75,14 @@ class ReplaySpec(BaseModel):
     timeout: float = 30.0
     """Seconds for one response."""
     noise: tuple[NoiseRule, ...] = ()
+    client_values: Literal["fresh", "keep"] = "fresh"
+    """Whether idempotency keys, nonces and clock headers of the client are made anew."""
+    seed: str = ""
+    """What they are made from; empty: the run's id."""
+    sign: tuple[SignRule, ...] = ()
+    """Signatures that are made again."""
+    sign_dir: Path = Path()
+    """Where key files lie that are named without a directory."""
     learned: tuple[LearnedRule, ...] = ()
     """Noise learned earlier from unchanged code, or accepted by somebody."""
     learned_file: str = "wiretape-noise.toml"

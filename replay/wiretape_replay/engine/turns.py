@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from random import Random
-from time import monotonic
+from time import monotonic, time_ns
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.spec import AppSpec
@@ -106,7 +106,7 @@ class _Side:
 
     async def send(self, exchange: Exchange, body_chunks: BodyChunks, *, learn: bool) -> Answer:
         values = self.values[exchange.sequence]
-        request, recorded = values.prepare(exchange), exchange.request.body.sha256
+        request, recorded = values.prepare(exchange, time_ns()), exchange.request.body.sha256
         large = request.body.data is None
         answer = await self.client.send(request, (lambda: body_chunks(recorded)) if large else None)
         if learn and answer.response is not None:
@@ -120,7 +120,7 @@ async def _side(spec: ReplaySpec, plan: Plan, stack: AsyncExitStack) -> _Side:
     stack.push_async_callback(client.close)
     shared: dict[str, LiveSession] = {}
     return _Side(client, {
-        one.sequence: shared.setdefault(plan.sessions[one.sequence], LiveSession(plan.bindings, target=target.netloc))
+        one.sequence: shared.setdefault(plan.sessions[one.sequence], plan.session(target.netloc, "turns"))
         for one in plan.selection.exchanges
     })  # fmt: skip
 

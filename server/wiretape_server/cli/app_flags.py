@@ -15,6 +15,11 @@ def noise_rules(values: tuple[str, ...]) -> list[dict[str, str]]:
     return [_noise_rule(value) for value in values]
 
 
+def sign_rules(values: tuple[str, ...]) -> list[dict[str, str]]:
+    """`KIND:KEY=VALUE,…` flags as signing rules."""
+    return [_sign_rule(value) for value in values]
+
+
 def services(values: tuple[str, ...]) -> dict[str, str]:
     """`NAME=URL` and `HOST:PORT` flags as the table `services`."""
     from wiretape_capture.launch.mapping import parse_maps
@@ -29,6 +34,15 @@ def _noise_rule(value: str) -> dict[str, str]:
         raise click.UsageError(f'"{value}" does not end in a JSON Pointer such as /items/*/at or in header:NAME',
                                click.get_current_context())  # fmt: skip
     return {"route": route.strip() or "*", "pointer": pointer}
+
+
+def _sign_rule(value: str) -> dict[str, str]:
+    kind, _, fields = value.partition(":")
+    named = [field.partition("=") for field in fields.split(",") if field]
+    if not kind or not all(name and text for name, _, text in named):
+        raise click.UsageError(f'"{value}" is not like jwt:key_env=NAME or sigv4:region=eu-central-1',
+                               click.get_current_context())  # fmt: skip
+    return {"kind": kind, **{name.strip(): text.strip() for name, _, text in named}}
 
 
 APP: tuple[Decorator, ...] = (
@@ -67,6 +81,11 @@ REPLAY: tuple[Decorator, ...] = (
     setting("replay.concurrency", "--concurrency", type=Whole(1, 1024), metavar="N",
             help="Sessions under way at once"),
     setting("replay.timeout", "--timeout", type=float, metavar="SEC", help="Seconds to wait for a response"),
+    setting("replay.client_values", "--client-values", type=click.Choice(["fresh", "keep"]),
+            help="The client's own keys and nonces"),
+    setting("replay.seed", "--seed", metavar="TEXT", help="What fresh values are made from"),
+    setting("replay.sign", "--sign", multiple=True, metavar="KIND:KEY=VALUE", convert=sign_rules,
+            help="Sign requests again: jwt, sigv4"),
     setting("replay.warmup", "--warmup", type=Whole(0, 1000), metavar="N", help="First requests not to time"),
     setting("replay.latency_seconds", "--latency-seconds", type=float, metavar="SEC",
             help="Time to measure a baseline"),

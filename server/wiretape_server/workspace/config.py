@@ -16,12 +16,17 @@ from pydantic_core import ErrorDetails
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_replay.engine.spec import NoiseRule
 from wiretape_replay.routes import parse_override
+from wiretape_replay.signing.spec import SignRule
 from wiretape_server.workspace.toml_lines import line_of
 
 FILE_NAME = "wiretape.toml"
 
 type Port = Annotated[int, Field(ge=0, le=65535)]
 """0 stands for any free port."""
+
+
+def _list(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
 
 
 def _argv(value: object) -> object:
@@ -120,6 +125,13 @@ class ReplayConfig(_Section):
     )
     concurrency: int = Field(8, ge=1, le=1024, description="Sessions under way at once.")
     timeout: float = Field(30.0, gt=0, description="Seconds to wait for one response.")
+    client_values: Literal["fresh", "keep"] = Field(
+        "fresh", description="Idempotency keys, nonces and clock headers of the client: fresh, or keep."
+    )
+    seed: str = Field("", description="What fresh values are made from, so as to repeat them; empty: the run's id.")
+    sign: Annotated[tuple[SignRule, ...], BeforeValidator(_list)] = Field(
+        (), description="Signatures made again at replay, as [[replay.sign]] tables: kind jwt or sigv4, and its keys."
+    )
     warmup: int = Field(0, ge=0, le=1000, description="First requests of each route that stay out of response times.")
     latency_seconds: float = Field(
         10.0, ge=0, description="Seconds to measure response times against unchanged code; 0: do not."
