@@ -67,6 +67,14 @@ def finding_detail(run: Run, finding: Finding, expected: Exchange, live: Respons
     )  # fmt: skip
 
 
+def bare_detail(run: Run, finding: Finding) -> FindingDetail:
+    """A finding whose exchange came out equal or is none of the run's: it is slower, or a call was not made."""
+    return FindingDetail(
+        run=run.id, finding=finding, sequence=finding.sequences[0] if finding.sequences else 0,
+        request_line=finding.route, expected=str(finding.expected), actual=str(finding.actual), diff=(), patch=(),
+    )  # fmt: skip
+
+
 def call_detail(run: Run, finding: Finding, *, request_line: str = "", sequence: int = 0) -> FindingDetail:
     """Everything about a finding that lies in no answer: a call to a service, made by an exchange or by none."""
     was, now = (_laid_out(value) for value in (finding.expected, finding.actual))

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 @click.argument("finding", required=False)
 @click.option("--noise", is_flag=True, help="List what was taken as noise")
 @click.option("--bindings", is_flag=True, help="List values followed, and how that went")
+@click.option("--latency", is_flag=True, help="Draw how response times spread")
 @json_option
-def command(run: str | None, finding: str | None, noise: bool, bindings: bool, as_json: bool) -> None:
+def command(run: str | None, finding: str | None, noise: bool, bindings: bool, latency: bool, as_json: bool) -> None:
     """Show what a run found different, or one finding in full.
 
     Without RUN the newest is shown; the beginning of a run's id is enough.
@@ -45,7 +46,7 @@ def command(run: str | None, finding: str | None, noise: bool, bindings: bool, a
 
         tell_run(asyncio.run(_run(path)), as_json=as_json)
     elif finding is None:
-        _tell_run(asyncio.run(_run(path)), noise=noise, as_json=as_json)
+        _tell_run(asyncio.run(_run(path)), noise=noise, latency=latency, as_json=as_json)
     else:
         _tell_finding(asyncio.run(_detail(path, finding)), as_json=as_json)
 
@@ -58,18 +59,16 @@ async def _run(path: Path) -> Run:
 
 
 async def _detail(path: Path, finding_id: str) -> FindingDetail:
-    from wiretape_replay.report.diff import finding_detail
+    from wiretape_replay.report.diff import bare_detail, finding_detail
     from wiretape_replay.run_file import RunReader
 
     async with await RunReader.open(path) as reader:
         run = await reader.run()
         finding = find_finding(run, finding_id)
-        if not finding.sequences:
-            raise UsageError(f"finding {finding.id} belongs to no replayed exchange", f"see: wiretape diff {run.id}")
-        sequence = finding.sequences[0]
+        sequence = finding.sequences[0] if finding.sequences else 0
         recorded = await reader.recorded(sequence)
         if recorded is None:
-            raise UsageError(f"run {run.id} does not hold exchange {sequence}", "replay again with this wiretape")
+            return bare_detail(run, finding)
         return finding_detail(run, finding, recorded, await reader.live_response(sequence))
 
 
@@ -88,12 +87,17 @@ def find_finding(run: Run, finding_id: str) -> Finding:
                      f"did you mean {close}?" if close else f"it has {', '.join(ids[:5])}")  # fmt: skip
 
 
-def _tell_run(run: Run, *, noise: bool, as_json: bool) -> None:
+def _tell_run(run: Run, *, noise: bool, latency: bool, as_json: bool) -> None:
+    from wiretape_replay.report.latency import latency_lines
     from wiretape_replay.report.terminal import run_lines, suppressed_lines
     from wiretape_server.cli.run_replay import coloured
 
     if as_json:
         out_json(run)
+        return
+    if latency:
+        for line in latency_lines(run):
+            out(line)
         return
     if noise:
         for line in suppressed_lines(run) or ["nothing was taken as noise"]:

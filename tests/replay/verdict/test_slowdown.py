@@ -5,9 +5,9 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from benchmarks.latency.machines import MACHINES, sent_in_turn
 from hypothesis import given
 from hypothesis import strategies as st
-from latency_machines import MACHINES, sent_in_turn
 
 from wiretape_replay.verdict.evals import evaluate, parse
 from wiretape_replay.verdict.metrics import Metrics
