@@ -119,6 +119,23 @@ def test_an_operation_named_by_a_header_is_part_of_the_request() -> None:
 # normalized
 
 
+def test_a_tenant_named_by_a_header_is_part_of_the_request() -> None:
+    trace = Trace(
+        call(1, "GET", "/balance", answer(), headers=(("Stripe-Account", "acct_a"),)),
+        call(2, "GET", "/balance", answer(), headers=(("Stripe-Account", "acct_b"),)),
+    )
+    assert trace.ask("GET", "/balance", headers=(("stripe-account", "acct_b"),)) == "exact 2"
+    assert trace.ask("GET", "/balance", headers=(("stripe-account", "acct_c"),)) == "miss"
+    assert trace.ask("GET", "/balance") == "miss"
+
+
+def test_a_tenant_made_afresh_is_told() -> None:
+    trace = Trace(call(1, "GET", "/balance", answer(), headers=(("X-Tenant-Id", A),)))
+    found = trace.find("GET", "/balance", headers=(("X-Tenant-Id", B),))
+    assert isinstance(found, Hit)
+    assert (found.tier, [one.where for one in found.differences]) == ("normalized", ["header/x-tenant-id"])
+
+
 def test_volatile_leaves_are_taken_away_and_told() -> None:
     trace = Trace(call(
         1, "POST", f"/jobs/{A}?at=1714557601", answer(),

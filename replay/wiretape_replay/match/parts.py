@@ -17,7 +17,13 @@ type Leaf = tuple[str, JsonValue]
 """A place (`path/0`, `query/NAME`, `header/NAME`, `body` and a JSON Pointer) and the value there."""
 
 OPERATION_HEADERS = ("soapaction", "x-amz-target", "x-http-method-override", "range")
-"""Headers that say what is asked for; no other header is part of the key."""
+"""Headers that say what is asked for."""
+TENANT_HEADERS = (
+    "x-tenant", "x-tenant-id", "x-org-id", "x-organization", "x-organization-id", "x-account-id", "x-workspace-id",
+    "x-project-id", "x-goog-user-project", "stripe-account", "x-shop-id", "openai-organization", "openai-project",
+)  # fmt: skip
+"""Headers that say for whom; no other header is part of the key."""
+KEY_HEADERS = (*OPERATION_HEADERS, *TENANT_HEADERS)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 READ_VERBS = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "Head", "Search")
@@ -106,5 +112,5 @@ def split_path(target: str) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...
 def parts_of(service: str, method: str, target: str, headers: Headers, body: Body) -> Parts:
     """The normalised form of a request to `service` (already a `service_key`)."""
     segments, query = split_path(target)
-    named = tuple((name, value) for name in OPERATION_HEADERS if (value := header(headers, name)) is not None)
+    named = tuple((name, value) for name in KEY_HEADERS if (value := header(headers, name)) is not None)
     return Parts(method, service, segments, query, named, content_of(headers, body))

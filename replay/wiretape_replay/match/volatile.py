@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from wiretape_replay.formats import TIMED, VOLATILE, format_of
 from wiretape_replay.instants import DAY, SECOND, Instant, Window, epoch_of, instant_of
 from wiretape_replay.match.content import canonical
-from wiretape_replay.match.parts import Parts
+from wiretape_replay.match.parts import OPERATION_HEADERS, Parts
 
 UNDATED = "time"
 """A time of day has no date to hold against a clock: opening hours look the same."""
@@ -28,6 +28,8 @@ FAR = 400 * DAY
 """Nothing reckons further than this from its own time."""
 FAR_SLACK = 5 * SECOND
 """Between the reading of a clock and the sending of its request."""
+
+_OPERATION_PLACES = frozenset(f"header/{name}" for name in OPERATION_HEADERS)
 
 _EMBEDDED = re.compile(
     r"(?P<uuid>\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}\b)"
@@ -69,7 +71,7 @@ def mask(parts: Parts) -> Masked | None:
     taken: list[Volatile] = []
     left: list[tuple[str, str]] = []
     for place, value in parts.leaves():
-        if place.startswith("header/"):
+        if place in _OPERATION_PLACES:
             left.append((place, text_of(value)))
             continue
         rest, pieces = _take(place, value)
