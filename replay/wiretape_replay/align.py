@@ -62,17 +62,53 @@ def shared(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Ren
     """
     left, right = _objects(recorded), _objects(live)
     for name in _key_names(left[0]) if left and right else ():
-        ours, theirs = (_keys(left, name, rename), _keys(right, name, None)) if name in left[0] else ({}, {})
-        if ours and theirs:
-            if not ours.keys() & theirs.keys() and _only_key_differs(recorded, live, name):
-                return None
-            return Alignment(
-                tuple((index, theirs[key]) for key, index in ours.items() if key in theirs),
-                tuple(index for key, index in ours.items() if key not in theirs),
-                tuple(index for key, index in theirs.items() if key not in ours),
-                name,
-            )
+        ours, theirs = (_keys(left, name, None), _keys(right, name, None)) if name in left[0] else ({}, {})
+        if not ours or not theirs:
+            continue
+        if not ours.keys() & theirs.keys() and _only_key_differs(recorded, live, name):
+            return None
+        pairs = _shared_pairs(left, right, ours, theirs, name, rename)
+        kept, came = {i for i, _ in pairs}, {j for _, j in pairs}
+        lost, new = {*ours.values()} - kept, {*theirs.values()} - came
+        return Alignment(tuple(pairs), tuple(sorted(lost)), tuple(sorted(new)), name)
     return None
+
+
+def _shared_pairs(
+    left: list[dict[str, JsonValue]],
+    right: list[dict[str, JsonValue]],
+    ours: dict[Hashable, int],
+    theirs: dict[Hashable, int],
+    name: str,
+    rename: Rename,
+) -> list[tuple[int, int]]:
+    """Equal keys; and keys that became others, where the rest of the element says so too."""
+    pairs = [(index, theirs[key]) for key, index in ours.items() if key in theirs]
+    taken = {j for _, j in pairs}
+    for key, i in ours.items():
+        j = theirs.get(rename(name, key)) if key not in theirs else None  # type: ignore[arg-type]
+        if j is None or j in taken:
+            continue
+        rest = [{k: v for k, v in item.items() if k != name} for item in (left[i], right[j])]
+        if likeness(rest[0], rest[1]) >= 0.5:
+            pairs.append((i, j))
+            taken.add(j)
+    return sorted(pairs)
+
+
+def as_sets(recorded: Sequence[JsonValue], live: Sequence[JsonValue]) -> Alignment:
+    """By value alone: for arrays whose order means nothing."""
+    places: dict[Hashable, list[int]] = {}
+    for index in range(len(live) - 1, -1, -1):
+        places.setdefault(signature(live[index]), []).append(index)
+    pairs: list[tuple[int, int]] = []
+    removed: list[int] = []
+    for index, item in enumerate(recorded):
+        if free := places.get(signature(item)):
+            pairs.append((index, free.pop()))
+        else:
+            removed.append(index)
+    return Alignment(tuple(pairs), tuple(removed), tuple(sorted(j for left in places.values() for j in left)))
 
 
 def signature(value: JsonValue) -> Hashable:

@@ -8,8 +8,9 @@ from enum import StrEnum
 from wiretape_capture.snapshot.exchange import Headers
 from wiretape_replay.bindings.messages import set_cookies
 from wiretape_replay.compare.difference import Difference, Ignored
-from wiretape_replay.compare.judge import Judge
+from wiretape_replay.compare.judge import Judge, Noise
 from wiretape_replay.compare.messages import said
+from wiretape_replay.compare.places import Kind
 from wiretape_replay.leaves import join
 from wiretape_replay.verdict.model import FindingClass, Part, Severity
 
@@ -90,10 +91,15 @@ class HeaderComparison:
         if self._judge.noise.rule_for(self._judge.route, f"header:{name}"):
             self.ignored.append(Ignored(part, name, name, value, None, "rule"))
             return
+        place = f"header:{name}"
         message = f"the header {name} is gone; it was {said(value)}"
-        self.differences.append(
-            Difference(FindingClass.HEADER, part, name, name, value, None, message, breaking=name in BREAKING)
-        )
+        found = Difference(FindingClass.HEADER, part, name, name, value, None, message, breaking=name in BREAKING,
+                           evidence=self._judge.lacks(place, Kind.PRESENCE))  # fmt: skip
+        if noise := self._judge.varies(place, Kind.PRESENCE):
+            self.ignored.append(Ignored(part, name, name, value, None, f"presence {noise.reason}", trial=noise.trial,
+                                        place=place, otherwise=found))  # fmt: skip
+        else:
+            self.differences.append(found)
 
     def _gained(self, part: Part, name: str, value: str) -> None:
         message = f"the header {name} is new: {said(value)}"
@@ -104,20 +110,23 @@ class HeaderComparison:
             return
         if name == "content-type" and _same_type(expected, actual):
             return
-        reason = "volatile header" if policy is Policy.VOLATILE else self._reason(name, expected, actual)
-        if reason:
-            self.ignored.append(Ignored(part, name, name, expected, actual, reason))
-            return
+        place = f"header:{name}"
         message = f"the header {name} was {said(expected)} and is now {said(actual)}"
         breaking = name == "content-type" and _media(expected) != _media(actual)
-        self.differences.append(
-            Difference(FindingClass.HEADER, part, name, name, expected, actual, message, breaking=breaking)
-        )
+        found = Difference(FindingClass.HEADER, part, name, name, expected, actual, message, breaking=breaking,
+                           evidence=self._judge.told(place, expected, actual))  # fmt: skip
+        if noise := self._noise(name, expected, actual, policy):
+            self.ignored.append(Ignored(part, name, name, expected, actual, noise.reason, trial=noise.trial,
+                                        place=place, otherwise=found))  # fmt: skip
+        else:
+            self.differences.append(found)
 
-    def _reason(self, name: str, expected: str, actual: str) -> str | None:
+    def _noise(self, name: str, expected: str, actual: str, policy: Policy) -> Noise | None:
+        if policy is Policy.VOLATILE:
+            return Noise("volatile header")
         if name == "etag" and _is_etag(expected) and _is_etag(actual):
-            return "etag"
-        return self._judge.reason(f"header:{name}", "", expected, actual)
+            return Noise("etag")
+        return self._judge.noise_at(f"header:{name}", "", expected, actual)
 
     def _cookies(self, part: Part, expected: Headers, actual: Headers) -> None:
         ours, theirs = set_cookies(expected), set_cookies(actual)

@@ -17,8 +17,7 @@ from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.bindings.tokens import is_id_name, is_secret_name, nouns_of
-from wiretape_replay.compare.evidence import ENOUGH
-from wiretape_replay.compare.noise import NoiseModel
+from wiretape_replay.compare.noise import NoiseModel, Variation
 from wiretape_replay.compare.observations import Observations, never
 from wiretape_replay.compare.places import Kind
 from wiretape_replay.compare.shape import Shape, named_format
@@ -37,6 +36,9 @@ _DIGEST_NAME = re.compile(r"(?:^|[_-])(?:sha\d*|md5|crc\d*|checksum|digest|hash|
 _PREFIX = re.compile(r"(?:[a-z]{3,12}|[A-Z]{3,12})[-_](?=[A-Za-z0-9]+$)")
 _EPOCH_UNITS = (("epoch-s", SECOND), ("epoch-ms", 1_000_000), ("epoch-us", 1_000), ("epoch-ns", 1))
 _YEARS = 20 * 366 * DAY
+
+
+SHARED_ENOUGH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,17 @@ class Judge:
             return self._text(at, expected, actual)
         return None if isinstance(expected, bool) or expected is None else self._number(at, expected, actual)
 
+    def unexplained(self, at: str, expected: JsonValue, actual: JsonValue) -> bool:
+        """Whether a difference counts as variation: no reason, or one that is a coincidence.
+
+        What stands where another host name stood at first looks bound to it; nobody ever sent it back.
+        """
+        if self.explained(at, expected, actual) is None:
+            return True
+        if not isinstance(expected, str) or not at or is_id_name(leaf_name(at)) or expected in self.noise.sent_back:
+            return False
+        return format_of(expected) is None and self._bound(at, expected) == actual
+
     def told(self, place: str, expected: JsonValue, actual: JsonValue) -> str:
         """What unchanged code says against noise, for the evidence of a finding; empty when nothing."""
         if self._evidence.varies(self.route, place, Kind.VALUE):
@@ -104,9 +117,21 @@ class Judge:
             return None
         return Noise(self._evidence.said(self.route, place, kind), kind)
 
+    def recorded_orders(self, pointer: str) -> Variation | None:
+        """How often the order of an array varied in the recording, if it did."""
+        variation = self.noise.orders.get((self.route, pointer))
+        return variation if variation and variation.differed else None
+
+    def unordered(self, place: str, pointer: str) -> bool:
+        """Whether the order of an array means nothing."""
+        return self._evidence.varies(self.route, place, Kind.ORDER) or self.recorded_orders(pointer) is not None
+
     def order_known(self, place: str) -> bool:
-        """Whether unchanged code was seen often enough to say that it keeps an order."""
-        return self._evidence.known(self.route, place, Kind.ORDER).of >= ENOUGH
+        """Whether an array whose items vary was seen often enough to say that those it shares keep an order.
+
+        Two shared items stand in the same order in half of all cases.
+        """
+        return self._evidence.known(self.route, place, Kind.ORDER).of >= SHARED_ENOUGH
 
     def lacks(self, place: str, kind: Kind) -> str:
         """The evidence of a finding about structure: whether unchanged code differs there too."""

@@ -52,6 +52,8 @@ class NoiseModel:
     """Arrays whose order varied."""
     known: frozenset[str] = frozenset()
     """Distinctive values of the recording: a live value that is one of them was not made afresh."""
+    sent_back: frozenset[str] = frozenset()
+    """Values of answers that later requests carry."""
     counters: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
     """Whole numbers that only grew in the recording, as a count of requests would: by sequence."""
     evidence: Observations = field(default_factory=Observations)
@@ -72,6 +74,7 @@ class NoiseModel:
         ordered = sorted(exchanges, key=lambda each: each.sequence)
         routes = routes or RouteTable.infer((each.command, each.request.target) for each in ordered)
         model = cls(_window(ordered), plan, tuple(rules), known=frozenset(_known(ordered)),
+                    sent_back=frozenset(edge.value for edge in plan.edges),
                     evidence=Observations() if evidence is None else evidence)  # fmt: skip
         model.commands.update({each.sequence: routes.route(each.command, each.request.target) for each in ordered})
         taken: dict[str, int] = {}

@@ -71,7 +71,7 @@ class Watch:
     def _text(self, place: str, at: str, expected: JsonValue, actual: JsonValue) -> None:
         same = expected == actual or (expected != expected and actual != actual)
         self._mark(place, Kind.RAW, not same)
-        self._mark(place, Kind.VALUE, not same and self.judge.explained(at, expected, actual) is None)
+        self._mark(place, Kind.VALUE, not same and self.judge.unexplained(at, expected, actual))
 
     def _objects(self, expected: dict[str, JsonValue], actual: dict[str, JsonValue], at: str, pointer: str) -> None:
         removed = [key for key in expected if key not in actual]

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 from pydantic import JsonValue
 
-from wiretape_replay.align import Alignment, align, shared, signature
+from wiretape_replay.align import Alignment, align, as_sets, shared, signature
 from wiretape_replay.compare.difference import Difference, Ignored
 from wiretape_replay.compare.judge import Judge
 from wiretape_replay.compare.messages import kind_said, said
@@ -113,6 +113,8 @@ class TreeComparison:
             self._drawn(expected, actual, at, pointer)
             return
         found = align(expected, actual, self.judge.rename)
+        if (found.removed or found.added) and not found.by and not self.lines and self.judge.unordered(place, pointer):
+            found = as_sets(expected, actual)
         below = f"{pointer}/*"
         for i, j in found.pairs:
             self.compare(expected[i], actual[j], join(at, i), below)
@@ -186,8 +188,8 @@ class TreeComparison:
         message = "the same items came in another order"
         found = Difference(FindingClass.ORDER, Part.BODY, pointer, at, kept, order, message,
                            evidence=self.judge.lacks(place, Kind.ORDER))  # fmt: skip
-        variation = self.judge.noise.orders.get((self.judge.route, pointer))
-        if variation and variation.differed and not found.evidence:
+        variation = self.judge.recorded_orders(pointer)
+        if variation and not found.evidence:
             self.ignored.append(Ignored(Part.BODY, pointer, at, kept, order, f"order {variation}"))
             return
         self._may_vary(place, Kind.ORDER, found)

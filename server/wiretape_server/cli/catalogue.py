@@ -22,6 +22,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Look at results": {
         "runs": "List runs with their verdicts",
         "diff": "Show what a run found different",
+        "noise": "Learn, explain and accept what varies by itself",
     },
     "Look after snapshots": {
         "snapshots": "List snapshots",

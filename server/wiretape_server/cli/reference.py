@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from wiretape_server.cli.catalogue import SECTIONS, purposes, wiretape
-from wiretape_server.cli.command import Command, Setting
+from wiretape_server.cli.command import Setting
+from wiretape_server.cli.command_group import CommandGroup
 
 WIDTH = 80
 
@@ -50,11 +51,18 @@ def page() -> str:
 def _command_section(name: str) -> str:
     command = wiretape.get_command(click.Context(wiretape), name)
     assert command is not None
+    if isinstance(command, CommandGroup):
+        members = (_section(member, f"{name} {inner}") for inner, member in command.commands.items())
+        return "\n".join([_section(command, name), *members])
+    return _section(command, name)
+
+
+def _section(command: click.Command, name: str) -> str:
     text = f"### wiretape {name}\n\n```text\n{_help(command, f'wiretape {name}')}```\n"
     return text + _keys(command)
 
 
-def _keys(command: Command) -> str:
+def _keys(command: click.Command) -> str:
     keys = {option.key: min(option.opts, key=len) for option in command.params if isinstance(option, Setting)}
     if not keys:
         return ""

@@ -136,7 +136,21 @@ class ReplayConfig(_Section):
     latency_seconds: float = Field(
         10.0, ge=0, description="Seconds to measure response times against unchanged code; 0: do not."
     )
-    baseline: str = Field("", description="Run that `baseline` in an eval refers to.")
+    baseline: str = Field(
+        "", description="What evals and noise compare with: an earlier run, or the URL of unchanged code."
+    )
+    baseline_command: Annotated[tuple[str, ...], BeforeValidator(_argv)] = Field(
+        (), description="How unchanged code starts, with {port} where its port belongs; it is replayed too."
+    )
+    baseline_cwd: str = Field(
+        "", description="Directory the baseline starts in, such as another checkout; empty: the app's."
+    )
+    baseline_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        None, description="Port of the baseline; unset: any for {port}, else the app's own, for they take turns."
+    )
+    baseline_runs: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None, description="Replays of the baseline; unset: 3, or 1 where a running instance would keep what they write."
+    )
 
 
 class McpConfig(_Section):

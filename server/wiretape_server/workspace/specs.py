@@ -14,6 +14,8 @@ from wiretape_capture.snapshot.listing import find_snapshot
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.run_file import find_run
+from wiretape_server.workspace.baseline import baseline_spec, is_url
+from wiretape_server.workspace.noise_file import FILE_NAME, read_rules
 from wiretape_server.workspace.ports import INBOUND, PROXY, listen_port
 from wiretape_server.workspace.workspace import Workspace
 
@@ -94,7 +96,9 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
         warmup=replay.warmup,
         latency_seconds=replay.latency_seconds,
         noise=ws.config.noise,
-        baseline=find_run(ws.runs_dir, replay.baseline) if replay.baseline else None,
+        learned=read_rules(ws.root / FILE_NAME),
+        baseline=find_run(ws.runs_dir, replay.baseline) if replay.baseline and not is_url(replay.baseline) else None,
+        against=baseline_spec(ws, app, _mock_spec(ws, app, None) if mocked else None),
         command=command,
     )
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import cast
 
 import click
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from wiretape_replay.verdict.metrics import METRICS
 from wiretape_server.cli.catalogue import SECTIONS, module_of, purposes, wiretape
 from wiretape_server.cli.command import Command, Setting
+from wiretape_server.cli.command_group import CommandGroup
 from wiretape_server.cli.main import run
 from wiretape_server.cli.reference import page
 from wiretape_server.workspace.config import known_keys, parse
@@ -30,6 +32,7 @@ NOT_SETTINGS = {
     "verify": set[str](),
     "replay": set[str](),
     "mock": set[str](),
+    "noise learn": set[str](),
 }
 """Commands that wiretape.toml configures, with their flags that mean a single call."""
 
@@ -37,8 +40,17 @@ ARGUMENT_KEYS = {"snapshot", "app.command"}
 """Keys that SNAPSHOT and `-- CMD` stand for."""
 
 
-def commands() -> dict[str, Command]:
+def listed() -> dict[str, Command]:
     return {name: importlib.import_module(module_of(name)).command for name in purposes()}
+
+
+def commands() -> dict[str, Command]:
+    """Every command by the words that run it: of a family its members."""
+    found: dict[str, Command] = {}
+    for name, command in listed().items():
+        members = command.commands if isinstance(command, CommandGroup) else {}
+        found |= {f"{name} {word}": cast(Command, member) for word, member in members.items()} or {name: command}
+    return found
 
 
 def options(command: Command) -> list[click.Option]:
@@ -59,7 +71,7 @@ def test_every_key_has_a_flag() -> None:
 
 
 def test_purposes_in_the_list_are_those_of_the_commands() -> None:
-    for name, command in commands().items():
+    for name, command in listed().items():
         assert command.short_help == purposes()[name]
         assert command.name == name
 
@@ -69,7 +81,7 @@ def test_every_command_of_the_list_exists() -> None:
 
 
 def test_help_is_short_and_has_an_example_that_runs_this_command() -> None:
-    for name, command in commands().items():
+    for name, command in (listed() | commands()).items():
         assert command.help is not None
         first = command.help.splitlines()[0]
         assert re.fullmatch(r"[A-Z].*\.|[A-Z].*,.*\.", first), name

@@ -1,0 +1,72 @@
+"""`wiretape noise`: the learned rules of a project, each with its evidence."""
+
+from __future__ import annotations
+
+import click
+
+from wiretape_capture.errors import UsageError
+from wiretape_server.cli import noise_accept, noise_explain, noise_learn
+from wiretape_server.cli.command import Command, json_option, open_workspace
+from wiretape_server.cli.command_group import CommandGroup
+from wiretape_server.cli.terminal import near, out, out_json, out_table
+
+
+@click.command("list", cls=Command, short_help="List learned and accepted noise", example="wiretape noise list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List the rules of wiretape-noise.toml with their evidence."""
+    from wiretape_server.workspace.noise_file import FILE_NAME, read_rules
+
+    rules = read_rules(open_workspace().root / FILE_NAME)
+    if as_json:
+        out_json(rules)
+        return
+    if not rules:
+        out("no noise was learned or accepted yet; begin with: wiretape noise learn")
+        return
+    out_table(
+        ("rule", "kind", "route", "pointer", "evidence"),
+        [(rule.id, rule.kind, rule.route, rule.pointer, rule.said) for rule in rules],
+        flexible=("evidence", "pointer", "route"),
+    )
+
+
+@click.command("undo", cls=Command, short_help="Take a rule back", example="wiretape noise undo N-1a2b3c4d")
+@click.argument("rule")
+@json_option
+def undo_command(rule: str, as_json: bool) -> None:
+    """Take a rule back: what it says is a finding again. The beginning of its id is enough."""
+    from wiretape_server.workspace.names import nearest
+    from wiretape_server.workspace.noise_file import FILE_NAME, read_rules, write_rules
+
+    path = open_workspace().root / FILE_NAME
+    rules = read_rules(path)
+    found = [each for each in rules if each.id.lower().startswith(rule.lower())]
+    if len(found) != 1:
+        known = [each.id for each in found or rules]
+        close = nearest(rule, known) if known else None
+        hint = f"say which: {', '.join(known)}" if found else f"did you mean {close}?" if close else "see: noise list"
+        raise UsageError(f'there is no rule "{rule}"' if not found else f'"{rule}" is {len(found)} rules', hint)
+    write_rules(path, [each for each in rules if each is not found[0]])
+    if as_json:
+        out_json(found[0])
+    else:
+        out(f"took {found[0].id} out of {near(path)}: {found[0].route} {found[0].pointer} ({found[0].kind})")
+
+
+@click.group(
+    "noise",
+    cls=CommandGroup,
+    short_help="Learn, explain and accept what varies by itself",
+    example='wiretape noise learn\nwiretape noise explain "GET /orders/{id}" /served_by',
+)
+def command() -> None:
+    """Learn, explain and accept what varies by itself.
+
+    Rules live in wiretape-noise.toml beside wiretape.toml, made to be reviewed and committed. Every replay applies
+    them.
+    """
+
+
+for _member in (noise_learn.command, list_command, noise_explain.command, noise_accept.command, undo_command):
+    command.add_command(_member)
