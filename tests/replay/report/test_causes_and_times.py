@@ -6,6 +6,7 @@ from wiretape_replay.report.latency import bar_lines, latency_lines, sparkline
 from wiretape_replay.report.markdown import markdown
 from wiretape_replay.report.terminal import finding_lines, run_lines, since_lines
 from wiretape_replay.verdict.causes import causes_of
+from wiretape_replay.verdict.changes import changes
 from wiretape_replay.verdict.histogram import Histogram
 from wiretape_replay.verdict.model import (
     AgainstBaseline,
@@ -121,3 +122,11 @@ def test_markdown_tells_the_same() -> None:
 
 def test_the_whole_report_fits_a_terminal() -> None:
     assert max(map(len, run_lines(run_of(SINCE)))) <= 80
+
+
+def test_a_route_that_was_not_measured_again_is_not_said_to_be_fast_now() -> None:
+    slow = found("6", FindingClass.LATENCY, "GET /cart", "latency", 1.0, 1)
+    before = run_of().model_copy(update={"verdict": Verdict(verdict="pass", reason="", findings=(slow,))})
+    after = run_of().model_copy(update={"verdict": Verdict(verdict="pass", reason="")})
+    assert changes(before, after).fixed == (slow,)
+    assert changes(before, after.model_copy(update={"against_baseline": ()})).not_replayed == (slow,)
