@@ -190,23 +190,26 @@ def corpus(
     source: random.Random,
     size: int,
 ) -> list[Fault]:
-    """So many faults, spread over all kinds: each kind is drawn before its place is."""
-    by_kind: dict[str, list[Fault]] = {}
-    for fault in _possible(recorded, noisy, source):
-        by_kind.setdefault(fault.kind, []).append(fault)
+    """So many faults, a third of them in the shape of noise, spread over all kinds."""
+    possible = list(_possible(recorded, noisy, source))
+    shapes = _spread([one for one in possible if one.shape], routes, source, size // 3)
+    others = _spread([one for one in possible if not one.shape], routes, source, size - len(shapes))
+    return [_widened(one, recorded, noisy, routes, source) for one in (*shapes, *others)]
+
+
+def _spread(possible: Sequence[Fault], routes: Mapping[int, str], source: random.Random, size: int) -> list[Fault]:
+    """Each kind is drawn before its place is; no place twice."""
+    by_kind: dict[str, dict[tuple[str, str], list[Fault]]] = {}
+    for fault in possible:
+        places = by_kind.setdefault(fault.kind, {})
+        places.setdefault((routes[fault.steps[0]], fault.pointer), []).append(fault)
     chosen: list[Fault] = []
-    seen: set[tuple[str, str, str]] = set()
     kinds = sorted(by_kind)
     while len(chosen) < size and any(by_kind.values()):
         source.shuffle(kinds)
         for kind in kinds:
-            while by_kind[kind] and len(chosen) < size:
-                fault = by_kind[kind].pop(source.randrange(len(by_kind[kind])))
-                place = kind, routes[fault.steps[0]], fault.pointer
-                if place not in seen:
-                    seen.add(place)
-                    chosen.append(_widened(fault, recorded, noisy, routes, source))
-                    break
+            if by_kind[kind] and len(chosen) < size:
+                chosen.append(source.choice(by_kind[kind].pop(source.choice(list(by_kind[kind])))))
     return chosen
 
 
