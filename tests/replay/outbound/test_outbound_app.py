@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
@@ -20,7 +21,12 @@ from wiretape_capture.launch.spec import AppSpec
 from wiretape_capture.proxy.spec import RecordSpec
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.mock.spec import MockSpec
-from wiretape_replay.verdict.model import Run
+from wiretape_replay.report.diff import FindingDetail, finding_detail
+from wiretape_replay.report.markdown import markdown
+from wiretape_replay.report.terminal import run_lines
+from wiretape_replay.run_file import ResultQuery, RunReader
+from wiretape_replay.verdict.metrics import measure
+from wiretape_replay.verdict.model import Finding, Run
 
 pytestmark = pytest.mark.xdist_group("calling_app")  # one recording for all
 
@@ -118,13 +124,9 @@ async def customer(url: str, name: str) -> None:
 
 
 def told(run: Run) -> dict[str, str]:
-    return {f"{one.route}: {one.pointer.replace('127.0.0.1', '')}".replace(f":{port_of(run)}", ""):
-            f"{one.severity} {one.count}/{one.of}" for one in run.verdict.findings}  # fmt: skip
-
-
-def port_of(run: Run) -> str:
-    pointers = [one.pointer for one in run.verdict.findings]
-    return pointers[0].partition("127.0.0.1:")[2].partition("/")[0] if pointers else "none"
+    """Severity and count by route and pointer, without the port of the services."""
+    return {re.sub(r"127\.0\.0\.1:\d+", "", f"{one.route}: {one.pointer}"): f"{one.severity} {one.count}/{one.of}"
+            for one in run.verdict.findings}  # fmt: skip
 
 
 VARIANTS = {
@@ -152,5 +154,29 @@ def test_unchanged_code_makes_no_finding(recorded: Recorded, concurrency: int) -
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_changed_call_is_told(recorded: Recorded, variant: str) -> None:
     run = recorded.replay(variant)
-    print(run.model_dump_json(indent=1, include={"verdict"}))  # noqa: T201
-    assert told(run) == VARIANTS[variant]
+    assert told(run) == VARIANTS[variant], run.model_dump_json(indent=1, include={"verdict"})
+    errors = any(said.startswith("error") for said in VARIANTS[variant].values())
+    assert run.verdict.verdict == ("fail" if errors else "pass")
+
+
+def test_a_payment_sent_twice_fails_and_is_shown_with_its_exchange(recorded: Recorded) -> None:
+    run = recorded.replay("twice once")
+    (finding,) = run.verdict.findings
+    values = measure(run).values
+    assert [values[scope]["outbound.duplicated"] for scope in ("", "POST /orders", "GET /quotes")] == [1, 1, 0]
+    assert (run.counts.failed, values["POST /orders"]["requests.failed"]) == (1, 1)
+    assert "charges is called twice with the same content, recorded once" in " ".join(run_lines(run))
+    assert "charges is called twice with the same content" in markdown(run)
+    detail = asyncio.run(detail_of(recorded.folder / f"{run.id}.run", finding))
+    assert (detail.request_line, detail.expected, detail.actual) == ("POST /orders", "1", "2")
+    assert "ord-1c" in finding.curl
+    assert finding.reproduce == f"wiretape verify --only {finding.sequences[0]}"
+
+
+async def detail_of(path: Path, finding: Finding) -> FindingDetail:
+    async with await RunReader.open(path) as reader:
+        (result,) = await reader.results(ResultQuery(failed=True))
+        assert (result.outcome, result.findings) == ("different", (finding.id,))
+        recorded = await reader.recorded(result.sequence)
+        assert recorded is not None
+        return finding_detail(await reader.run(), finding, recorded, await reader.live_response(result.sequence))
