@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from wiretape_replay.compare.messages import shown
 from wiretape_replay.contract.check import ENOUGH, codes
+from wiretape_replay.contract.credentials import names_credential
 from wiretape_replay.contract.fold import folded
 from wiretape_replay.contract.leaf import Profile, Span
 from wiretape_replay.contract.profile import Contract
@@ -128,6 +129,7 @@ def _places(profile: Profile, pointer: str, of: int) -> Iterator[Place]:
 
 
 def _place(profile: Profile, pointer: str, of: int) -> Place:
+    secret = names_credential(pointer.rpartition("/")[2])
     return Place(
         pointer=str(shown(pointer)),
         types=dict(sorted(profile.types.items())),
@@ -135,8 +137,8 @@ def _place(profile: Profile, pointer: str, of: int) -> Place:
         present=profile.seen,
         of=of,
         required=profile.seen == of >= ENOUGH,
-        values=tuple(codes(profile) or ()),
-        range=_ends(profile.numbers),
+        values=() if secret else tuple(codes(profile) or ()),
+        range=None if secret else _ends(profile.numbers),
         length=_ends(profile.lengths),
         items=_ends(profile.items),
     )

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from decimal import Decimal
 from typing import Any
 
 from wiretape_replay.contract.check import ENOUGH, codes
+from wiretape_replay.contract.credentials import names_credential
 from wiretape_replay.contract.leaf import Profile, Span
 
 EVIDENCE = "x-wiretape-evidence"
-_CREDENTIAL = re.compile(
-    r"pass(word|wd|phrase)?|secret|token|credential|api.?key|auth|session|cookie|card|iban|ssn|cvc", re.IGNORECASE
-)
-"""Names of places whose values are not shown as examples."""
-
 type Json = dict[str, Any]
 
 
@@ -29,13 +24,13 @@ def schema_of(profile: Profile, name: str = "", *, of: int | None = None) -> Jso
     if "object" in profile.types:
         schema |= _object(profile)
     if "array" in profile.types:
-        schema["items"] = schema_of(profile.members["*"]) if "*" in profile.members else {}
-    if not _CREDENTIAL.search(name):
+        schema["items"] = schema_of(profile.members.get("*", Profile()))
+    if not names_credential(name):
         if len(kinds) == 1 and (values := codes(profile)):
             schema["enum"] = values
         elif (example := _example(profile)) is not None:
             schema["examples"] = [example]
-    return schema | {EVIDENCE: _evidence(profile, of)}
+    return schema | {EVIDENCE: _evidence(profile, of, secret=names_credential(name))}
 
 
 def _object(profile: Profile) -> Json:
@@ -75,13 +70,13 @@ def _example(profile: Profile) -> object:
     return None
 
 
-def _evidence(profile: Profile, of: int | None) -> Json:
+def _evidence(profile: Profile, of: int | None, *, secret: bool) -> Json:
     found: Json = {"seen": profile.seen} | ({} if of is None else {"of": of})
     found["types"] = dict(sorted(profile.types.items()))
     if formats := {name: count for name, count in sorted(profile.formats.items()) if name}:
         found["formats"] = formats
     for name, span in (("range", profile.numbers), ("length", profile.lengths), ("items", profile.items)):
-        if isinstance(span, Span):
+        if isinstance(span, Span) and not (secret and name == "range"):
             found[name] = [_plain(span.least), _plain(span.most)]
     return found
 

@@ -27,6 +27,8 @@ _FORMATS = FormatChecker(["date", "date-time", "uuid", "ipv4", "ipv6"])
 _HUGE = 400
 """Digits up to which `multipleOf` is computed."""
 
+_STANDARD: dict[str, Any] = {"3.0": OAS30Validator, "3.1": OAS31Validator}
+
 type Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 
@@ -36,6 +38,7 @@ class Schemas:
     def __init__(self, description: Description, *, reading: bool) -> None:
         self._description = description
         self._dialect = _dialect(description.version, reading)
+        self._standard: Any = _STANDARD[description.version]
         self._registry = Registry[Any]().with_resource(_URI, DRAFT202012.create_resource(description.tree))
         self._usable = set[str]()
 
@@ -49,15 +52,14 @@ class Schemas:
 
     def location(self, pointer: str, error: ValidationError) -> str:
         """Where in the description the rule stands that a value broke."""
-        for step in list(error.absolute_schema_path)[1:]:
+        for step in error.absolute_schema_path:  # which does not name the references that it passed
             try:
                 node = self._description.at(f"#{pointer}")
             except LookupError:
                 break
-            if step == "$ref" and isinstance(node, dict) and isinstance(node.get("$ref"), str):
-                pointer = str(node["$ref"]).removeprefix("#")
-            else:
-                pointer = join(pointer, step)
+            if isinstance(node, dict) and step not in node:
+                pointer = self._description.resolved(node, pointer)[1]
+            pointer = join(pointer, step)
         return f"#{pointer}"
 
     def require_usable(self, pointer: str) -> None:
@@ -70,7 +72,7 @@ class Schemas:
             self._usable.add(where)
             schema = self._description.at(f"#{where}")
             try:
-                self._dialect.check_schema(schema, format_checker=None)
+                self._standard.check_schema(schema, format_checker=None)
             except SchemaError as error:
                 place = "".join(f"/{step}" for step in error.absolute_path)
                 raise UsageError(f"in {self._description.name}, the schema at #{where}{place} is none: "
@@ -98,7 +100,7 @@ def _referred(schema: Any) -> list[str]:
 
 @cache
 def _dialect(version: str, reading: bool) -> Any:
-    base = OAS30Validator if version == "3.0" else OAS31Validator
+    base = _STANDARD[version]
     keywords: dict[str, Keyword] = {
         "required": _required("writeOnly" if reading else "readOnly"),
         "pattern": _pattern,

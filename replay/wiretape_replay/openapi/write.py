@@ -16,6 +16,8 @@ from wiretape_replay.openapi.schema import schema_of
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 """Methods that a path item can describe."""
+RECORDED = "x-wiretape-snapshots"
+"""Marks a description that says what was seen, not what was promised."""
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _NOT_JSON = re.compile(r"text/|application/(?:xml|.*\+xml)|multipart/")
 
@@ -42,6 +44,7 @@ def openapi(contract: Contract, snapshots: Sequence[str]) -> Json:
         "info": {"title": f"What was recorded in {name}", "version": "recorded"},
         "paths": paths,
         **({"components": {"securitySchemes": {each: _scheme(each) for each in schemes}}} if schemes else {}),
+        RECORDED: list(snapshots),
         **({"x-wiretape-left-out": left_out} if left_out else {}),
     }
 
@@ -126,7 +129,7 @@ def _response(answers: Answers, body: Profile, status: int) -> Json:
             media or "application/octet-stream": _media(media, body if body.seen else None)
             for media in sorted(answers.media)
         }
-    return described | {"x-wiretape-evidence": {"answers": answers.count}}
+    return described | {"x-wiretape-evidence": {"answers": answers.count, "with_body": answers.media.total()}}
 
 
 def _media(media: str, body: Profile | None) -> Json:

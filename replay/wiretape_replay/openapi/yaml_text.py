@@ -11,6 +11,9 @@ import yaml
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+_DEPTH_LIMIT = 200
+
+
 class _Core(_Loader):  # type: ignore[misc, valid-type]
     """libyaml's parser where it is installed; without the implicit types of YAML 1.1."""
 
@@ -52,8 +55,9 @@ _Core.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def load_yaml(text: str) -> Any:
-    """The value of one document. ValueError names the line that is wrong."""
+    """The value of one document. ValueError names the line that is wrong; RecursionError: it is nested too deeply."""
     try:
+        _refuse_depth(text)
         return yaml.load(text, Loader=_Core)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -61,6 +65,15 @@ def load_yaml(text: str) -> Any:
         raise ValueError(f"{where}{error.problem or error.context}") from None
     except (yaml.YAMLError, ArithmeticError) as error:
         raise ValueError(str(error).splitlines()[0]) from None
+
+
+def _refuse_depth(text: str) -> None:
+    """libyaml's composer is recursive and would end the process; its events are not."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Core):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH_LIMIT:
+            raise RecursionError
 
 
 def dump_yaml(tree: Any) -> str:

@@ -22,6 +22,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Look at results": {
         "runs": "List runs with their verdicts",
         "diff": "Show what a run found different",
+        "contract": "Show what recordings say an app promises",
         "noise": "Learn, explain and accept what varies by itself",
     },
     "Look after snapshots": {

@@ -16,7 +16,7 @@ from wiretape_server.mcp.paging import page
 from wiretape_server.mcp.quoting import DATA_NOTE
 from wiretape_server.mcp.runs import masked_run, open_run, run_ids
 from wiretape_server.mcp.sdk_seams import list_resources_with
-from wiretape_server.mcp.snapshots import open_snapshot
+from wiretape_server.mcp.snapshots import open_snapshot, snapshot_path
 from wiretape_server.mcp.state import ServerState
 
 PAGE = 50
@@ -44,6 +44,11 @@ def add_resources(server: MCPServer[ServerState], state: ServerState) -> None:
                      description="What a snapshot holds")  # fmt: skip
     async def snapshot(name: str) -> str:
         return await _told(snapshot_text(state, name))
+
+    @server.resource("wiretape://snapshots/{name}/contract", name="contract", mime_type="application/json",
+                     description="What a snapshot says the app promises: routes, fields, types, evidence")  # fmt: skip
+    async def contract(name: str) -> str:
+        return await _told(contract_text(state, name))
 
     @server.resource("wiretape://snapshots/{name}/exchanges/{sequence}", name="exchange",
                      mime_type="application/json", description="One recorded exchange")  # fmt: skip
@@ -111,6 +116,16 @@ async def snapshot_text(state: ServerState, name: str) -> str:
     """What a snapshot holds."""
     async with await open_snapshot(state.workspace(), name) as reader:
         return _json(await reader.info())
+
+
+async def contract_text(state: ServerState, name: str) -> str:
+    """The contract of a snapshot's inbound traffic."""
+    from wiretape_replay.contract.read import read_contract
+    from wiretape_replay.contract.view import contract_view
+
+    workspace = state.workspace()
+    path = snapshot_path(workspace, name)
+    return _json(contract_view(await read_contract([path], workspace.config.routes), [path.stem]))
 
 
 async def exchange_text(state: ServerState, name: str, sequence: str) -> str:

@@ -8,6 +8,8 @@ from wiretape_capture.errors import UsageError
 from wiretape_server.mcp.names import inside, plain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wiretape_capture.snapshot.tape_reader import TapeReader
     from wiretape_server.workspace.workspace import Workspace
 
@@ -22,10 +24,15 @@ def expect_some(workspace: Workspace) -> None:
 
 async def open_snapshot(workspace: Workspace, name: str | None) -> TapeReader:
     """The snapshot called `name`; None: the one wiretape.toml names, or the newest."""
-    from wiretape_capture.snapshot.listing import find_snapshot
     from wiretape_capture.snapshot.tape_reader import TapeReader
+
+    return await TapeReader.open(snapshot_path(workspace, name))
+
+
+def snapshot_path(workspace: Workspace, name: str | None) -> Path:
+    """Where that snapshot lies, inside the workspace."""
+    from wiretape_capture.snapshot.listing import find_snapshot
 
     expect_some(workspace)
     wanted = plain(name, "snapshot") or workspace.config.snapshot or None
-    path = find_snapshot(workspace.snapshots_dir, wanted)
-    return await TapeReader.open(inside(path, workspace.snapshots_dir))
+    return inside(find_snapshot(workspace.snapshots_dir, wanted), workspace.snapshots_dir)

@@ -260,7 +260,8 @@ async def test_resources_are_listed_as_they_are_now_in_pages(project: Workspace,
     }  # fmt: skip
     assert (len(page.resources), len(rest.resources), rest.next_cursor) == (50, 16, None)
     assert templates == [
-        "wiretape://snapshots/{name}", "wiretape://snapshots/{name}/exchanges/{sequence}", "wiretape://runs/{run}",
+        "wiretape://snapshots/{name}", "wiretape://snapshots/{name}/contract",
+        "wiretape://snapshots/{name}/exchanges/{sequence}", "wiretape://runs/{run}",
         "wiretape://runs/{run}/report",
     ]  # fmt: skip
 
@@ -314,3 +315,11 @@ async def test_a_broken_snapshot_is_listed_with_its_problem(project: Workspace, 
     rows = {row["name"]: row for row in (result.structured_content or {})["snapshots"]}
     assert rows["torn"]["problem"]
     assert "torn: unreadable" in text(result)
+
+
+async def test_a_snapshots_contract(project: Workspace, in_memory: InMemory) -> None:
+    async with in_memory(project) as client:
+        view = json.loads(await resource(client, "wiretape://snapshots/first/contract"))
+    assert view["snapshots"] == ["first"]
+    assert {route["route"] for route in view["routes"]}
+    assert all(route["answers"] for route in view["routes"])
