@@ -19,6 +19,7 @@ from wiretape_capture.jobs.child import run_job
 from wiretape_capture.jobs.events import Emit, Notice, Progress, Ready
 from wiretape_capture.launch.ca import load_or_create
 from wiretape_capture.launch.environment import app_environment, own_environment
+from wiretape_capture.launch.port_lock import port_held
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.readiness import loopback_of
 from wiretape_capture.proxy.bypass import Bypass
@@ -39,6 +40,11 @@ FILES = 65_536
 
 async def record(spec: RecordSpec, emit: Emit, stop: asyncio.Event) -> RecordResult:
     """Record until `stop` is set or the app ends by itself."""
+    async with port_held(spec.app, emit, stop):
+        return await _record(spec, emit, stop)
+
+
+async def _record(spec: RecordSpec, emit: Emit, stop: asyncio.Event) -> RecordResult:
     load_or_create(spec.ca_dir, base_environment(spec))
     command = spec.app.command if spec.app else ()
     tape = await TapeWriter.create(spec.tape, name=spec.name, created_ns=time.time_ns(), app_command=command)

@@ -11,6 +11,16 @@ class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class PortClaim(_Spec):
+    """The one job of a project that may have its app on a port."""
+
+    file: Path
+    """Lock file, shared by all jobs that start the app there."""
+    port: int
+    holder: str
+    """Who claims it, told to those that wait: `run 20261123-170427`, `recording checkout`, `mock mock-1`."""
+
+
 class AppSpec(_Spec):
     """The app under test: how it starts and how it shows that it is ready."""
 
@@ -24,6 +34,8 @@ class AppSpec(_Spec):
     """Path that answers below 500 when the app is ready, such as `/health`; empty: the port accepts connections."""
     ready_timeout: float = 30.0
     """Seconds."""
+    claim: PortClaim | None = None
+    """Held by the job that starts the app, from before the start until after the end."""
     log: Path | None = None
     """Where the app's stdout and stderr go; None: this process's own stderr."""
 

@@ -26,6 +26,8 @@ class RecordSpec(BaseModel):
     """With `listen` 0: the first free port from here on, which people can remember; 0 picks any."""
     proxy_port: int = 0
     """Port of the outbound forward proxy (HTTP and SOCKS5); 0 picks a free one."""
+    proxy_from: int = 0
+    """As `listen_from`, for the proxy."""
     maps: tuple[ServiceMap, ...] = ()
 
 

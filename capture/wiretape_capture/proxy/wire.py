@@ -110,7 +110,9 @@ def ports_of(spec: RecordSpec, trust: Path | None) -> list[tuple[str, Port, List
     proxied = settings(spec.ca_dir, trust=trust, keep_host=True, eager=True)
     faced = settings(spec.ca_dir, trust=trust, keep_host=True, eager=False)
     mapped = settings(spec.ca_dir, trust=trust, keep_host=False, eager=False)
-    ports = [("proxy", Port("forward", spec.proxy_port, "--proxy-port", proxied), Listening(Direction.OUTBOUND))]
+    forward = Port("forward", spec.proxy_port, "--proxy-port", proxied,
+                   first=0 if spec.proxy_port else spec.proxy_from)  # fmt: skip
+    ports = [("proxy", forward, Listening(Direction.OUTBOUND))]
     if spec.app_port is not None:
         app = (LOOPBACK, spec.app_port)
         first = 0 if spec.listen else spec.listen_from

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.spec import ServiceMap
@@ -14,20 +14,26 @@ from wiretape_replay.mock.origin import PROXY, Origin, mapped
 
 HOST = "127.0.0.1"
 BACKLOG = 1024
+TRIES = 200
+"""Ports that are looked at for a free one."""
 SWEEP_SECONDS = 0.25
 
 
 @asynccontextmanager
-async def listening(house: House, proxy_port: int, maps: Iterable[ServiceMap],
+async def listening(house: House, proxy: tuple[int, int], maps: Iterable[ServiceMap],
                     on_sweep: Callable[[], None]) -> AsyncIterator[dict[str, str]]:  # fmt: skip
-    """Open the proxy and the maps; yields URL by role. `on_sweep` is called a few times a second."""
+    """Open the proxy and the maps; yields URL by role. `on_sweep` is called a few times a second.
+
+    `proxy` is its port and, where that is 0, the port from which on the first free one is taken.
+    """
     connections: set[Connection] = set()
     async with AsyncExitStack() as stack:
-        endpoints = {
-            "proxy": await stack.enter_async_context(_port(house, connections, PROXY, proxy_port, "the proxy"))
-        }
+        wanted, first = proxy
+        ports = (*range(first, first + TRIES), 0) if first and not wanted else (wanted,)
+        opened = _port(house, connections, PROXY, ports, "the proxy")
+        endpoints = {"proxy": await stack.enter_async_context(opened)}
         for each in maps:
-            port = _port(house, connections, mapped(each), each.listen, f"map '{each.name}'")
+            port = _port(house, connections, mapped(each), (each.listen,), f"map '{each.name}'")
             endpoints[f"map:{each.name}"] = await stack.enter_async_context(port)
         stack.callback(_abort_all, connections)
         sweep = asyncio.create_task(_sweep(house, connections, on_sweep))
@@ -36,20 +42,29 @@ async def listening(house: House, proxy_port: int, maps: Iterable[ServiceMap],
 
 
 @asynccontextmanager
-async def _port(house: House, connections: set[Connection], origin: Origin, port: int,
+async def _port(house: House, connections: set[Connection], origin: Origin, ports: Sequence[int],
                 role: str) -> AsyncIterator[str]:  # fmt: skip
-    loop = asyncio.get_running_loop()
-    try:
-        server = await loop.create_server(lambda: Connection(house, connections, origin), HOST, port, backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise WiretapeError(f"port {port} for {role} cannot be opened: {reason}",
-                            "stop what listens there or choose another port") from error  # fmt: skip
+    server = await _server(lambda: Connection(house, connections, origin), ports, role)
     try:
         yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         await server.wait_closed()
+
+
+async def _server(connection: Callable[[], Connection], ports: Sequence[int], role: str) -> asyncio.Server:
+    """Listen on the first of the ports that is free: bound while looking, so that two mocks never pick the same."""
+    loop = asyncio.get_running_loop()
+    *others, last = ports
+    for port in others:
+        with suppress(OSError):
+            return await loop.create_server(connection, HOST, port, backlog=BACKLOG)
+    try:
+        return await loop.create_server(connection, HOST, last, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise WiretapeError(f"port {last} for {role} cannot be opened: {reason}",
+                            "stop what listens there or choose another port") from error  # fmt: skip
 
 
 def _abort_all(connections: set[Connection]) -> None:

@@ -9,14 +9,18 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.jobs.events import Emit, Notice, Progress, Ready
+from wiretape_capture.jobs.child import hear_lines
+from wiretape_capture.jobs.events import Emit, Heard, Notice, Progress, Ready
 from wiretape_capture.launch.ca import load_or_create
 from wiretape_capture.launch.environment import app_environment, own_environment
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.match.index import Index
+from wiretape_replay.match.knowledge import Knowledge
 from wiretape_replay.match.matcher import Matcher
+from wiretape_replay.match.numbered import NumberedMatcher
+from wiretape_replay.match.serials import Serials
 from wiretape_replay.mock.allow import allow_list
 from wiretape_replay.mock.conversation import House, Seconds
 from wiretape_replay.mock.desk import Desk
@@ -26,6 +30,7 @@ from wiretape_replay.mock.load import load_snapshot
 from wiretape_replay.mock.spec import MockResult, MockSpec
 from wiretape_replay.mock.timing import delay_factor
 from wiretape_replay.mock.tls import Certificates
+from wiretape_replay.mock.told import hearing
 
 UNUSED_TOLD = 100
 NOTICES_TOLD = 200
@@ -43,14 +48,19 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
         stack.push_async_callback(journal.close)
         matcher = Matcher(loaded.index, spec.at_end)
         notice = _notices(emit)
-        desk = Desk(loaded.index, matcher, loaded.answers, journal, factor, lambda miss: notice(_miss_line(miss)))
+        knowledge = Knowledge()
+        numbered = NumberedMatcher(matcher, loaded.serials, knowledge)
+        desk = Desk(
+            loaded.index, matcher, loaded.answers, journal, factor, lambda miss: notice(_miss_line(miss)), numbered
+        )
+        stack.callback(hear_lines(hearing(knowledge, lambda number: emit(Heard(number=number)))))
         certificates = Certificates(load_or_create(spec.ca_dir, own_environment(os.environ, spec.app)))
         house = House(desk, certificates, allow_list(spec.allow), reader.body_chunks, notice, seconds or Seconds())
         # What was loaded lives as long as the mock: the collector need not look at it again.
         gc.freeze()
-        ports = listening(house, spec.proxy_port, spec.maps, _progress(journal, emit))
+        ports = listening(house, (spec.proxy_port, spec.proxy_from), spec.maps, _progress(journal, emit))
         endpoints = await stack.enter_async_context(ports)
-        app_exit = await _until_end(spec, _ready(spec, endpoints), emit, stop)
+        app_exit = await _until_end(spec, _ready(spec, endpoints, loaded.serials), emit, stop)
         return MockResult(
             snapshot=loaded.name, tally=journal.tally, misses=journal.misses,
             unused=_unused(loaded.index, matcher), app_exit=app_exit,
@@ -64,12 +74,12 @@ def _refuse_tcp(maps: tuple[ServiceMap, ...]) -> None:
                              "leave it out and point the app at the real service")  # fmt: skip
 
 
-def _ready(spec: MockSpec, endpoints: dict[str, str]) -> Ready:
+def _ready(spec: MockSpec, endpoints: dict[str, str], serials: Serials) -> Ready:
     maps = {each.name: endpoints[f"map:{each.name}"] for each in spec.maps}
     base = own_environment(os.environ, spec.app)
     port = int(endpoints["proxy"].rpartition(":")[2])
     environment = app_environment(base, proxy_port=port, ca_dir=spec.ca_dir, maps=maps, services=spec.maps)
-    return Ready(endpoints=endpoints, environment=environment)
+    return Ready(endpoints=endpoints, environment=environment, wants=tuple(sorted(serials.wants)))
 
 
 async def _until_end(spec: MockSpec, ready: Ready, emit: Emit, stop: asyncio.Event) -> int | None:

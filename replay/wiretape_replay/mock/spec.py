@@ -25,6 +25,8 @@ class MockSpec(_Value):
     ca_dir: Path
     proxy_port: int = 0
     """Port of the forward proxy (absolute-form and CONNECT); 0 picks a free one."""
+    proxy_from: int = 0
+    """With `proxy_port` 0: the first free port from here on, which people can remember; 0 picks any."""
     maps: tuple[ServiceMap, ...] = ()
     app: AppSpec | None = None
     allow: tuple[str, ...] = ()

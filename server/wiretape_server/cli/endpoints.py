@@ -14,7 +14,6 @@ from wiretape_capture.proxy.spec import RecordSpec
 from wiretape_replay.mock.spec import MockSpec
 from wiretape_server.cli.table import pad
 from wiretape_server.cli.terminal import near, say
-from wiretape_server.workspace.names import dated_name
 from wiretape_server.workspace.workspace import Workspace
 
 
@@ -33,8 +32,7 @@ class JobFiles:
 
 def job_files(ws: Workspace, kind: str, now: datetime) -> JobFiles:
     """Fresh file names for one job of `kind`."""
-    stem = f"{kind}-{dated_name(now, ws.jobs_dir, '')}"
-    folder = ws.jobs_dir
+    stem, folder = ws.new_job_name(kind, now), ws.jobs_dir
     return JobFiles(folder / f"{stem}.log", folder / f"{stem}.app.log", folder / f"{stem}.env",
                     folder / f"{stem}.journal")  # fmt: skip
 

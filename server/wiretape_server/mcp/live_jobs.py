@@ -53,6 +53,11 @@ class LiveJob:
             self.ended = True
             self._wake()
 
+    @property
+    def doing(self) -> str:
+        """What it said last before it made progress, such as whom it waits for."""
+        return self.notices[-1] if self.notices and self.progress is None else ""
+
     def _take(self, event: Event) -> None:
         match event:
             case Ready():
@@ -108,6 +113,8 @@ class LiveJobs:
 
     def __init__(self) -> None:
         self._jobs: dict[tuple[Kind, str], LiveJob] = {}
+        self._starting: dict[tuple[Kind, str], asyncio.Task[LiveJob]] = {}
+        """Jobs whose process is about to be there: their names are taken."""
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
@@ -120,17 +127,37 @@ class LiveJobs:
 
     async def start(self, kind: Kind, name: str, spec: BaseModel, log: Path) -> LiveJob:
         """Start a job; its name must be free among the running ones of its kind."""
-        running = [live for live in self._jobs.values() if not live.ended]
-        if any(live.kind == kind and live.name == name for live in running):
-            raise UsageError(f"{kind} {name!r} is already running", f"stop it first or give another name: stop_{kind}")
-        if len(running) >= MOST_RUNNING:
-            names = ", ".join(f"{live.kind} {live.name}" for live in running)
-            raise WiretapeError(f"{len(running)} jobs are running ({names})", "stop one before starting another")
+        self._refuse_another(kind, name)
+        starting = asyncio.create_task(self._start(kind, name, spec, log))
+        self._starting[(kind, name)] = starting
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._stop_unwanted)
+            raise
+        finally:
+            starting.add_done_callback(lambda _: self._starting.pop((kind, name), None))
+
+    async def _start(self, kind: Kind, name: str, spec: BaseModel, log: Path) -> LiveJob:
         live = LiveJob(kind, name, await Job.start(MODULES[kind], spec, log=log), log)
         self._jobs[(kind, name)] = live
         self._forget_oldest()
         self._tasks.create_task(live.follow())
         return live
+
+    def _stop_unwanted(self, starting: asyncio.Task[LiveJob]) -> None:
+        """Nobody waits any more for what was started."""
+        if not starting.cancelled() and starting.exception() is None:
+            self.stop_soon(starting.result())
+
+    def _refuse_another(self, kind: Kind, name: str) -> None:
+        running = [(live.kind, live.name) for live in self._jobs.values() if not live.ended]
+        running += [key for key in self._starting if key not in running]
+        if (kind, name) in running:
+            raise UsageError(f"{kind} {name!r} is already running", f"stop it first or give another name: stop_{kind}")
+        if len(running) >= MOST_RUNNING:
+            names = ", ".join(f"{kind} {name}" for kind, name in running)
+            raise WiretapeError(f"{len(running)} jobs are running ({names})", "stop one before starting another")
 
     def find(self, kind: Kind, name: str) -> LiveJob | None:
         """The job of that name, running or lately ended."""
@@ -149,7 +176,8 @@ class LiveJobs:
         self._tasks.create_task(live.stop())
 
     async def stop_all(self) -> None:
-        """Stop every running job, all at once."""
+        """Stop every running job, all at once, also those that are only about to run."""
+        await asyncio.gather(*self._starting.values(), return_exceptions=True)
         await asyncio.gather(*(live.stop(SHUTDOWN_GRACE) for live in self._jobs.values() if not live.ended))
 
     def _forget_oldest(self) -> None:

@@ -135,9 +135,10 @@ def _app_log(workspace: Workspace, run: str) -> str:
 def running_result(live: LiveJob, snapshot: str) -> RunResult:
     """A run still under way."""
     progress = live.progress
-    count = f", {progress.done}/{progress.total or '?'} {progress.unit}" if progress else ""
+    doing = f"{progress.done}/{progress.total or '?'} {progress.unit}" if progress else live.doing
     return RunResult(
-        summary=f"run {live.name} is still running{count}", next=f'get_run(run="{live.name}") waits for its verdict',
+        summary=f"run {live.name} is still running{f', {doing}' if doing else ''}",
+        next=f'get_run(run="{live.name}") waits for its verdict',
         run=live.name, status="running", snapshot=snapshot,
         done=progress.done if progress else None, total=progress.total if progress else None,
     )  # fmt: skip

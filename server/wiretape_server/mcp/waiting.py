@@ -26,12 +26,12 @@ class Meter:
 
     value: float = 0.0
 
-    def step(self, progress: Progress | None, elapsed: float) -> tuple[float, float | None, str]:
-        """Value, total and message of the next notification."""
+    def step(self, progress: Progress | None, elapsed: float, doing: str = "") -> tuple[float, float | None, str]:
+        """Value, total and message of the next notification; `doing` until there is progress."""
         done = float(progress.done) if progress else 0.0
         self.value = max(self.value + TICK, done)
         if progress is None:
-            return self.value, None, f"starting, {elapsed:.0f} s"
+            return self.value, None, f"{doing or 'starting'}, {elapsed:.0f} s"
         count = f"{progress.done}/{progress.total}" if progress.total else str(progress.done)
         total = float(progress.total) if progress.total and progress.total >= self.value else None
         detail = f": {progress.message}" if progress.message else ""
@@ -51,7 +51,7 @@ async def wait_for(live: LiveJob, until: Callable[[LiveJob], bool], seconds: flo
             pass
         elapsed = time.monotonic() - started
         left = seconds - elapsed
-        await report(*meter.step(live.progress, elapsed))
+        await report(*meter.step(live.progress, elapsed, live.doing))
     return live.ended or until(live)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from pathlib import Path
+from itertools import count
 
 
 def name_from(text: str) -> str:
@@ -14,14 +14,11 @@ def name_from(text: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip(".-_")[:100] or "imported"
 
 
-def dated_name(now: datetime, directory: Path, suffix: str) -> str:
-    """A name that sorts by time and is not taken in `directory`."""
+def dated_names(now: datetime) -> Iterator[str]:
+    """Names that sort by time, the plain one first."""
     stem = now.strftime("%Y%m%d-%H%M%S")
-    name, count = stem, 1
-    while (directory / f"{name}{suffix}").exists():
-        count += 1
-        name = f"{stem}-{count}"
-    return name
+    yield stem
+    yield from (f"{stem}-{number}" for number in count(2))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Which local ports wiretape listens on when the user names none."""
+"""Which local ports wiretape looks from when the user names none, and whether one that was named is free."""
 
 from __future__ import annotations
 
@@ -9,34 +9,20 @@ from wiretape_capture.errors import WiretapeError
 
 INBOUND = 7080
 PROXY = 7090
-_TRIES = 200
 
 
-def listen_port(wanted: int | None, first: int, flag: str) -> int:
-    """`wanted` if it is free, or the first free port from `first`. Another process may still be quicker."""
-    if wanted is not None:
-        _check(wanted, flag)
-        return wanted
-    return next((port for port in range(first, first + _TRIES) if _is_free(port)), 0)
-
-
-def _check(port: int, flag: str) -> None:
+def checked_port(wanted: int, flag: str) -> int:
+    """`wanted` if it is free; another process may still be quicker, and the job that binds it says so too."""
     try:
-        _bind(port)
+        _bind(wanted)
     except PermissionError:
-        raise WiretapeError(f"port {port} needs more rights than you have", f"give {flag} a port from 1024") from None
+        raise WiretapeError(f"port {wanted} needs more rights than you have", f"give {flag} a port from 1024") from None
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise WiretapeError(f"port {port} is taken", f"stop what listens there, or give {flag} another port") from None
-
-
-def _is_free(port: int) -> bool:
-    try:
-        _bind(port)
-    except OSError:
-        return False
-    return True
+        raise WiretapeError(f"port {wanted} is taken",
+                            f"stop what listens there, or give {flag} another port") from None  # fmt: skip
+    return wanted
 
 
 def _bind(port: int) -> None:

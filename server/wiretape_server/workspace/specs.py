@@ -16,7 +16,7 @@ from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.run_file import find_run
 from wiretape_server.workspace.baseline import baseline_spec, is_url
 from wiretape_server.workspace.noise_file import FILE_NAME, read_rules
-from wiretape_server.workspace.ports import INBOUND, PROXY, listen_port
+from wiretape_server.workspace.ports import INBOUND, PROXY, checked_port
 from wiretape_server.workspace.workspace import Workspace
 
 _SEQUENCES = re.compile(r"(\d+)(?:-(\d+))?")
@@ -25,37 +25,42 @@ _SEQUENCES = re.compile(r"(\d+)(?:-(\d+))?")
 def record_spec(ws: Workspace, *, now: datetime, name: str | None = None, log: Path | None = None) -> RecordSpec:
     """One recording under `name`, or one that the time gives. `log` is for the app's output unless a key names one."""
     config = ws.config
-    name = name or ws.new_snapshot_name(now)
-    tape = ws.snapshot_path(name)
-    if tape.exists():
+    if name and ws.snapshot_path(name).exists():
         raise UsageError(f'there is a snapshot called "{name}" already', "take another name, or delete that one first")
     app = app_spec(ws, log)
+    listen = 0 if config.record.listen is None else checked_port(config.record.listen, "--listen")
+    proxy_port, proxy_from = _proxy_port(config.record.proxy_port, app)
+    name = name or ws.new_snapshot_name(now)
     return RecordSpec(
-        tape=tape,
+        tape=ws.snapshot_path(name),
         name=name,
         ca_dir=ws.ca_dir,
-        app=app,
+        app=_held(ws, app, f"recording {name}"),
         app_port=config.app.port,
-        listen=0 if config.record.listen is None else listen_port(config.record.listen, INBOUND, "--listen"),
+        listen=listen,
         listen_from=INBOUND if config.record.listen is None else 0,
-        proxy_port=_proxy_port(config.record.proxy_port, app),
+        proxy_port=proxy_port,
+        proxy_from=proxy_from,
         maps=service_maps(ws),
     )
 
 
-def mock_spec(ws: Workspace, *, log: Path | None = None, journal: Path | None = None) -> MockSpec:
+def mock_spec(ws: Workspace, *, log: Path | None = None, journal: Path | None = None, name: str = "") -> MockSpec:
     """One mock of the workspace's snapshot, with the app where it is to be started."""
     app = app_spec(ws, log)
-    return _mock_spec(ws, app, journal).model_copy(update={"app": app})
+    spec = _mock_spec(ws, app, journal)
+    return spec.model_copy(update={"app": _held(ws, app, f"mock {name or spec.tape.stem}")})
 
 
 def _mock_spec(ws: Workspace, app: AppSpec | None, journal: Path | None) -> MockSpec:
     """A mock for `app`, which somebody else starts."""
     mock = ws.config.mock
+    proxy_port, proxy_from = _proxy_port(mock.proxy_port, app)
     return MockSpec(
         tape=find_snapshot(ws.snapshots_dir, ws.config.snapshot or None),
         ca_dir=ws.ca_dir,
-        proxy_port=_proxy_port(mock.proxy_port, app),
+        proxy_port=proxy_port,
+        proxy_from=proxy_from,
         maps=service_maps(ws),
         allow=mock.allow,
         timing=mock.timing,
@@ -69,16 +74,17 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
     """One run of the workspace's snapshot; with `verify` the snapshot answers outbound calls unless told not to."""
     replay = ws.config.replay
     tape = find_snapshot(ws.snapshots_dir, ws.config.snapshot or None)
-    run = ws.new_run_path(now)
     app = app_spec(ws, log)
+    target = target_url(ws, app)
     # Only an app that we start is sure to know the mock's address.
     mocked = verify and app is not None if replay.mock is None else replay.mock
     sequences, routes = selection(replay.only)
+    run = ws.new_run_path(now)
     return ReplaySpec(
         tape=tape,
         run=run,
-        target=target_url(ws, app),
-        app=app,
+        target=target,
+        app=_held(ws, app, f"run {run.stem}"),
         mock=_mock_spec(ws, app, ws.jobs_dir / f"{run.stem}.journal") if mocked else None,
         fail_if=replay.fail_if,
         sequences=sequences,
@@ -103,9 +109,18 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
     )
 
 
-def _proxy_port(wanted: int | None, app: AppSpec | None) -> int:
-    """Our own app is told any port, for which parallel runs do not race; a person exports one that stays the same."""
-    return 0 if wanted is None and app is not None else listen_port(wanted, PROXY, "--proxy-port")
+def _held(ws: Workspace, app: AppSpec | None, holder: str) -> AppSpec | None:
+    """The app with its claim on its port: two jobs that start it there would meet the other's app."""
+    if app is None or app.port is None:
+        return app
+    return app.model_copy(update={"claim": ws.port_claim(app.port, holder)})
+
+
+def _proxy_port(wanted: int | None, app: AppSpec | None) -> tuple[int, int]:
+    """The port and, where it may be any, the one to look from: our own app is told any, a person remembers one."""
+    if wanted is not None:
+        return checked_port(wanted, "--proxy-port"), 0
+    return 0, 0 if app is not None else PROXY
 
 
 def app_spec(ws: Workspace, log: Path | None = None) -> AppSpec | None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
 from wiretape_capture.errors import WiretapeError
+from wiretape_capture.launch.spec import PortClaim
 from wiretape_capture.snapshot.listing import tape_path
 from wiretape_server.workspace.config import FILE_NAME, Config, load
-from wiretape_server.workspace.names import dated_name
+from wiretape_server.workspace.names import dated_names
 
 DATA_DIR = ".wiretape"
 
 JOB_FILES = 400
-"""Logs and journals kept in `jobs/`: those of about a hundred jobs."""
+"""Logs, journals and claims kept in `jobs/`: those of about a hundred jobs."""
+PASSING = frozenset({".log", ".journal", ".env", ".claim"})
+"""Suffixes of files that a job leaves behind; locks and secrets beside them stay."""
 
 GITIGNORE = """\
 # Written by wiretape. Recordings hold real traffic and ca/ holds a private key.
@@ -93,8 +99,12 @@ class Workspace:
 
     def _tidy_jobs(self) -> None:
         """Keep the newest logs and journals only; those of running jobs are among them."""
-        files = sorted(self.jobs_dir.iterdir(), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-        for file in files[JOB_FILES:]:
+        dated: list[tuple[int, Path]] = []
+        for file in self.jobs_dir.iterdir():
+            with suppress(FileNotFoundError):  # another process tidies too
+                if file.suffix in PASSING:
+                    dated.append((file.stat().st_mtime_ns, file))
+        for _, file in sorted(dated, reverse=True)[JOB_FILES:]:
             file.unlink(missing_ok=True)
 
     def snapshot_path(self, name: str) -> Path:
@@ -102,9 +112,37 @@ class Workspace:
         return tape_path(self.snapshots_dir, name)
 
     def new_snapshot_name(self, now: datetime) -> str:
-        """A free name for a recording that begins now."""
-        return dated_name(now, self.snapshots_dir, ".tape")
+        """A name for a recording that begins now, given to nobody else."""
+        return self._claimed(now, self.snapshots_dir, ".tape")
 
     def new_run_path(self, now: datetime) -> Path:
-        """A free path for a run that begins now."""
-        return self.runs_dir / f"{dated_name(now, self.runs_dir, '.run')}.run"
+        """A path for a run that begins now, given to nobody else: the file itself is written at the run's end."""
+        return self.runs_dir / f"{self._claimed(now, self.runs_dir, '.run')}.run"
+
+    def new_job_name(self, kind: str, now: datetime) -> str:
+        """What the files of a job that begins now are called; in a workspace without files nobody asks at once."""
+        names = (f"{kind}-{name}" for name in dated_names(now))
+        return next(name for name in names
+                    if not self.jobs_dir.is_dir() or _first_to_make(self.jobs_dir / f"{name}.claim"))  # fmt: skip
+
+    def new_mock_name(self) -> str:
+        """An id for a mock, given to nobody else in this workspace: its log and journal carry it."""
+        names = (f"mock-{number}" for number in count(1))
+        return next(name for name in names if _first_to_make(self.jobs_dir / f"{name}.claim"))
+
+    def port_claim(self, port: int, holder: str) -> PortClaim:
+        """What keeps other jobs of this workspace from starting the app on `port` at the same time."""
+        return PortClaim(file=self.jobs_dir / f"app-{port}.lock", port=port, holder=holder)
+
+    def _claimed(self, now: datetime, directory: Path, suffix: str) -> str:
+        self.create()
+        return next(name for name in dated_names(now) if not (directory / f"{name}{suffix}").exists()
+                    and _first_to_make(self.jobs_dir / f"{name}{suffix}.claim"))  # fmt: skip
+
+
+def _first_to_make(file: Path) -> bool:
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    return True

@@ -198,6 +198,43 @@ async def test_a_run_that_another_call_waits_for_survives_a_cancel(stdio: Connec
     assert survived["status"] == "running"
 
 
+async def test_runs_at_the_same_time_take_turns_on_the_port_of_the_app(stdio: Connect, shop: Shop) -> None:
+    async with stdio(shop.root) as one, stdio(shop.root) as other:
+        await record(one, shop)
+        calls = [client.call_tool("run_replay", {}) for client in (one, one, other)]
+        results = [fields(result) for result in await asyncio.gather(*calls)]
+
+    assert [result["status"] for result in results] == ["pass"] * 3, results
+    assert len({result["run"] for result in results}) == 3
+
+
+async def test_a_run_says_which_recording_has_the_port_and_how_to_end_it(stdio: Connect, shop: Shop) -> None:
+    async with stdio(shop.root) as client, price_service() as prices:
+        await record(client, shop)
+        shop.write(prices)
+        await client.call_tool("start_recording", {"name": "other"})
+        refused = await client.call_tool("run_replay", {})
+
+    assert refused.is_error
+    assert f"recording other has the app on port {shop.port}" in text(refused)
+    assert 'stop_recording(name="other") ends it' in text(refused)
+
+
+async def test_mocks_started_at_the_same_time_are_all_reached_and_ended(stdio: Connect, shop: Shop) -> None:
+    async with stdio(shop.root) as client:
+        await record(client, shop)
+        started = [fields(each) for each in await asyncio.gather(
+            *(client.call_tool("start_mock", {}) for _ in range(3)))]  # fmt: skip
+        stopped = fields(await client.call_tool("stop_mock", {"mock": started[1]["mock"]}))
+
+    assert stopped["mock"] == started[1]["mock"]
+    assert len({each["mock"] for each in started}) == 3
+    proxies = {each["endpoints"]["proxy"] for each in started}
+    assert len(proxies) == 3
+    for proxy in proxies:
+        assert await gone(int(proxy.rpartition(":")[2])), "a mock outlived its server"
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 async def test_nothing_is_left_when_the_server_ends(shop: Shop, web: Web, end: signal.Signals) -> None:
     async with price_service() as prices, web(shop.root, "--http") as (url, process):

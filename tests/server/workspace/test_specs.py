@@ -32,7 +32,8 @@ def ws(tmp_path: Path) -> Workspace:
 
 def test_verify_starts_the_app_and_mocks_its_services(ws: Workspace) -> None:
     spec = replay_spec(ws.with_settings(APP), now=NOON, verify=True, log=Path("app.log"))
-    assert spec.app == AppSpec(command=("python", "app.py"), cwd=ws.root, port=8000, log=Path("app.log"))
+    assert spec.app == AppSpec(command=("python", "app.py"), cwd=ws.root, port=8000, log=Path("app.log"),
+                               claim=ws.port_claim(8000, f"run {spec.run.stem}"))  # fmt: skip
     assert spec.mock is not None
     assert (spec.mock.tape, spec.mock.app, spec.mock.proxy_port) == (ws.snapshots_dir / "new.tape", None, 0)
     assert (spec.target, spec.run) == (None, ws.runs_dir / "20261123-120000.run")
@@ -90,7 +91,10 @@ def test_a_recording_takes_a_free_port_in_front_of_the_app_or_refuses_the_one_gi
     spec = record_spec(ws.with_settings(APP), now=NOON)
     assert (spec.listen, spec.listen_from) == (0, 7080)
     assert (spec.name, spec.proxy_port, spec.app_port) == ("20261123-120000", 0, 8000)
-    assert record_spec(ws, now=NOON, name="mine").proxy_port >= 7090
+    by_hand = record_spec(ws, now=NOON, name="mine")
+    assert (by_hand.proxy_port, by_hand.proxy_from) == (0, 7090)
+    assert spec.app is not None and spec.app.claim is not None
+    assert (spec.app.claim.port, spec.app.claim.holder) == (8000, "recording 20261123-120000")
 
 
 def test_a_name_that_is_taken_is_refused(ws: Workspace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,10 +55,17 @@ def test_a_changed_gitignore_is_kept(tmp_path: Path) -> None:
 def test_names_given_by_time_never_collide(tmp_path: Path) -> None:
     ws = Workspace(tmp_path)
     ws.create()
-    first = ws.new_run_path(NOON)
-    first.touch()
-    assert (first.name, ws.new_run_path(NOON).name) == ("20261123-120000.run", "20261123-120000-2.run")
-    assert ws.new_snapshot_name(NOON) == "20261123-120000"
+    ws.snapshot_path("20261123-120000").touch()
+    assert [ws.new_run_path(NOON).name for _ in range(2)] == ["20261123-120000.run", "20261123-120000-2.run"]
+    assert [ws.new_snapshot_name(NOON) for _ in range(2)] == ["20261123-120000-2", "20261123-120000-3"]
+    assert [ws.new_mock_name() for _ in range(2)] == ["mock-1", "mock-2"]
+
+
+def test_names_are_given_once_however_many_ask(tmp_path: Path) -> None:
+    ws = Workspace(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda _: ws.new_run_path(NOON), range(24)))
+    assert len(set(paths)) == 24
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a b", "x" * 101, "a\n"])

@@ -13,6 +13,7 @@ from wiretape_capture.errors import UsageError
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.verdict.model import Run
 from wiretape_server.mcp.commands import check_target
+from wiretape_server.mcp.holders import refuse_held
 from wiretape_server.mcp.live_jobs import LiveJob
 from wiretape_server.mcp.names import inside, plain
 from wiretape_server.mcp.results import answer
@@ -51,7 +52,8 @@ inconclusive with findings. Call it after every edit; without arguments it start
     state = ctx.request_context.lifespan_context
     workspace = state.workspace()
     settings = _settings(state, workspace, snapshot, target, only, fail_if, mock, baseline)
-    spec = _spec(state, workspace, settings)
+    spec = _spec(workspace, settings)
+    refuse_held(state.jobs, spec.app, wait_for_runs=True)
     live = await state.jobs.start("run", spec.run.stem, spec, state.log_path(spec.run.stem))
     return await awaited(ctx, live, spec.tape.stem, wait_seconds)
 
@@ -90,7 +92,7 @@ def _settings(state: ServerState, workspace: Workspace, snapshot: str | None, ta
     return {key: value for key, value in settings.items() if value is not None}
 
 
-def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
+def _spec(workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
     from wiretape_replay.verdict.evals import parse
     from wiretape_server.workspace.specs import app_spec, replay_spec
 
@@ -106,24 +108,10 @@ def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object])
     verify = app_spec(configured) is not None
     spec = replay_spec(configured, now=now(), verify=verify, command=_command(settings, verify=verify))
     inside(spec.tape, workspace.snapshots_dir)
-    spec = _unique(spec, state)
     if spec.app is not None and spec.app.log is None:
         log = workspace.jobs_dir / f"{spec.run.stem}.app.log"
         spec = spec.model_copy(update={"app": spec.app.model_copy(update={"log": log})})
     return spec
-
-
-def _unique(spec: ReplaySpec, state: ServerState) -> ReplaySpec:
-    """Runs are named by the second and written at their end, so two started in one second need telling apart."""
-    path, count = spec.run, 1
-    while state.jobs.find("run", path.stem) is not None or path.exists():
-        count += 1
-        path = spec.run.with_name(f"{spec.run.stem}-{count}.run")
-    if path == spec.run:
-        return spec
-    mock = spec.mock and spec.mock.model_copy(update={"journal": spec.mock.journal and spec.mock.journal.with_name(
-        f"{path.stem}.journal")})  # fmt: skip
-    return spec.model_copy(update={"run": path, "mock": mock})
 
 
 def _command(settings: dict[str, object], *, verify: bool) -> str:

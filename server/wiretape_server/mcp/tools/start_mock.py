@@ -10,6 +10,7 @@ from pydantic import Field
 
 from wiretape_server.mcp.commands import check_command
 from wiretape_server.mcp.environment_text import environment_lines
+from wiretape_server.mcp.holders import refuse_held
 from wiretape_server.mcp.names import inside, plain
 from wiretape_server.mcp.results import Result, answer
 from wiretape_server.mcp.snapshots import expect_some
@@ -48,10 +49,11 @@ starts its own mocks: use this to run or debug the app by hand without its real 
     workspace = state.workspace().with_settings({key: value for key, value in settings.items() if value is not None})
     expect_some(workspace)
     workspace.create()
-    name = _free_name(state)
+    name = workspace.new_mock_name()
     spec = mock_spec(workspace, log=workspace.jobs_dir / f"{name}.app.log",
-                     journal=workspace.jobs_dir / f"{name}.journal")  # fmt: skip
+                     journal=workspace.jobs_dir / f"{name}.journal", name=name)  # fmt: skip
     inside(spec.tape, workspace.snapshots_dir)
+    refuse_held(state.jobs, spec.app, wait_for_runs=False)
     live = await state.jobs.start("mock", name, spec, state.log_path(name))
     ready = await started(ctx, live, spec.app)
     result = Mocking(
@@ -60,10 +62,3 @@ starts its own mocks: use this to run or debug the app by hand without its real 
         endpoints=ready.endpoints, environment={} if spec.app else ready.environment, app_started=spec.app is not None,
     )  # fmt: skip
     return answer(result, environment_lines(result.endpoints, result.environment))
-
-
-def _free_name(state: ServerState) -> str:
-    number = 1
-    while state.jobs.find("mock", f"mock-{number}") is not None:
-        number += 1
-    return f"mock-{number}"

@@ -11,6 +11,7 @@ from pydantic import Field
 from wiretape_capture.errors import UsageError
 from wiretape_server.mcp.commands import check_command
 from wiretape_server.mcp.environment_text import environment_lines
+from wiretape_server.mcp.holders import refuse_held
 from wiretape_server.mcp.results import Result, answer
 from wiretape_server.mcp.starting import started
 from wiretape_server.mcp.state import ServerState
@@ -52,6 +53,7 @@ stop_recording. The app's own calls reach its real services."""
     if spec.app is None and spec.app_port is None:
         raise UsageError("nothing to record: no app is configured and no app_port was given",
                          "set app.command and app.port in wiretape.toml, or give app_port")  # fmt: skip
+    refuse_held(state.jobs, spec.app, wait_for_runs=False)
     live = await state.jobs.start("recording", name, spec, state.log_path(f"record-{name}"))
     ready = await started(ctx, live, spec.app)
     inbound = ready.endpoints.get("inbound")
