@@ -10,7 +10,7 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from wiretape_capture.errors import UsageError
-from wiretape_replay.report.diff import FindingDetail, finding_detail
+from wiretape_replay.report.diff import FindingDetail, bare_detail, finding_detail
 from wiretape_replay.report.printable import plural
 from wiretape_replay.verdict.model import Finding, Run, Suppressed
 from wiretape_server.mcp.finding_view import capped, detail_lines
@@ -75,10 +75,7 @@ async def _one(reader: RunReader, run: Run, finding: Finding, mask: Mask, limit:
     sequence = finding.sequences[0] if finding.sequences else 0
     recorded = await reader.recorded(sequence)
     if recorded is None:
-        detail = FindingDetail(
-            run=run.id, finding=finding, sequence=sequence, request_line=finding.route,
-            expected=str(finding.expected), actual=str(finding.actual), diff=(), patch=(),
-        )  # fmt: skip
+        detail = bare_detail(run, finding)
     else:
         detail = finding_detail(run, finding, recorded, await reader.live_response(sequence))
     detail = capped(detail, mask, limit)
