@@ -19,7 +19,8 @@ from wiretape_server.workspace.noise_file import FILE_NAME, read_rules
 from wiretape_server.workspace.ports import INBOUND, PROXY, checked_port
 from wiretape_server.workspace.workspace import Workspace
 
-_SEQUENCES = re.compile(r"(\d+)(?:-(\d+))?")
+_SEQUENCES = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_LONGEST_RANGE = 1_000_000
 
 
 def record_spec(ws: Workspace, *, now: datetime, name: str | None = None, log: Path | None = None) -> RecordSpec:
@@ -170,14 +171,23 @@ def selection(only: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     routes: list[str] = []
     for item in only:
         if numbers := _SEQUENCES.fullmatch(item.strip()):
-            first, last = int(numbers[1]), int(numbers[2] or numbers[1])
-            sequences.extend(range(first, last + 1))
+            sequences.extend(_range(item, int(numbers[1]), int(numbers[2] or numbers[1])))
         elif " " in item.strip() or item.startswith("/"):
             routes.append(item.strip() if " " in item.strip() else f"* {item.strip()}")
         else:
             raise UsageError(f'"{item}" is neither a sequence number nor a route',
                              'write 3, 3-7 or "GET /orders/*"')  # fmt: skip
     return tuple(sequences), tuple(routes)
+
+
+def _range(item: str, first: int, last: int) -> range:
+    if first == 0:
+        raise UsageError(f'"{item}" begins at 0', "sequence numbers begin at 1")
+    if last < first:
+        raise UsageError(f'the range "{item}" ends before it begins', f"write {last}-{first}")
+    if last - first >= _LONGEST_RANGE:
+        raise UsageError(f'the range "{item}" is longer than any snapshot', "end it at the last exchange that you want")
+    return range(first, last + 1)
 
 
 def _checked_url(url: str) -> str:

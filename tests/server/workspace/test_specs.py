@@ -106,3 +106,16 @@ def test_only_takes_numbers_ranges_and_routes() -> None:
     assert selection(("3", "5-7", "GET /orders/*", "/health")) == ((3, 5, 6, 7), ("GET /orders/*", "* /health"))
     with pytest.raises(UsageError):
         selection(("orders",))
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ("7-3", 'the range "7-3" ends before it begins; write 3-7'), ("0", 'begins at 0'), ("0-2", 'begins at 0'),
+        ("1-9999999", "longer than any snapshot"), ("9" * 30, "neither a sequence number"), ("7-", "neither"),
+        ("-3", "neither"), ("", "neither"),
+    ],
+)  # fmt: skip
+def test_only_refuses_numbers_that_mean_nothing(item: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        selection((item,))
