@@ -271,11 +271,16 @@ def _short(value: object, mask: Mask | None, header: str) -> object:
 
 
 def _next(run: Run) -> str:
-    if run.verdict.verdict == "pass":
+    if run.verdict.verdict == "pass" and not run.counts.failed:
         return f"nothing to mend: the change keeps every recorded answer of {run.snapshot}"
     if run.verdict.findings:
         first = run.verdict.findings[0].id
-        return f'get_diff(run="{run.id}", finding="{first}") shows the difference; mend it and call run_replay again'
+        shows = f'get_diff(run="{run.id}", finding="{first}") shows the difference'
+        if run.verdict.verdict == "pass":
+            return f"{shows}: no eval fails the run for it, so ask whether it is meant"
+        return f"{shows}; mend it and call run_replay again"
+    if run.verdict.verdict == "pass":
+        return "no eval fails the run, but not every answer was equal: ask whether that is meant"
     if run.verdict.verdict == "fail":
         return "look at the failed evals, mend the cause and call run_replay again"
     return "clear what the summary names, then call run_replay again"

@@ -133,9 +133,10 @@ async def record(client: Client, shop: Shop) -> dict[str, Any]:
 async def test_an_agent_mends_what_it_broke(connect: Connect, shop: Shop) -> None:
     async with connect(shop.root) as client:
         recorded = await record(client, shop)
-        unchanged = fields(await client.call_tool("run_replay", {}))
+        unchanged = fields(await client.call_tool("run_replay", {"fail_if": []}))
         shop.edit(BROKEN)
-        broken = fields(await client.call_tool("run_replay", {}))
+        # Evals of a call join those that are there: this one alone would let the broken app pass.
+        broken = fields(await client.call_tool("run_replay", {"fail_if": ["latency.p95 > 60000", "mock.hits < 0"]}))
         finding = broken["findings"][0]
         detail = fields(await client.call_tool("get_diff", {"run": broken["run"], "finding": finding["id"]}))["detail"]
         shop.edit((BROKEN[1], BROKEN[0]))
@@ -144,6 +145,12 @@ async def test_an_agent_mends_what_it_broke(connect: Connect, shop: Shop) -> Non
 
     assert (recorded["inbound"], recorded["outbound"]) == (3, 2)
     assert (unchanged["status"], broken["status"], mended["status"]) == ("pass", "fail", "pass")
+    assert [each["expression"] for each in broken["evals"]] == [
+        "requests.failed > 0.00",
+        "latency.p95 > 60000.00",
+        "mock.hits < 0.00",
+        "mock.misses > 0.00",
+    ]
     assert (finding["kind"], finding["pointer"], finding["count"]) == ("type", "/total", 2)
     assert {"op": "replace", "path": "/total", "value": "42"} in detail["patch"]
     assert mended["mock"]["exact"] == 2

@@ -37,8 +37,8 @@ async def run_replay(
         description='Replay only these: sequence numbers, ranges "3-7" or routes "GET /orders/*". Default: all '
                     "inbound exchanges.")] = None,
     fail_if: Annotated[list[str] | None, Field(
-        description='Evals, such as "latency.p95 > 50"; METRIC OP VALUE. Default: those of wiretape.toml, else '
-                    '"requests.failed > 0".')] = None,
+        description='Further evals, such as "latency.p95 > 50"; METRIC OP VALUE. They join those of wiretape.toml, '
+                    'which by default are "requests.failed > 0".')] = None,
     mock: Annotated[bool | None, Field(
         description="Answer the app's outbound calls from the snapshot. Default: true when wiretape starts the app.",
     )] = None,
@@ -83,7 +83,8 @@ def _settings(state: ServerState, workspace: Workspace, snapshot: str | None, ta
     if target:
         check_target(state.options, workspace, target)
     settings = {
-        "snapshot": plain(snapshot, "snapshot"), "replay.target": target, "replay.fail_if": fail_if,
+        "snapshot": plain(snapshot, "snapshot"), "replay.target": target,
+        "replay.fail_if": _joined(workspace, fail_if or []),
         "replay.only": None if only is None else [str(each) for each in only],
         "replay.mock": mock, "app.start": False if target else None, "replay.baseline": plain(baseline, "run"),
         # Two runs at once must not meet on one port.
@@ -92,8 +93,14 @@ def _settings(state: ServerState, workspace: Workspace, snapshot: str | None, ta
     return {key: value for key, value in settings.items() if value is not None}
 
 
+def _joined(workspace: Workspace, asked: list[str]) -> list[str] | None:
+    """Evals of a call are added: leaving out one that somebody wrote down would make a red run green unseen."""
+    return list(dict.fromkeys([*workspace.config.replay.fail_if, *asked])) if asked else None
+
+
 def _spec(workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
     from wiretape_replay.verdict.evals import parse
+    from wiretape_replay.verdict.judge import MISSES, speaks_of_mock
     from wiretape_server.workspace.specs import app_spec, replay_spec
 
     configured = workspace.with_settings(settings)
@@ -107,6 +114,8 @@ def _spec(workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
     configured.create()
     verify = app_spec(configured) is not None
     spec = replay_spec(configured, now=now(), verify=verify, command=_command(settings, verify=verify))
+    if spec.mock is not None and not speaks_of_mock(workspace.config.replay.fail_if):
+        spec = spec.model_copy(update={"fail_if": (*spec.fail_if, MISSES)})
     inside(spec.tape, workspace.snapshots_dir)
     if spec.app is not None and spec.app.log is None:
         log = workspace.jobs_dir / f"{spec.run.stem}.app.log"
