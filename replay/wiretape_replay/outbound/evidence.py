@@ -6,6 +6,7 @@ no request. Both show in the recording, and neither is a fault. Pure.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,7 +75,16 @@ class Evidence:
     now: Tally = field(default_factory=Tally)
     timed: frozenset[str] = frozenset()
     """Places that are called outside of any request with nothing of one: timers, start-up, health checks."""
+    by_sequence: dict[int, Call] = field(default_factory=dict)
+    """Recorded calls."""
+    by_key: dict[Key, list[Call]] = field(default_factory=dict)
+    """Recorded calls of the same request, in time."""
     _groups: dict[str, dict[int, frozenset[int]]] = field(default_factory=dict)
+    _together: dict[tuple[str, frozenset[int]], tuple[tuple[int, ...], int, int]] = field(default_factory=dict)
+    _places: dict[str, tuple[list[Call], list[Call]]] = field(default_factory=dict)
+    _most: dict[tuple[str, Key], int] = field(default_factory=dict)
+    _sometimes: dict[Key, bool] = field(default_factory=dict)
+    _gaps: dict[Key, int | None] = field(default_factory=dict)
     _starts: dict[Key, list[int]] = field(default_factory=dict)
     _live_starts: dict[Key, list[int]] = field(default_factory=dict)
 
@@ -84,20 +94,28 @@ class Evidence:
         self.was, self.now = Tally.of(self.recorded), Tally.of(self.live)
         self.timed = frozenset(call.place for call in (*self.recorded, *self.live)
                                if not call.owners and not call.specific)  # fmt: skip
-        for calls, starts in ((self.recorded, self._starts), (self.live, self._live_starts)):
+        self.by_sequence = {call.sequence: call for call in self.recorded}
+        for calls, starts, side in ((self.recorded, self._starts, 0), (self.live, self._live_starts, 1)):
             for call in sorted(calls, key=lambda call: call.started_ns):
                 starts.setdefault(call.key, []).append(call.started_ns)
+                self._places.setdefault(call.place, ([], []))[side].append(call)
+                if side == 0:
+                    self.by_key.setdefault(call.key, []).append(call)
 
     def together(self, call: Call) -> tuple[tuple[int, ...], int, int]:
         """The exchanges among which the calls of this place cannot be told apart; how many were recorded, and made."""
         place = call.place
         if place not in self._groups:
-            calls = (one for one in (*self.recorded, *self.live) if one.place == place)
-            self._groups[place] = grouped(one.owners for one in calls)
-        group = frozenset(member for one in call.owners for member in self._groups[place][one])
-        was = sum(1 for one in self.recorded if one.place == place and one.owners & group)
-        now = sum(1 for one in self.live if one.place == place and one.owners & group)
-        return tuple(sorted(group)), was, now
+            self._group(place)
+        group = self._groups[place][min(call.owners)]
+        return self._together[place, group]
+
+    def _group(self, place: str) -> None:
+        was, now = self._places[place]
+        groups = self._groups[place] = grouped(one.owners for one in (*was, *now))
+        recorded, live = (Counter(groups[min(one.owners)] for one in calls if one.owners) for calls in (was, now))
+        for group in {*recorded, *live}:
+            self._together[place, group] = (tuple(sorted(group)), recorded[group], live[group])
 
     def twins(self, one: Handled) -> list[Handled]:
         """Other recorded exchanges of the same route that ended alike."""
@@ -117,22 +135,34 @@ class Evidence:
 
     def asked_too_soon(self, call: Call, owner: Handled) -> bool:
         """Whether the app asked the same so short a time ago that the recording has no request repeated that soon."""
-        before = [at for at in self._live_starts.get(call.key, ()) if at <= owner.live_until_ns]
+        starts = self._live_starts.get(call.key, [])
+        before = bisect_right(starts, owner.live_until_ns)
         if not before:
             return False
-        starts = self._starts[call.key]
-        shortest = min((b - a for a, b in pairwise(starts)), default=None)
-        return shortest is None or owner.live_from_ns - before[-1] < shortest
+        shortest = self._shortest_gap(call.key)
+        return shortest is None or owner.live_from_ns - starts[before - 1] < shortest
+
+    def _shortest_gap(self, key: Key) -> int | None:
+        if key not in self._gaps:
+            self._gaps[key] = min((b - a for a, b in pairwise(self._starts[key])), default=None)
+        return self._gaps[key]
 
     def most(self, route: str, key: Key) -> int:
         """How often one recorded exchange of a route made the same call at most."""
-        return max((self.was.keys[one.sequence, key] or bool(self.was.most_keys[one.sequence, key])
-                    for one in self.by_route.get(route, ())), default=0)  # fmt: skip
+        if (route, key) not in self._most:
+            self._most[route, key] = max(
+                (self.was.keys[one.sequence, key] or bool(self.was.most_keys[one.sequence, key])
+                 for one in self.by_route.get(route, ())), default=0,
+            )  # fmt: skip
+        return self._most[route, key]
 
     def only_sometimes(self, key: Key) -> bool:
         """Whether exchanges of a route that makes this call do without it."""
-        routes = {self.handled[owner].route for call in self.recorded if call.key == key for owner in call.owners}
-        return any(not self.was.most_keys[one.sequence, key] for route in routes for one in self.by_route[route])
+        if key not in self._sometimes:
+            routes = {self.handled[owner].route for call in self.by_key.get(key, ()) for owner in call.owners}
+            self._sometimes[key] = any(not self.was.most_keys[one.sequence, key]
+                                       for route in routes for one in self.by_route[route])  # fmt: skip
+        return self._sometimes[key]
 
     def more_exchanges_call(self, route: str, place: str) -> tuple[list[int], bool]:
         """The exchanges of a route that newly make a call, and whether that is more than chance."""
@@ -160,8 +190,7 @@ class Evidence:
 
     def _often_together(self, judged: frozenset[int], place: str) -> str:
         """The same where several requests were under way at once."""
-        was, now = (sum(1 for call in calls if call.place == place and call.owners & judged)
-                    for calls in (self.recorded, self.live))  # fmt: skip
+        was, now = (sum(1 for call in calls if call.owners & judged) for calls in self._places[place])
         return f"made {often(was)} in {len(judged)} recorded requests, {often(now)} in {len(judged)} replayed"
 
 
@@ -180,7 +209,7 @@ def chance(more: int, less: int, each: int) -> float:
 def grouped(sets: Iterable[frozenset[int]]) -> dict[int, frozenset[int]]:
     """The members of sets that overlap, directly or through others, by each of them."""
     groups: dict[int, frozenset[int]] = {}
-    for members in sets:
-        joined = members.union(*(groups.get(one, frozenset()) for one in members))
+    for members in set(sets):
+        joined = members.union(*(groups[one] for one in members if one in groups))
         groups.update(dict.fromkeys(joined, joined))
     return groups

@@ -6,6 +6,7 @@ does not. Pure.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +19,13 @@ from wiretape_replay.match.closest import DIFFERENCES, leaf_by_leaf
 from wiretape_replay.outbound.calls import TUNNEL, Call
 from wiretape_replay.outbound.evidence import Evidence, Handled, often
 from wiretape_replay.outbound.order import swaps
-from wiretape_replay.outbound.pairing import Pairing, pair
+from wiretape_replay.outbound.pairing import NOBODY, Pairing, pair
 from wiretape_replay.verdict.model import Severity
 
 FAN_OUT = 3
 """Calls of one place in one exchange, and times as many as recorded, from which on it is a call for each item."""
+LOOKED_BACK = 500
+"""Calls of the same request that are looked through for the attempt before."""
 PAIRED_AT_ONCE = 200
 """Changed calls of one place that are compared with each recorded one."""
 
@@ -159,15 +162,12 @@ class _Judged:
             yield Fault(Kind.UNEXPECTED, Severity.ERROR, place, _likeliest(first), message, self._near_line(first),
                         first.line)  # fmt: skip
 
-    def _near(self, call: Call) -> Call | None:
-        return next((one for one in self.evidence.recorded if one.sequence == call.near), None) if call.near else None
-
     def _near_line(self, call: Call) -> str | None:
-        near = self._near(call)
+        near = self.evidence.by_sequence.get(call.near)
         return near.line if near else None
 
     def _nearest(self, call: Call) -> str:
-        near = self._near(call)
+        near = self.evidence.by_sequence.get(call.near)
         if near is None:
             return ", nor anything near it"
         told = [f"{one.where} was {one.recorded if one.recorded is not None else 'absent'}, "
@@ -212,7 +212,7 @@ class _Judged:
         sometimes = self.evidence.only_sometimes(call.key)
         if call.owner is not None and times <= max(most, 1) and sometimes:
             return None, Severity.INFO
-        if most == 0 and times == 1 and len([one for one in self.evidence.recorded if one.key == call.key]) == 1:
+        if most == 0 and times == 1 and len(self.evidence.by_key.get(call.key, ())) == 1:
             return Kind.DUPLICATED, Severity.WARNING
         return Kind.DUPLICATED, Severity.ERROR
 
@@ -227,10 +227,10 @@ class _Judged:
 
     def _before(self, call: Call, found: Pairing) -> Call | None:
         """The attempt just before this one, when it failed."""
-        made = (*(now for _, now in found.pairs), *found.extra)
-        earlier = (one for one in made if one.key == call.key and one.started_ns < call.started_ns
-                   and one.owners & call.owners)  # fmt: skip
-        last = max(earlier, key=lambda one: one.started_ns, default=None)
+        made = found.made(call.key)
+        at = bisect_left(made, call.started_ns, key=lambda one: one.started_ns)
+        earlier = (made[before] for before in range(at - 1, max(at - 1 - LOOKED_BACK, -1), -1))
+        last = next((one for one in earlier if one.owners & call.owners), None)
         return last if last is not None and last.failed else None
 
     # A call for each item
@@ -300,10 +300,12 @@ def _changed(missed: Sequence[Call], unmade: Sequence[Call]) -> tuple[list[tuple
     by_place: dict[str, list[Call]] = {}
     for call in missed:
         by_place.setdefault(call.place, []).append(call)
+    waiting: dict[str, list[Call]] = {}
+    for call in unmade:
+        waiting.setdefault(call.place, []).append(call)
     for place, calls in by_place.items():
-        waiting = [call for call in unmade if call.place == place][:PAIRED_AT_ONCE]
-        firsts = list({(call.owners, call.exact): call for call in calls}.values())[:PAIRED_AT_ONCE]
-        for now, was in _closest_first(firsts, waiting):
+        firsts = list({(call.owners, call.exact): call for call in calls}.values())
+        for now, was in _closest_first(firsts, waiting.get(place, ())):
             if id(now) not in done and id(was) not in done:
                 done |= {id(now), id(was)}
                 pairs.append((was, now))
@@ -312,17 +314,30 @@ def _changed(missed: Sequence[Call], unmade: Sequence[Call]) -> tuple[list[tuple
 
 
 def _closest_first(missed: Sequence[Call], unmade: Sequence[Call]) -> list[tuple[Call, Call]]:
+    by_owner: dict[int, list[Call]] = {}
+    for was in unmade:
+        for owner in was.owners or (NOBODY,):
+            by_owner.setdefault(owner, []).append(was)
     near = [
         (sum(1 for _ in leaf_by_leaf(was.parts, now.parts)), now.started_ns, now, was)
-        for now in missed for was in unmade if now.owners & was.owners or not now.owners or not was.owners
+        for now in missed for was in _like(now, by_owner, unmade)
     ]  # fmt: skip
     return [(now, was) for _, _, now, was in sorted(near, key=lambda one: one[:2])]
 
 
+def _like(call: Call, by_owner: Mapping[int, Sequence[Call]], unmade: Sequence[Call]) -> Sequence[Call]:
+    """Recorded calls that whoever made this one did not make."""
+    if not call.owners:
+        return unmade[:PAIRED_AT_ONCE]
+    return list(dict.fromkeys(
+        was for owner in (*call.owners, NOBODY) for was in by_owner.get(owner, ())[:PAIRED_AT_ONCE]
+    ))  # fmt: skip
+
+
 def _after_failure(call: Call, evidence: Evidence) -> str:
     """Whether the call that is not made any more was another attempt."""
-    before = [one for one in evidence.recorded if one.key == call.key and one.started_ns < call.started_ns
-              and one.owners & call.owners]  # fmt: skip
+    before = [one for one in evidence.by_key[call.key]
+              if one.started_ns < call.started_ns and one.owners & call.owners]  # fmt: skip
     return f", not again after {before[-1].status or 'no answer'}" if before and before[-1].failed else ""
 
 

@@ -90,11 +90,11 @@ def _by_route(call: Call, owners: frozenset[int], windows: Mapping[int, Window],
     return frozenset(one for one in owners if windows[one].route in known) or owners
 
 
-def _askers(recorded: Iterable[Call]) -> Mapping[object, frozenset[int]]:
-    asked: dict[object, frozenset[int]] = {}
+def _askers(recorded: Iterable[Call]) -> Mapping[object, set[int]]:
+    asked: dict[object, set[int]] = {}
     for call in recorded:
         for key in {call.exact, call.key}:
-            asked[key] = asked.get(key, frozenset()) | call.owners
+            asked.setdefault(key, set()).update(call.owners)
     return asked
 
 

@@ -33,6 +33,14 @@ class Pairing:
     """Live calls of recorded requests, beyond what was recorded."""
     missed: list[Call] = field(default_factory=list)
     """Live calls that no recording answers."""
+    _made: dict[Key, list[Call]] = field(default_factory=dict)
+
+    def made(self, key: Key) -> list[Call]:
+        """Live calls of one recorded request, in time."""
+        if not self._made:
+            for call in sorted((*(now for _, now in self.pairs), *self.extra), key=lambda call: call.started_ns):
+                self._made.setdefault(call.key, []).append(call)
+        return self._made.get(key, [])
 
 
 def pair(recorded: Iterable[Call], live: Iterable[Call]) -> Pairing:
