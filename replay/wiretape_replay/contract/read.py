@@ -12,7 +12,7 @@ from wiretape_replay.contract.profile import Contract
 from wiretape_replay.routes import RouteTable
 from wiretape_replay.run_file import BODY_LIMIT
 
-_PIECE = 64
+_PIECE_BYTES = 32 << 20
 
 
 async def read_contract(tapes: Sequence[Path], overrides: Sequence[str] = ()) -> Contract:
@@ -39,5 +39,14 @@ async def _add(contract: Contract, tape: Path, heads: Sequence[Exchange], routes
 
 
 def _pieces(heads: Sequence[Exchange]) -> Iterator[Sequence[Exchange]]:
-    for start in range(0, len(heads), _PIECE):
-        yield heads[start : start + _PIECE]
+    """Runs of exchanges whose bodies fit into memory together."""
+    start, size = 0, 0
+    for index, head in enumerate(heads):
+        bodies = [head.request.body.size, head.response.body.size if head.response else 0]
+        added = sum(each for each in bodies if each <= BODY_LIMIT)
+        if index > start and size + added > _PIECE_BYTES:
+            yield heads[start:index]
+            start, size = index, 0
+        size += added
+    if heads:
+        yield heads[start:]

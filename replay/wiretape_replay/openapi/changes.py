@@ -11,10 +11,13 @@ from wiretape_replay.contract.check import ENOUGH
 from wiretape_replay.leaves import join
 from wiretape_replay.openapi.document import Description
 from wiretape_replay.openapi.ledger import Changes, Ledger
-from wiretape_replay.openapi.operations import Located
+from wiretape_replay.openapi.operations import Located, server_paths
 from wiretape_replay.openapi.schema_changes import compare_shapes, may_lack
 from wiretape_replay.openapi.shape import Shape, shape_of
 from wiretape_replay.openapi.write import METHODS, RECORDED
+
+type Key = tuple[str, str]
+"""Method, and path without the names of its parameters."""
 
 _LEVELS = ("breaking", "warning", "info")
 
@@ -35,7 +38,7 @@ class _Operation:
 def changes(base: Description, revision: Description) -> Changes:
     """What changed from `base` to `revision`, the breaking changes first."""
     ledger = Ledger(base, revision, RECORDED in base.tree, RECORDED in revision.tree)
-    before, after = dict(_operations(base)), dict(_operations(revision))
+    before, after = _matching(base, revision)
     for key in sorted(before.keys() | after.keys(), key=lambda one: one[::-1]):
         ledger.operation, ledger.direction = (before.get(key) or after[key]).route, 1
         if key not in after:
@@ -52,7 +55,20 @@ def changes(base: Description, revision: Description) -> Changes:
     return Changes(base=base.name, revision=revision.name, breaking=breaking, changes=found)
 
 
-def _operations(description: Description) -> Iterator[tuple[tuple[str, str], _Operation]]:
+def _matching(base: Description, revision: Description) -> tuple[dict[Key, _Operation], dict[Key, _Operation]]:
+    """The operations of both, each below that path of its servers with which most of them are found in the other."""
+    pairs = [
+        (_below(old, dict(_operations(base))), _below(new, dict(_operations(revision))))
+        for old in server_paths(base) for new in server_paths(revision)
+    ]  # fmt: skip
+    return max(reversed(pairs), key=lambda pair: len(pair[0].keys() & pair[1].keys()))
+
+
+def _below(prefix: str, operations: dict[Key, _Operation]) -> dict[Key, _Operation]:
+    return {(method, prefix + path): operation for (method, path), operation in operations.items()}
+
+
+def _operations(description: Description) -> Iterator[tuple[Key, _Operation]]:
     """By method and path, whatever its parameters are called."""
     for template, node in (description.tree.get("paths") or {}).items():
         item = Located(*description.resolved(node, join("/paths", template)))

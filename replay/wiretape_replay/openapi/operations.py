@@ -45,7 +45,7 @@ class Operations:
 
     def __init__(self, description: Description) -> None:
         self._description = description
-        self._prefixes = sorted({*_prefixes(description.tree), ""}, key=len, reverse=True)
+        self._prefixes = server_paths(description)
         paths = description.tree.get("paths") or {}
         self._paths = sorted(
             ((_pattern(template), template) for template in paths if template.startswith("/")),
@@ -53,9 +53,8 @@ class Operations:
         )
 
     def templates(self) -> list[str]:
-        """Every path of the description, its servers' own path put before it where there is just one."""
-        longest = self._prefixes[0] if len(self._prefixes) == 2 else ""
-        return [longest + template for _, template in self._paths]
+        """Every path of the description, with the path of each server before it and without."""
+        return [prefix + template for prefix in self._prefixes for _, template in self._paths]
 
     def find(self, method: str, target: str) -> Operation | None:
         """The operation, or None where the description has no such path or method."""
@@ -129,6 +128,11 @@ class Operations:
 
     def _located(self, node: Any, pointer: str) -> Located:
         return Located(*self._description.resolved(node, pointer))
+
+
+def server_paths(description: Description) -> list[str]:
+    """The paths of the servers, the longest first, and none: a gateway may have taken it off."""
+    return sorted({*_prefixes(description.tree), ""}, key=len, reverse=True)
 
 
 def _prefixes(tree: dict[str, Any]) -> Iterator[str]:

@@ -163,6 +163,8 @@ def _rows(route: RouteContract) -> Iterator[tuple[str, ...]]:
     for kind, places in (("path", route.parameters), ("query", route.query), ("header", route.headers)):
         for place in places:
             yield _row(route.route, "request", f"{kind} {place.pointer}", place)
+    for scheme, count in route.authorization.items():
+        yield route.route, "request", "authorization", scheme, "", f"{count} of {route.requests}"
     for place in route.body:
         yield _row(route.route, "request", place.pointer or "/", place)
     for answer in route.answers:
@@ -179,7 +181,7 @@ def _row(route: str, status: str, field: str, place: Place) -> tuple[str, ...]:
 
 
 def _type(place: Place) -> str:
-    kinds = " or ".join(place.types)
+    kinds = " or ".join(kind for kind in place.types if kind != "integer" or "number" not in place.types)
     if len(place.formats) == 1:
         kinds += f" ({next(iter(place.formats))})"
     elif place.values:

@@ -125,6 +125,16 @@ def test_operations_parameters_statuses_and_headers() -> None:
     assert found.breaking == 4
 
 
+def test_paths_are_matched_below_those_of_the_servers() -> None:
+    ok = {"get": {"responses": {"200": {"description": ""}}}}
+    servers = [{"url": "https://shop.example/api/v1"}]
+    promised = parse_description(
+        json.dumps({"openapi": "3.1.0", "servers": servers, "paths": {"/orders/{order}": ok}}).encode(), "spec"
+    )
+    assert changes(promised, described({"/api/v1/orders/{id}": ok})).changes == ()
+    assert changes(described({"/orders/{id}": ok}), promised).changes == ()
+
+
 def test_an_id_says_nothing_about_values() -> None:
     def first(kind: str) -> str:
         return changes(spec({}, fields(a={"type": kind})), spec({}, fields(a={"type": "string"}))).changes[0].id

@@ -148,6 +148,7 @@ def test_routes(check: SpecCheck) -> None:
     assert told(check.response("DELETE", "/api/v1/orders/7", response({}))) == [
         ("exchange", "", "undocumented-route", "GET", "DELETE /api/v1/orders/7", "/paths")
     ]
+    assert check.response("OPTIONS", "/nowhere", response(None, 204)) == []
     found = check.response("GET", "/nowhere?x=1", response({}))
     assert [(v.expected, v.actual, v.severity) for v in found] == [("a path that fits", "GET /nowhere", "warning")]
 
