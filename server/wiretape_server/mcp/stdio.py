@@ -10,9 +10,11 @@ import anyio
 from mcp.server import MCPServer
 from mcp.server.stdio import stdio_server
 from mcp.shared._context_streams import ContextReceiveStream
+from mcp.shared._stream_protocols import WriteStream
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCRequest
 
+from wiretape_server.mcp.malformed import answer_to
 from wiretape_server.mcp.sdk_seams import lowlevel
 
 PEEK = 0.05
@@ -25,18 +27,21 @@ async def serve_stdio(server: MCPServer[Any]) -> None:
     """Serve one client until its stdin ends."""
     low = lowlevel(server)
     async with stdio_server() as (read, write):
-        await low.run(EraTolerantStream(read), write, low.create_initialization_options())
+        await low.run(EraTolerantStream(read, write), write, low.create_initialization_options())
 
 
 class EraTolerantStream:
     """The read side of a connection, without a `server/discover` that `initialize` has overtaken.
 
+    What is no message is answered here: the SDK drops it, and its sender would wait.
+
     Claude Code after 3 s and Copilot CLI after 10 s of silence send `initialize` behind their unanswered probe. The
     SDK would answer the probe, settle on that era and refuse the handshake, leaving the client without tools.
     """
 
-    def __init__(self, inner: ContextReceiveStream[Frame]) -> None:
+    def __init__(self, inner: ContextReceiveStream[Frame], out: WriteStream[SessionMessage]) -> None:
         self._inner = inner
+        self._out = out
         self._held: list[Frame] = []
         self._first = True
 
@@ -49,15 +54,21 @@ class EraTolerantStream:
         """The next frame."""
         if self._held:
             return self._held.pop(0)
-        frame = await self._inner.receive()
+        frame = await self._message()
         if not self._first:
             return frame
         self._first = False
         return await self._after_probe(frame) if _method(frame) == "server/discover" else frame
 
+    async def _message(self) -> Frame:
+        while isinstance(frame := await self._inner.receive(), Exception):
+            if (answer := answer_to(frame)) is not None:
+                await self._out.send(SessionMessage(answer))
+        return frame
+
     async def _after_probe(self, probe: Frame) -> Frame:
         with contextlib.suppress(anyio.EndOfStream), anyio.move_on_after(PEEK):
-            following = await self._inner.receive()
+            following = await self._message()
             if _method(following) == "initialize":
                 return following
             self._held.append(following)
