@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the trials")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object, last")
     asked = parser.parse_args()
-    trials = 100 if asked.quick else 1000
+    trials = 30 if asked.quick else 300
     measured, found = list(cells(trials)), false_findings(trials)
     print("| machine | pairs |" + "".join(f" x{effect:g} |" for effect in EFFECTS))  # noqa: T201
     print("|---|---:|" + "---:|" * len(EFFECTS))  # noqa: T201
