@@ -163,7 +163,7 @@ class Judge:
 
         A date, a duration or a serial number may well come out alike.
         """
-        if reason.startswith("bound to "):
+        if reason.startswith("bound"):
             return self._born_here(at, expected)
         kinds = reason.removeprefix("holds ").split(" and ")
         if any(kind in TIMED for kind in kinds) and self._evidence.gap_ns < _granularity(expected):
@@ -172,10 +172,12 @@ class Judge:
 
     def _born_here(self, at: str, expected: JsonValue) -> bool:
         """Whether it is this very answer that gives a random value its birth, not one that only repeats it."""
-        if not isinstance(expected, str) or format_of(expected) in (None, *TIMED):
+        if not isinstance(expected, str):
             return False
+        random = [text for text, name in pieces(expected) if name is not None and name not in TIMED]
         nouns = ("", *nouns_of(leaf_name(at), split(at), self._path))
-        return any(self.noise.plan.born.get((noun, expected)) == self.exchange.sequence for noun in nouns)
+        births = (self.noise.plan.born.get((noun, text)) for text in random for noun in nouns)
+        return self.exchange.sequence in births
 
     def same_shape(self, expected: JsonValue, actual: JsonValue) -> bool:
         """Whether two scalars agree in what noise must keep: type, format, and roughly the range."""

@@ -26,8 +26,10 @@ DEVIATIONS = 25
 """How many median absolute deviations from the median are still the same kind of number: far more than chance takes."""
 LOG_DEVIATIONS = 7
 """The same for the logarithm: amounts and durations are skewed."""
+FEW_SPANS = 10
+"""While little is known: so many times the spread may a number lie outside of it, or else"""
 MAGNITUDES = 3
-"""Powers of ten that a number may lie from the recorded one while little is known."""
+"""at most so many powers of ten from one that was seen."""
 
 
 class Bounds(BaseModel):
@@ -194,9 +196,12 @@ class Shape:
         if self.least - span <= number <= self.most + span:
             return True
         if len(self.numbers) < ENOUGH_VALUES:
+            if self.least - FEW_SPANS * span <= number <= self.most + FEW_SPANS * span:
+                return True
             known = [*self.numbers, float(expected)] if _is_number(expected) else self.numbers  # type: ignore[arg-type]
             same_sign = (number < 0) == (self.least < 0) or (number < 0) == (self.most < 0)
-            return same_sign and any(_magnitudes(number, other) <= MAGNITUDES for other in known)
+            allowed = min(MAGNITUDES, 2 * self.apart + 1)
+            return same_sign and any(_magnitudes(number, other) <= allowed for other in known)
         if _within(number, self.numbers, DEVIATIONS):
             return True
         positive = self.least > 0 and number > 0

@@ -1,0 +1,93 @@
+"""What a noisy value must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from wiretape_replay.compare.shape import Bounds, Shape
+
+
+def shape_of(*values: Any, recorded: Any = None) -> Shape:
+    shape = Shape()
+    for value in values:
+        shape.add(value, recorded)
+    return shape
+
+
+HOSTS = ["web-1", "web-12", "web-3"] * 4
+SCORES = [0.871, 0.866, 0.874, 0.869] * 4
+COUNTS = [*range(100, 140)]
+UUIDS = ["0b5f0e5c-8a35-4f6e-9a43-7d1f4f1e2a01", "c7c9a2de-9a2c-4c1a-8a0e-0e0f5a1b2c3d"] * 6
+
+
+@pytest.mark.parametrize(
+    ("seen", "value", "fault"),
+    [
+        (HOSTS, "web-7", ""),
+        (HOSTS, "", "is 0 characters long, where it was 5 to 6"),
+        (HOSTS, "w" * 90, "is 90 characters long, where it was 5 to 6"),
+        (HOSTS, None, "is null, where it was string"),
+        (HOSTS, 7, "is number, where it was string"),
+        (HOSTS, UUIDS[0], "has the format uuid, where it had text"),
+        (UUIDS, "abc", "has the format text, where it had uuid"),
+        (["1042", "977", "88213"] * 4, "12x", "is no longer made of digits"),
+        (SCORES, 0.8702, ""),
+        (SCORES, 87.02, "is 87.02, where it lay between 0.866 and 0.874"),
+        (SCORES, -0.87, "has another sign, where it lay between 0.866 and 0.874"),
+        (SCORES, 1, "is 1, where it lay between 0.866 and 0.874"),
+        (COUNTS, 152, ""),
+        (COUNTS, 140.5, "has a fraction, where it was whole"),
+        (COUNTS, 10**9, "is 1e+09, where it lay between 100 and 139"),
+        (["2026-11-23T10:00:00Z"] * 3, "2026-11-23T10:00:00+00:00",
+         "has the format datetime T offset, where it had datetime T Z"),
+        ([[1, 2, 3, 4]] * 3, [1, 2, 3], "is 3 elements long, where it was 4"),
+        ([[1], [1, 2, 3]] * 3, [1, 2, 3, 4], ""),
+        ([[1], [1, 2, 3]] * 3, [], "is 0 elements long, where it was 1 to 3"),
+        ([True, False], True, ""),
+    ],
+)  # fmt: skip
+def test_a_value_keeps_its_shape_or_says_how_not(seen: list[Any], value: Any, fault: str) -> None:
+    assert shape_of(*seen).fault(value) == fault
+
+
+def test_a_number_may_not_stray_further_from_its_recorded_one_than_unchanged_code() -> None:
+    shape = Shape()
+    for value in (2, 9, 40, 200, 900) * 3:
+        shape.add(value * 1.01, value)
+    assert shape.fault(2.02, 2) == ""
+    assert shape.fault(2020.0, 2) == "is 2020 for 2, where it lay between 2.02 and 909"
+
+
+@pytest.mark.parametrize("family", ["gauss", "log-normal", "uniform", "counts"])
+def test_unchanged_values_keep_their_shape(family: str) -> None:
+    random = Random(family)
+    families: dict[str, Callable[[], float]] = {
+        "gauss": lambda: random.gauss(0, 1),
+        "log-normal": lambda: random.lognormvariate(3, 1),
+        "uniform": random.random,
+        "counts": lambda: random.randrange(50, 5000),
+    }
+    draw = families[family]
+    alarms = 0
+    for _ in range(300):
+        shape, recorded = shape_of(), draw()
+        for _ in range(random.choice([4, 12, 40])):
+            shape.add(draw(), recorded)
+        alarms += bool(shape.fault(draw(), recorded))
+    assert alarms <= 3
+
+
+def test_what_was_written_down_checks_like_what_was_seen() -> None:
+    for seen, bad in ((HOSTS, "w" * 90), (SCORES, 87.0), (UUIDS, "abc"), (COUNTS, 1.5)):
+        written = Shape.within(Bounds.model_validate_json(shape_of(*seen).bounds.model_dump_json()))
+        assert (written.fault(seen[0]), bool(written.fault(bad))) == ("", True)
+
+
+def test_shapes_join() -> None:
+    shape = shape_of("a", 1)
+    shape.merge(shape_of("abcdef", None))
+    assert (shape.types, shape.shortest, shape.longest) == ({"string": 2, "number": 1, "null": 1}, 1, 6)
