@@ -1,7 +1,8 @@
 """The inside of a job: one process that reads its spec from stdin, speaks events on stdout and stops with its parent.
 
 The first line of stdin is the spec as JSON; a later line `stop`, or the end of stdin because the parent is gone,
-asks the job to finish. File descriptor 1 is moved away before anything else can print to it.
+asks the job to finish, and any other line is for the job itself. File descriptor 1 is moved away before anything else
+can print to it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ from wiretape_capture.jobs.events import Emit, Event, Failed, Finished, Started
 
 type JobMain[S: BaseModel] = Callable[[S, Emit, asyncio.Event], Awaitable[BaseModel]]
 """A job's body: its spec, where to send events, and the event that is set when it should finish."""
+
+
+_hearers: list[Callable[[bytes], None]] = []
+
+
+def hear_lines(hearer: Callable[[bytes], None]) -> Callable[[], None]:
+    """Have later lines of stdin given to `hearer`, in the job's event loop; the result ends that."""
+    _hearers.append(hearer)
+    return lambda: _hearers.remove(hearer)
 
 
 def run_job[S: BaseModel](name: str, spec_type: type[S], main: JobMain[S]) -> int:
@@ -92,9 +102,16 @@ async def _supervise[S: BaseModel](spec: S, main: JobMain[S], emit: Emit) -> Bas
     return await main(spec, emit, stop)
 
 
+def _tell(line: bytes) -> None:
+    for hearer in tuple(_hearers):
+        hearer(line)
+
+
 def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     while line := _line_of_stdin():
         if line.strip() == b"stop":
             break
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_tell, line)
     with suppress(RuntimeError):  # the loop has ended by itself
         loop.call_soon_threadsafe(stop.set)

@@ -28,6 +28,8 @@ class Ready(_Event):
     """URL by role: `inbound`, `proxy`, `map:NAME`, `target`."""
     environment: dict[str, str] = Field(default_factory=dict)
     """Variables that an app started elsewhere needs to reach this job."""
+    wants: tuple[int, ...] = ()
+    """A mock: inbound exchanges of which it wants to be told when they begin, end, and what numbers they made."""
 
 
 class Progress(_Event):
@@ -47,6 +49,13 @@ class Notice(_Event):
     message: str
 
 
+class Heard(_Event):
+    """A job has taken in what its parent told it."""
+
+    event: Literal["heard"] = "heard"
+    number: int
+
+
 class Finished(_Event):
     """The job's result, the JSON form of its result model."""
 
@@ -63,7 +72,7 @@ class Failed(_Event):
     exit_code: int = 3
 
 
-type Event = Annotated[Started | Ready | Progress | Notice | Finished | Failed, Field(discriminator="event")]
+type Event = Annotated[Started | Ready | Progress | Notice | Heard | Finished | Failed, Field(discriminator="event")]
 type Emit = Callable[[Event], None]
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

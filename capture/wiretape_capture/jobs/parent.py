@@ -73,6 +73,12 @@ class Job:
             yield Failed(problem=f"{self._module} ended without a result (exit status {code})",
                          hint="its log says why; run the command again")  # fmt: skip
 
+    def tell(self, message: BaseModel) -> None:
+        """Send the job a line; a job that is gone hears nothing."""
+        assert self._process.stdin is not None
+        if self.running and not self._process.stdin.is_closing():
+            self._process.stdin.write(message.model_dump_json().encode() + b"\n")
+
     def request_stop(self) -> None:
         """Ask the job to finish and write its result; `events()` goes on until it has."""
         assert self._process.stdin is not None

@@ -54,6 +54,7 @@ class LiveSession:
         self._stable: set[Key] = set()
         """Values that came again unchanged: whatever else stands in their place is wrong, not new."""
         self._sent: dict[Edge, str] = {}
+        self._numbers: dict[int, dict[Key, str]] = {}
 
     def prepare(self, exchange: Exchange, now_ns: int | None = None) -> Request:
         """The recorded request with live values in place of recorded ones and its content length corrected.
@@ -155,10 +156,16 @@ class LiveSession:
         """What was sent for an edge's value; None when no live value was known or its request was not sent."""
         return self._sent.get(edge)
 
+    def numbers_of(self, sequence: int) -> list[tuple[str, str, str]]:
+        """Noun, recorded and live value of the numbers and codes that an exchange's answer showed."""
+        return [(noun, value, live) for (noun, value), live in self._numbers.get(sequence, {}).items()]
+
     def _learn(self, exchange: Exchange, token: Token, live: str) -> None:
         for key in token.keys:
             if key not in self._plan.born:
                 continue  # the client had it first
+            if self._plan.born[key] == exchange.sequence and (key[0] or format_of(token.value) is None):
+                self._numbers.setdefault(exchange.sequence, {}).setdefault(key, live)
             if live == token.value:
                 self._stable.add(key)
                 self._learned[key] = self._first[key] = live

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
-from wiretape_capture.protocols.http import decode_content, is_text, media_type
-from wiretape_capture.snapshot.exchange import Body, Headers, Request
+from wiretape_capture.protocols.http import decode_content, header, is_text, media_type
+from wiretape_capture.snapshot.exchange import Body, Headers, Request, Response
 from wiretape_replay.bindings.forms import Step, rewritten
+from wiretape_replay.bindings.messages import response_tokens
 from wiretape_replay.bindings.replacements import Replacements
 from wiretape_replay.bindings.tokens import Place, name_words
 from wiretape_replay.exact_json import loads, spans
@@ -34,6 +35,7 @@ class Placed:
 type Spots = Mapping[str, Sequence[Placed]]
 """What changes in one part of a message, by the place's name."""
 
+_LINKS = frozenset({"location", "content-location", "link"})
 _NUMBER_IN_TEXT = re.compile(r"([A-Za-z_-]+)([ #:=/-]{1,3})(\d{1,18})(?![\d.]*\d)")
 
 
@@ -201,3 +203,50 @@ def _in_parts(text: str, spots: Spots) -> str:
             pattern = rf'(\bname="{name}"(?:\r?\n[^\r\n]+)*\r?\n\r?\n){re.escape(each.recorded)}(?=\r?\n--)'
             text = re.sub(pattern, lambda hit, live=each.live: f"{hit[1]}{live}", text, count=1)  # type: ignore[misc]
     return text
+
+
+def renumber_response(request: Request, response: Response, named: Mapping[tuple[str, str], str]) -> Response:
+    """A recorded answer with other serial numbers, only where they stand under their noun; the rest keeps its bytes."""
+    none = Replacements()
+    headers = tuple((name, rewrite_text(value, none, named) if name.lower() in _LINKS else value)
+                    for name, value in response.headers)  # fmt: skip
+    changed = response.model_copy(update={"headers": headers})
+    if not response.body.data:
+        return changed
+    try:
+        text = decode_content(response.headers, response.body.data).decode("utf-8")
+    except ValueError:
+        return changed
+    spots: dict[str, list[Placed]] = {}
+    for token in response_tokens(request, response):
+        live = next((named[key] for key in token.keys if key in named), None)
+        if live is not None and token.place.part == "body":
+            spots.setdefault(token.place.name, []).append(Placed(token.place, token.value, live))
+    written = _renumbered(text, spots, named)
+    if written == text:
+        return changed
+    data = written.encode()
+    if header(headers, "content-encoding") is not None:
+        changed = changed.model_copy(
+            update={"headers": tuple(h for h in headers if h[0].lower() != "content-encoding")}
+        )
+    return changed.model_copy(update={"body": Body(size=len(data), sha256=sha256(data).hexdigest(), data=data)})
+
+
+def _renumbered(text: str, spots: Spots, named: Mapping[tuple[str, str], str]) -> str:
+    none = Replacements()
+    try:
+        loads(text)
+    except ValueError:
+        return rewrite_text(_in_elements(text, spots) if text.lstrip()[:1] == "<" else text, none, named)
+    out, end = [], 0
+    for at, start, stop in spans(text):
+        quoted = text[start] == '"'
+        if found := spots.get(at):
+            live = _at(json.loads(text[start:stop]) if quoted else text[start:stop], found)
+            out += [text[end:start], json.dumps(live) if quoted else live]
+            end = stop
+        elif quoted:
+            out += [text[end:start], rewrite_text(text[start:stop], none, named)]
+            end = stop
+    return "".join([*out, text[end:]])

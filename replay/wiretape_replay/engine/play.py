@@ -17,6 +17,7 @@ from wiretape_replay.engine.client import IN_FLIGHT, Answer, Client
 from wiretape_replay.engine.live_bodies import LiveResponses
 from wiretape_replay.engine.order import Order
 from wiretape_replay.engine.pacing import Slot, must_end_first
+from wiretape_replay.engine.target import MockJob
 
 type BodyChunks = Callable[[str], AsyncIterator[bytes]]
 
@@ -48,6 +49,8 @@ class Playback:
     """Exchanges whose answers hold values for later requests: reading all others can wait until they are compared."""
     body_chunks: BodyChunks
     concurrency: int
+    mock: MockJob | None = None
+    """Is told what is sent and what numbers the app makes."""
     played: dict[int, Played] = field(default_factory=dict)
     errors: int = 0
     latest: float = 0.0
@@ -117,14 +120,19 @@ class Playback:
         producer = values.missing(exchange)
         if producer is not None and producer in self.played:
             return Played(exchange, blocked_by=producer)
+        if self.mock is not None:
+            await self.mock.begins(exchange.sequence)
         started_ns = time.time_ns()
         answer = await self._send(exchange, values)
         ended_ns = time.time_ns()
+        told = self.mock is not None and self.mock.wants(exchange.sequence)
+        if answer.response is not None and (told or exchange.sequence in self.needed):
+            values.observe(exchange, answer.response)
+        if self.mock is not None and told:
+            self.mock.ended(exchange.sequence, values.numbers_of(exchange.sequence))
         if answer.response is None:
             self.errors += 1
             return Played(exchange, ended_ns, error=answer.error, started_ns=started_ns)
-        if exchange.sequence in self.needed:
-            values.observe(exchange, answer.response)
         self.live.put(exchange.sequence, answer.response)
         return Played(exchange, ended_ns, answer.latency_ms, started_ns=started_ns)
 

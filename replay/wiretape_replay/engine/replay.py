@@ -25,8 +25,8 @@ from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.baseline import evidence_notes, observe, rounds, unchanged
 from wiretape_replay.engine.client import Client
 from wiretape_replay.engine.comparing import Comparing
-from wiretape_replay.engine.latency import by_scope, comparisons, latency_findings, pairs_with_run
 from wiretape_replay.engine.described import description_check
+from wiretape_replay.engine.latency import by_scope, comparisons, latency_findings, pairs_with_run
 from wiretape_replay.engine.live_bodies import LiveResponses
 from wiretape_replay.engine.outbound import judge_calls, load_outbound
 from wiretape_replay.engine.pacing import Slot, schedule, speed_of
@@ -43,6 +43,7 @@ from wiretape_replay.mock.load import aliases
 from wiretape_replay.openapi.check import SpecCheck
 from wiretape_replay.signing.signer import Signer
 from wiretape_replay.run_file import RunReader, write_run
+from wiretape_replay.signing.signer import Signer
 from wiretape_replay.verdict.evals import Condition
 from wiretape_replay.verdict.explain import explained
 from wiretape_replay.verdict.judge import conditions, judge
@@ -175,7 +176,7 @@ class _Replay:
             self.values[slot.exchange.sequence] = shared
         self.playback = playback = Playback(
             client, self.live, self.values, self.plan.bindings.producers,
-            self.plan.needed, self.tape.body_chunks, self.spec.concurrency,
+            self.plan.needed, self.tape.body_chunks, self.spec.concurrency, target.mock,
         )  # fmt: skip
         self.stage.doing, self.stage.done = "replaying", lambda: len(playback.played)
         began = time.perf_counter()

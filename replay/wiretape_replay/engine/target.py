@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 from wiretape_capture.errors import UsageError, WiretapeError
-from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Ready
+from wiretape_capture.jobs.events import Event, Failed, Finished, Heard, Notice, Ready
 from wiretape_capture.jobs.parent import Job, failure
 from wiretape_capture.launch.environment import app_environment, own_environment
 from wiretape_capture.launch.process import App
 from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.match.knowledge import Number
 from wiretape_replay.mock.spec import MockAnswer, MockResult, MockSpec
+from wiretape_replay.mock.told import Told
 
 MOCK_MODULE = "wiretape_replay.mock"
 MOCK_STOP_SECONDS = 15.0
+HEARD_SECONDS = 2.0
+"""How long the mock may take to hear of an exchange before that is sent all the same."""
 CONNECT_TRIES = 10
 CONNECT_PAUSE = 0.2
 
@@ -38,6 +43,8 @@ class MockJob:
         self.answers: list[MockAnswer] = []
         """The journal; known when the mock has stopped."""
         self.died = ""
+        self._told = count(1)
+        self._heard: dict[int, asyncio.Future[None]] = {}
         self._following = asyncio.create_task(self._follow())
 
     @classmethod
@@ -48,6 +55,31 @@ class MockJob:
     async def ready(self) -> Ready:
         """Where the mock listens, and the variables that lead an app there."""
         return await asyncio.shield(self._ready)
+
+    async def begins(self, sequence: int) -> None:
+        """Tell that an exchange is about to be sent, and wait until the mock knows."""
+        if sequence not in self._wants:
+            return
+        number = next(self._told)
+        self._heard[number] = heard = asyncio.get_running_loop().create_future()
+        self._job.tell(Told(number=number, event="begins", sequence=sequence))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(heard, HEARD_SECONDS)
+        self._heard.pop(number, None)
+
+    def ended(self, sequence: int, numbers: Sequence[Number]) -> None:
+        """Tell that an exchange was answered, and the numbers that showed."""
+        if sequence in self._wants:
+            told = Told(number=next(self._told), event="ended", sequence=sequence, numbers=tuple(numbers))
+            self._job.tell(told)
+
+    def wants(self, sequence: int) -> bool:
+        """Whether the mock wants to hear of an exchange."""
+        return sequence in self._wants
+
+    @property
+    def _wants(self) -> frozenset[int]:
+        return frozenset(self._ready.result().wants) if self._ready.done() else frozenset()
 
     async def stop(self) -> None:
         """End the mock and keep its result."""
@@ -73,6 +105,9 @@ class MockJob:
     def _hear(self, event: Event) -> None:
         if isinstance(event, Ready) and not self._ready.done():
             self._ready.set_result(event)
+        elif isinstance(event, Heard):
+            if (waiting := self._heard.get(event.number)) is not None and not waiting.done():
+                waiting.set_result(None)
         elif isinstance(event, Finished):
             self.result = MockResult.model_validate(event.result)
             self.died = "" if self._stopping else "the mock ended during the run"

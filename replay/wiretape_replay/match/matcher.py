@@ -12,6 +12,7 @@ from typing import Literal
 
 from wiretape_replay.match.causal import AtEnd, Choice, choose, related
 from wiretape_replay.match.index import Index, Recorded
+from wiretape_replay.match.knowledge import Number
 from wiretape_replay.match.parts import Parts
 from wiretape_replay.match.session import Session
 from wiretape_replay.match.volatile import Masked, Volatile, mask, same_in_its_run
@@ -36,6 +37,8 @@ class Hit:
     differences: tuple[LeafDifference, ...] = ()
     echoes: tuple[Pair, ...] = ()
     """What to put in the answer in place of recorded values."""
+    numbers: tuple[Number, ...] = ()
+    """Numbers of the app that differ: put in the answer only where they stand under their noun."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from wiretape_capture.snapshot.exchange import Body, Headers, Request
+from wiretape_capture.snapshot.exchange import Body, Headers, Request, Response
+from wiretape_replay.bindings.rewrite import renumber_response
 from wiretape_replay.match.closest import closest
 from wiretape_replay.match.echo import Echo
 from wiretape_replay.match.index import Index
 from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.match.matcher import Hit, Matcher, Miss
+from wiretape_replay.match.numbered import Asked, NumberedMatcher
 from wiretape_replay.match.parts import OPERATION_HEADERS, Parts, parts_of
 from wiretape_replay.mock import refusal
 from wiretape_replay.mock.answer import Answer, echoed, render
@@ -48,10 +50,12 @@ class Desk:
     """Answers requests from one index and the answers prebuilt from it."""
 
     def __init__(self, index: Index, matcher: Matcher, answers: Mapping[int, Answer], journal: Journal,
-                 delay_factor: float = 0.0, on_miss: Callable[[Entry], None] | None = None) -> None:  # fmt: skip
+                 delay_factor: float = 0.0, on_miss: Callable[[Entry], None] | None = None,
+                 numbered: NumberedMatcher | None = None) -> None:  # fmt: skip
         self.index = index
         self.journal = journal
         self._matcher = matcher
+        self._numbered = numbered
         self._answers = answers
         self._factor = delay_factor
         self._on_miss = on_miss
@@ -68,7 +72,11 @@ class Desk:
         lane = self.index.lanes.lane(head.headers)
         trace = trace_of(head.headers) if self.index.traces else ""
         now = time.time_ns()
-        found = self._matcher.match(parts, lane, trace, now)
+        if self._numbered is not None and self._numbered.concerns(service, head.method):
+            request = Request(method=head.method, target=target, headers=head.headers, body=incoming.body)
+            found = self._numbered.match(Asked(service, request, parts, lane, trace, now))
+        else:
+            found = self._matcher.match(parts, lane, trace, now)
         if isinstance(found, Miss):
             problem = refusal.USED_UP if found.used_up else refusal.NO_RECORDING
             return self._refuse(incoming, service, target, problem, found, parts)
@@ -114,8 +122,10 @@ class Desk:
         head = incoming.head
         data = answer.whole
         plain = head.minor == 0 and not answer.stream
-        if answer.response is not None and not answer.fault and (found.echoes or plain):
+        if answer.response is not None and not answer.fault and (found.echoes or found.numbers or plain):
             response = answer.response
+            if found.numbers and not answer.stream:
+                response = _renumbered(found, response)
             if found.echoes and not answer.stream:
                 response = echoed(response, Echo(found.echoes))
             if not answer.stream:
@@ -148,6 +158,11 @@ def asked_of(incoming: Incoming, target: str) -> Request:
     headers = tuple((name, value) for name, value in head.headers if name.lower() in MEANING)
     body = Body(size=incoming.body.size, sha256=sha256, data=small)
     return Request(method=head.method, target=target, headers=headers, body=body)
+
+
+def _renumbered(found: Hit, response: Response) -> Response:
+    asked = Request(method=found.recorded.parts.method, target=found.recorded.location)
+    return renumber_response(asked, response, {(noun, was): now for noun, was, now in found.numbers})
 
 
 def session_name(lane: str) -> str:

@@ -11,6 +11,7 @@ from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.match.index import Index, build_index
 from wiretape_replay.match.parts import service_key
+from wiretape_replay.match.serials import Serials, learn_serials
 from wiretape_replay.mock.answer import Answer, build_answer
 from wiretape_replay.mock.origin import mapped
 
@@ -27,16 +28,19 @@ class Loaded:
     name: str
     index: Index
     answers: dict[int, Answer]
+    serials: Serials
 
 
 async def load_snapshot(reader: TapeReader, maps: Iterable[ServiceMap]) -> Loaded:
     """Index the recorded requests and build every answer."""
     exchanges = await _exchanges(reader)
     outbound = [exchange for exchange in exchanges if exchange.direction is Direction.OUTBOUND]
+    index = build_index(exchanges, aliases(maps))
     return Loaded(
         (await reader.info()).name,
-        build_index(exchanges, aliases(maps)),
+        index,
         {exchange.sequence: build_answer(exchange) for exchange in outbound},
+        learn_serials(index, exchanges),
     )
 
 
