@@ -41,7 +41,6 @@ from wiretape_replay.engine.target import MockJob, Target, staged
 from wiretape_replay.engine.turns import take_turns
 from wiretape_replay.mock.load import aliases
 from wiretape_replay.openapi.check import SpecCheck
-from wiretape_replay.signing.signer import Signer
 from wiretape_replay.run_file import RunReader, write_run
 from wiretape_replay.signing.signer import Signer
 from wiretape_replay.verdict.evals import Condition

@@ -43,6 +43,7 @@ class MockJob:
         self.answers: list[MockAnswer] = []
         """The journal; known when the mock has stopped."""
         self.died = ""
+        self._wants: frozenset[int] = frozenset()
         self._told = count(1)
         self._heard: dict[int, asyncio.Future[None]] = {}
         self._following = asyncio.create_task(self._follow())
@@ -77,10 +78,6 @@ class MockJob:
         """Whether the mock wants to hear of an exchange."""
         return sequence in self._wants
 
-    @property
-    def _wants(self) -> frozenset[int]:
-        return frozenset(self._ready.result().wants) if self._ready.done() else frozenset()
-
     async def stop(self) -> None:
         """End the mock and keep its result."""
         self._stopping = True
@@ -104,6 +101,7 @@ class MockJob:
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Ready) and not self._ready.done():
+            self._wants = frozenset(event.wants)
             self._ready.set_result(event)
         elif isinstance(event, Heard):
             if (waiting := self._heard.get(event.number)) is not None and not waiting.done():
