@@ -56,7 +56,11 @@ async def _record(spec: RecordSpec, emit: Emit, stop: asyncio.Event) -> RecordRe
         raise
     if tally.total == 0:
         tape.note(nothing_recorded(spec))
-    return result(spec, await tape.close(), tally, app_exit)
+    info = await tape.close()
+    if tally.total == 0:
+        # An empty snapshot would be the newest one, which is taken where none is named.
+        tape.path.unlink(missing_ok=True)
+    return result(spec, info, tally, app_exit)
 
 
 def base_environment(spec: RecordSpec) -> dict[str, str]:

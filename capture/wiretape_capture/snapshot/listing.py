@@ -6,11 +6,13 @@ import difflib
 import re
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from wiretape_capture.errors import SnapshotUnreadable, UsageError, WiretapeError
 from wiretape_capture.snapshot.database import opened
-from wiretape_capture.snapshot.exchange import Model, SnapshotInfo
+from wiretape_capture.snapshot.exchange import Direction, Model, SnapshotInfo
 from wiretape_capture.snapshot.file_errors import BESIDE, writing
 from wiretape_capture.snapshot.tape_reader import TapeReader
 
@@ -65,15 +67,45 @@ async def list_snapshots(folder: Path) -> Listing:
     return Listing(snapshots=tuple(sorted(good, key=lambda info: -info.created_ns)), broken=tuple(broken))
 
 
-def find_snapshot(folder: Path, name: str | None = None) -> Path:
-    """The tape of that name, or the newest one; `NAME.tape` means the same as `NAME`."""
+def find_snapshot(folder: Path, name: str | None = None, holding: Direction | None = None) -> Path:
+    """The tape of that name; `NAME.tape` means the same as `NAME`.
+
+    Without a name the newest one, or the newest that has an exchange in the direction `holding` where one has.
+    """
     names = snapshot_names(folder)
     if not names:
         raise UsageError(f"there are no snapshots in {folder}", "record one with: wiretape record -- CMD")
-    wanted = names[0] if name is None else name.removesuffix(SUFFIX)
+    wanted = _default(folder, names, holding) if name is None else name.removesuffix(SUFFIX)
     if wanted in names:
         return folder / f"{wanted}{SUFFIX}"
     raise UsageError(f"there is no snapshot '{name}'", _suggestion(wanted, names))
+
+
+def passed_over(folder: Path, chosen: Path, holding: Direction) -> str:
+    """A sentence about newer snapshots that `find_snapshot` did not choose; empty when there are none."""
+    names = snapshot_names(folder)
+    newer = names[: names.index(chosen.stem)] if chosen.stem in names else []
+    newer = [name for name in newer if not _holds(folder / f"{name}{SUFFIX}", holding)]
+    if not newer:
+        return ""
+    more = f" and {len(newer) - 1} more" if len(newer) > 1 else ""
+    return f"snapshot {newer[0]}{more} newer than {chosen.stem} passed over: no {holding} exchange there"
+
+
+def _default(folder: Path, names: list[str], holding: Direction | None) -> str:
+    if holding is None:
+        return names[0]
+    return next((name for name in names if _holds(folder / f"{name}{SUFFIX}", holding)), names[0])
+
+
+def _holds(path: Path, direction: Direction) -> bool:
+    """Whether a tape has such an exchange; one that cannot be read may, and whoever opens it says what is wrong."""
+    query = "SELECT 1 FROM exchange WHERE direction = ? LIMIT 1"
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as tape:
+            return tape.execute(query, (direction,)).fetchone() is not None
+    except sqlite3.Error:
+        return True
 
 
 def _suggestion(name: str, names: Iterable[str]) -> str:

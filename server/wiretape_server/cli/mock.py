@@ -36,6 +36,8 @@ def command(as_json: bool) -> None:
     What matches no recorded call gets an error that names the closest ones; nothing reaches the network unless
     --allow says so. Ends with Ctrl-C or with the app. The exit code is 1 when a call matched nothing.
     """
+    from wiretape_capture.snapshot.exchange import Direction
+    from wiretape_capture.snapshot.listing import passed_over
     from wiretape_replay.mock.spec import MockResult
     from wiretape_server.cli import endpoints, job_view
     from wiretape_server.workspace.specs import mock_spec
@@ -44,6 +46,8 @@ def command(as_json: bool) -> None:
     files = endpoints.job_files(ws, "mock", datetime.now(UTC))
     spec = mock_spec(ws, log=files.app, journal=files.journal)
     ws.create()
+    if not ws.config.snapshot and (note := passed_over(ws.snapshots_dir, spec.tape, Direction.OUTBOUND)):
+        say(f"note: {note}")
     view = job_view.View(
         on_ready=lambda ready: endpoints.tell_mock(ready, spec, files),
         doing="answering",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,6 @@ def command(name: str | None, as_json: bool) -> None:
     opens a port in front of it, and writes each request and response until Ctrl-C or until the app ends.
     """
     from wiretape_capture.proxy.spec import RecordResult
-    from wiretape_capture.snapshot.listing import delete_snapshot
     from wiretape_server.cli import endpoints, job_view
     from wiretape_server.workspace.specs import record_spec
 
@@ -56,9 +54,6 @@ def command(name: str | None, as_json: bool) -> None:
         app_output=None if ws.config.app.log else files.app,
     )
     result = RecordResult.model_validate(job_view.run("wiretape_capture.record", spec, view, log=files.job))
-    if not result.exchanges:
-        # An empty snapshot would be the newest one, which mock, replay and verify take by default.
-        asyncio.run(delete_snapshot(ws.snapshots_dir, result.name))
     if as_json:
         out_json(result)
     else:

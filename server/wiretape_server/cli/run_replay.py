@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 import click
 
 from wiretape_capture.jobs.events import Ready
+from wiretape_capture.snapshot.exchange import Direction
+from wiretape_capture.snapshot.listing import passed_over
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.report.terminal import run_lines
 from wiretape_replay.verdict.evals import parse
@@ -30,6 +32,8 @@ def run_replay(*, verify: bool, as_json: bool) -> None:
     files = endpoints.job_files(ws, "verify" if verify else "replay", now)
     spec = replay_spec(ws, now=now, verify=verify, log=files.app, command=f"wiretape {shlex.join(sys.argv[1:])}")
     ws.create()
+    if not ws.config.snapshot and (note := passed_over(ws.snapshots_dir, spec.tape, Direction.INBOUND)):
+        say(f"note: {note}")
     _tell_opening(spec)
     view = job_view.View(on_ready=lambda ready: _tell_target(ready, spec), doing="replaying")
     run = Run.model_validate(job_view.run("wiretape_replay.engine", spec, view, log=files.job))

@@ -10,6 +10,7 @@ from wiretape_capture.errors import UsageError
 from wiretape_capture.launch.mapping import parse_maps
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.proxy.spec import RecordSpec
+from wiretape_capture.snapshot.exchange import Direction
 from wiretape_capture.snapshot.listing import find_snapshot
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.mock.spec import MockSpec
@@ -49,16 +50,21 @@ def record_spec(ws: Workspace, *, now: datetime, name: str | None = None, log: P
 def mock_spec(ws: Workspace, *, log: Path | None = None, journal: Path | None = None, name: str = "") -> MockSpec:
     """One mock of the workspace's snapshot, with the app where it is to be started."""
     app = app_spec(ws, log)
-    spec = _mock_spec(ws, app, journal)
+    spec = _mock_spec(ws, default_snapshot(ws, Direction.OUTBOUND), app, journal)
     return spec.model_copy(update={"app": _held(ws, app, f"mock {name or spec.tape.stem}")})
 
 
-def _mock_spec(ws: Workspace, app: AppSpec | None, journal: Path | None) -> MockSpec:
+def default_snapshot(ws: Workspace, holding: Direction) -> Path:
+    """The snapshot that the configuration names, else the newest that is of use."""
+    return find_snapshot(ws.snapshots_dir, ws.config.snapshot or None, holding)
+
+
+def _mock_spec(ws: Workspace, tape: Path, app: AppSpec | None, journal: Path | None) -> MockSpec:
     """A mock for `app`, which somebody else starts."""
     mock = ws.config.mock
     proxy_port, proxy_from = _proxy_port(mock.proxy_port, app)
     return MockSpec(
-        tape=find_snapshot(ws.snapshots_dir, ws.config.snapshot or None),
+        tape=tape,
         ca_dir=ws.ca_dir,
         proxy_port=proxy_port,
         proxy_from=proxy_from,
@@ -74,7 +80,7 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
                 command: str = "") -> ReplaySpec:  # fmt: skip
     """One run of the workspace's snapshot; with `verify` the snapshot answers outbound calls unless told not to."""
     replay = ws.config.replay
-    tape = find_snapshot(ws.snapshots_dir, ws.config.snapshot or None)
+    tape = default_snapshot(ws, Direction.INBOUND)
     app = app_spec(ws, log)
     target = target_url(ws, app)
     # Only an app that we start is sure to know the mock's address.
@@ -86,7 +92,7 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
         run=run,
         target=target,
         app=_held(ws, app, f"run {run.stem}"),
-        mock=_mock_spec(ws, app, ws.jobs_dir / f"{run.stem}.journal") if mocked else None,
+        mock=_mock_spec(ws, tape, app, ws.jobs_dir / f"{run.stem}.journal") if mocked else None,
         fail_if=replay.fail_if,
         sequences=sequences,
         routes=routes,
@@ -105,7 +111,7 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
         noise=ws.config.noise,
         learned=read_rules(ws.root / FILE_NAME),
         baseline=find_run(ws.runs_dir, replay.baseline) if replay.baseline and not is_url(replay.baseline) else None,
-        against=baseline_spec(ws, app, _mock_spec(ws, app, None) if mocked else None),
+        against=baseline_spec(ws, app, _mock_spec(ws, tape, app, None) if mocked else None),
         command=command,
     )
 

@@ -269,6 +269,7 @@ async def test_a_recording_of_nothing_says_so(start: StartJob, spec: RecordSpec)
     assert result.exchanges == 0
     (note,) = result.notes
     assert "nothing was recorded" in note
+    assert not spec.tape.exists(), "an empty snapshot would be the newest one"
 
 
 async def test_a_command_that_does_not_exist(start: StartJob, spec: RecordSpec) -> None:

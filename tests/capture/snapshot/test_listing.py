@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
@@ -11,7 +12,14 @@ import pytest
 from wiretape_capture.errors import SnapshotUnreadable, UsageError, WiretapeError
 from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Response, SnapshotInfo
-from wiretape_capture.snapshot.listing import delete_snapshot, find_snapshot, list_snapshots, rename_snapshot, tape_path
+from wiretape_capture.snapshot.listing import (
+    delete_snapshot,
+    find_snapshot,
+    list_snapshots,
+    passed_over,
+    rename_snapshot,
+    tape_path,
+)
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_capture.snapshot.tape_writer import TapeWriter
@@ -51,6 +59,20 @@ async def test_a_snapshot_is_found_by_name_and_the_newest_without_one(tmp_path: 
         find_snapshot(tmp_path, "chekout")
     with pytest.raises(UsageError, match="there is no snapshot 'zzz'; list them with"):
         find_snapshot(tmp_path, "zzz")
+
+
+async def test_what_is_of_no_use_is_passed_over_and_told(tmp_path: Path, tape_of: WriteTape, plain: Made) -> None:
+    for age, (name, exchanges) in enumerate({
+        "calls": [plain(1, direction=Direction.OUTBOUND)], "empty": [], "shop": [plain(1)],
+    }.items()):  # fmt: skip
+        await tape_of(tmp_path / f"{name}.tape", exchanges)
+        os.utime(tmp_path / f"{name}.tape", (9 - age, 9 - age))
+    shop, calls = (find_snapshot(tmp_path, None, direction) for direction in (Direction.INBOUND, Direction.OUTBOUND))
+    assert (shop.stem, calls.stem, find_snapshot(tmp_path).stem) == ("shop", "calls", "calls")
+    assert passed_over(tmp_path, calls, Direction.OUTBOUND) == ""
+    assert passed_over(tmp_path, shop, Direction.INBOUND) == (
+        "snapshot calls and 1 more newer than shop passed over: no inbound exchange there"
+    )
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "-flag", "a b", "x" * 101, "a\0", "a.tape", "é"])

@@ -274,6 +274,17 @@ async def test_mocks_answer_without_the_service_and_tell_what_they_were_asked(st
     assert await shop.is_gone()
 
 
+async def test_a_recording_of_nothing_leaves_no_snapshot(stdio: Connect, shop: Shop) -> None:
+    async with stdio(shop.root) as client:
+        await record(client, shop)
+        await client.call_tool("start_recording", {"name": "nothing"})
+        stopped = fields(await client.call_tool("stop_recording", {}))
+        snapshots = fields(await client.call_tool("list_snapshots", {}))["snapshots"]
+
+    assert stopped["summary"] == "no snapshot nothing was kept, for nothing was recorded"
+    assert [row["name"] for row in snapshots] == ["orders"]
+
+
 async def test_an_app_that_cannot_start_is_told_with_its_last_words(stdio: Connect, shop: Shop) -> None:
     async with stdio(shop.root) as client:
         shop.write(1)

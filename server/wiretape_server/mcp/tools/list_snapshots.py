@@ -65,8 +65,14 @@ def row(info: SnapshotInfo) -> SnapshotRow:
     return SnapshotRow(
         name=info.name, recorded_at=utc(info.created_ns) if info.created_ns else "", exchanges=info.exchanges,
         inbound=info.inbound, outbound=info.outbound, services=info.services[:8],
-        problem="" if info.closed else "not closed: it is still being recorded, or its recorder was killed",
+        problem=_problem(info),
     )  # fmt: skip
+
+
+def _problem(info: SnapshotInfo) -> str:
+    empty = "" if info.exchanges else "empty: passed over where no snapshot is named"
+    opened = "" if info.closed else "not closed: it is still being recorded, or its recorder was killed"
+    return "; ".join(filter(None, (empty, opened)))
 
 
 def _line(each: SnapshotRow) -> str:

@@ -55,10 +55,19 @@ inconclusive with findings. Call it after every edit; without arguments it start
     spec = _spec(workspace, settings)
     refuse_held(state.jobs, spec.app, wait_for_runs=True)
     live = await state.jobs.start("run", spec.run.stem, spec, state.log_path(spec.run.stem))
-    return await awaited(ctx, live, spec.tape.stem, wait_seconds)
+    note = "" if settings.get("snapshot") or workspace.config.snapshot else _note(workspace, spec)
+    return await awaited(ctx, live, spec.tape.stem, wait_seconds, note)
 
 
-async def awaited(ctx: Context[ServerState], live: LiveJob, snapshot: str, seconds: float) -> CallToolResult:
+def _note(workspace: Workspace, spec: ReplaySpec) -> str:
+    from wiretape_capture.snapshot.exchange import Direction
+    from wiretape_capture.snapshot.listing import passed_over
+
+    return passed_over(workspace.snapshots_dir, spec.tape, Direction.INBOUND)
+
+
+async def awaited(ctx: Context[ServerState], live: LiveJob, snapshot: str, seconds: float,
+                  note: str = "") -> CallToolResult:  # fmt: skip
     """The run's verdict, or that it still runs after `seconds`."""
     state = ctx.request_context.lifespan_context
     if not await wait_or_stop(state.jobs, live, lambda job: job.ended, seconds, ctx.report_progress):
@@ -66,6 +75,8 @@ async def awaited(ctx: Context[ServerState], live: LiveJob, snapshot: str, secon
     else:
         workspace = state.workspace()
         result = finished_result(await _finished(workspace, live), state.mask(), workspace)
+    if note:
+        result = result.model_copy(update={"notes": (note, *result.notes)})
     return answer(result, result_lines(result))
 
 

@@ -40,9 +40,10 @@ async def stop_recording(
     live = the_one(state.jobs, "recording", name)
     done = RecordResult.model_validate(await stopped(ctx, live))
     rows = sorted(done.summary, key=lambda each: -each.count)
+    kept = (f"snapshot {done.name}: {plural(done.exchanges, 'exchange')}, "
+            f"{done.inbound} inbound, {done.outbound} outbound")  # fmt: skip
     result = Recorded(
-        summary=f"snapshot {done.name}: {plural(done.exchanges, 'exchange')}, "
-                f"{done.inbound} inbound, {done.outbound} outbound",
+        summary=kept if done.exchanges else f"no snapshot {done.name} was kept, for nothing was recorded",
         next=_next(done), name=done.name, exchanges=done.exchanges, inbound=done.inbound, outbound=done.outbound,
         commands=tuple(rows[:ROWS_SHOWN]), commands_cut=max(0, len(rows) - ROWS_SHOWN),
         notes=tuple(cut(note, 200) for note in done.notes[:10]), app_exit=done.app_exit,
@@ -55,7 +56,7 @@ def _next(done: RecordResult) -> str:
         return "edit the code, then run_replay"
     if done.outbound:
         return "start_mock answers these calls; to replay, record again with requests sent to the inbound URL"
-    return "nothing was recorded: start_recording again and send requests to its inbound URL"
+    return "start_recording again and send requests to its inbound URL"
 
 
 def _lines(result: Recorded) -> list[str]:
