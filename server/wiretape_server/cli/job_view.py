@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from wiretape_capture.errors import WiretapeError
 from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Progress, Ready
 from wiretape_capture.jobs.parent import Job, failure
 from wiretape_server.cli.table import visible
-from wiretape_server.cli.terminal import colourful, say
+from wiretape_server.cli.terminal import abandon, colourful, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -100,8 +100,8 @@ class _Ending:
             self._job.kill()
             return
         self._asked = True
-        self._tell("finishing; Ctrl-C again ends at once")
         self._job.request_stop()
+        self._tell("finishing; Ctrl-C again ends at once")
 
 
 async def _tail(path: Path, write: Callable[[str], None]) -> None:
@@ -151,19 +151,22 @@ class Drawing:
         if isinstance(event, Notice):
             self.above(f"note: {visible(event.message)}")
         elif isinstance(event, Progress) and sys.stderr.isatty():
-            self._draw(event)
+            with _may_be_gone():
+                self._draw(event)
 
     def above(self, line: str) -> None:
         """Write a line without tearing the progress line."""
         if self._bar is None:
             say(line)
         else:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            with _may_be_gone():
+                self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def clear(self) -> None:
         """Take the progress line away."""
-        self._stack.close()
         self._bar = None
+        with _may_be_gone():
+            self._stack.close()
 
     def _draw(self, event: Progress) -> None:
         if self._bar is None:
@@ -174,6 +177,15 @@ class Drawing:
         count = f"{event.done} {unit}" if event.total is None else f"{event.done}/{event.total} {unit}"
         self._bar.update(self._task, completed=event.done, total=event.total,
                          description=f"{self._doing} {count}", message=visible(event.message)[:60])  # fmt: skip
+
+
+@contextmanager
+def _may_be_gone() -> Iterator[None]:
+    """The terminal can be closed while a job runs; rich ends the program then, but the job must be heard to its end."""
+    try:
+        yield
+    except (OSError, SystemExit):
+        abandon(sys.stderr)
 
 
 def _new_bar(*, with_end: bool) -> Bar:

@@ -16,6 +16,7 @@ import click
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_server.cli.catalogue import wiretape
+from wiretape_server.cli.terminal import abandon, open_standard_streams, out, say
 
 INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended at once."""
@@ -23,11 +24,12 @@ INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Run the command line of this process."""
+    open_standard_streams()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        _abandon_stdout()
+    except OSError:  # a full disk has been complained about; a reader that is gone is no fault
+        abandon(sys.stdout)
     sys.exit(code)
 
 
@@ -44,8 +46,8 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(arguments, error.problem, error.hint, code=error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        _abandon_stdout()
+    except BrokenPipeError:  # of click's own pages, such as --help
+        abandon(sys.stdout)
         return 0
     except OSError as error:
         return _complain(arguments, *_environment(error), code=3)
@@ -57,8 +59,9 @@ def run(arguments: Sequence[str]) -> int:
 def _complain(arguments: Sequence[str], problem: str, hint: str, *, code: int) -> int:
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if "--json" in own:
-        click.echo(json.dumps({"error": {"problem": problem, "hint": hint, "exit_code": code}}))
-    click.echo(f"wiretape: {problem}; {hint}" if hint else f"wiretape: {problem}", err=True)
+        with suppress(OSError):
+            out(json.dumps({"error": {"problem": problem, "hint": hint, "exit_code": code}}))
+    say(f"wiretape: {problem}; {hint}" if hint else f"wiretape: {problem}")
     return code
 
 
@@ -90,9 +93,3 @@ def _bug(error: Exception) -> tuple[str, str]:
         f"failed unexpectedly: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}",
         f"this is a bug in wiretape; please report it with {log}",
     )
-
-
-def _abandon_stdout() -> None:
-    """The reader of our output is gone (`wiretape show | head`): nothing is wrong, and nothing can be flushed."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,11 +1,16 @@
-"""Writing to the user: results to stdout, everything else to stderr; colour and cutting only on a terminal."""
+"""Writing to the user: results to stdout, everything else to stderr; colour and cutting only on a terminal.
+
+Whoever reads may go before we do (`| head`, a `tee` that Ctrl-C ended too): what is written then is lost, nothing else.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,14 +23,44 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-def out(text: str = "") -> None:
-    """A line of the result."""
-    click.echo(text, color=colourful(sys.stdout))
+READER_GONE = frozenset({errno.EPIPE, errno.EIO})
+"""What a write says when the pipe's reader has ended or the terminal was closed."""
+
+
+def out(text: str | bytes = "") -> None:
+    """A line of the result. A full disk is an error, for the result is what was asked for."""
+    try:
+        click.echo(text, color=colourful(sys.stdout))
+    except OSError as error:
+        if error.errno not in READER_GONE:
+            raise
+        abandon(sys.stdout)
 
 
 def say(text: str) -> None:
-    """A line about the work, on stderr."""
-    click.echo(text, err=True, color=colourful(sys.stderr))
+    """A line about the work, on stderr. It never fails, for the work is not to end because nobody hears of it."""
+    try:
+        click.echo(text, err=True, color=colourful(sys.stderr))
+    except OSError:
+        abandon(sys.stderr)
+
+
+def abandon(stream: IO[str]) -> None:
+    """Let `stream` lead nowhere from now on, also what it still holds."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def open_standard_streams() -> None:
+    """Have streams 0, 1 and 2, also where the shell closed one (`>&-`): else the next file would get its number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(0, "r", closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def out_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: Sequence[str] = (),
@@ -41,7 +76,7 @@ def out_json(document: BaseModel | Sequence[BaseModel] | dict[str, Any]) -> None
     """The one JSON document of `--json`."""
     from pydantic_core import to_json
 
-    click.echo(to_json(document, indent=2, bytes_mode="base64"))
+    out(to_json(document, indent=2, bytes_mode="base64"))
 
 
 def width() -> int | None:

@@ -107,11 +107,17 @@ class Terminal:
         self.output += data.decode()
         return bool(data)
 
+    def hang_up(self) -> None:
+        """Close the terminal's window."""
+        os.close(self._screen)
+        self._screen = -1
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)
-        os.close(self._screen)
+        if self._screen >= 0:
+            os.close(self._screen)
 
 
 @pytest.fixture
