@@ -84,7 +84,7 @@ async def test_an_equally_fast_app_passes_against_its_baseline(tape: Path, tmp_p
 
 
 async def test_a_slowed_route_fails_the_eval_and_is_a_finding(tape: Path, tmp_path: Path) -> None:
-    async with answering({"/a": 0.012}) as app, answering({}) as baseline:
+    async with answering({"/a": 0.06}) as app, answering({}) as baseline:
         run = await run_of(ReplaySpec(tape=tape, run=tmp_path / "r.run", target=app, fail_if=LIMIT[1:],
                                       against=BaselineSpec(target=baseline), latency_seconds=20,
                                       command="wiretape verify"))  # fmt: skip
@@ -99,7 +99,7 @@ async def test_a_slowed_route_fails_the_eval_and_is_a_finding(tape: Path, tmp_pa
 
 
 async def test_too_few_pairs_are_inconclusive(tape: Path, tmp_path: Path) -> None:
-    async with answering({"/a": 0.012}) as app, answering({}) as baseline:
+    async with answering({"/a": 0.06}) as app, answering({}) as baseline:
         run = await run_of(ReplaySpec(tape=tape, run=tmp_path / "r.run", target=app, fail_if=LIMIT[1:],
                                       against=BaselineSpec(target=baseline), latency_seconds=0.000001))  # fmt: skip
     assert (run.verdict.verdict, run.exit_code) == ("inconclusive", 4)
@@ -132,7 +132,7 @@ async def test_apps_of_our_own_are_started_for_it(tape: Path, tmp_path: Path, fr
 
     ours, theirs = free_port(), free_port()
     run = await run_of(ReplaySpec(
-        tape=tape, run=tmp_path / "r.run", app=app(ours, "0.02"), fail_if=("latency.p50 > baseline * 2",),
+        tape=tape, run=tmp_path / "r.run", app=app(ours, "0.06"), fail_if=("latency.p50 > baseline * 2",),
         against=BaselineSpec(app=app(theirs, "0.002"), runs=1), latency_seconds=3,
     ))  # fmt: skip
     assert run.verdict.verdict == "fail"
@@ -147,7 +147,7 @@ async def test_a_baseline_that_wants_the_same_port_is_moved_where_its_command_na
     (tmp_path / "app.py").write_text(APP)
     port = free_port()
     app = AppSpec(command=(sys.executable, str(tmp_path / "app.py"), str(port), "0.001"), port=port)
-    slow = app.model_copy(update={"command": (*app.command[:-1], "0.02")})
+    slow = app.model_copy(update={"command": (*app.command[:-1], "0.06")})
     run = await run_of(ReplaySpec(tape=tape, run=tmp_path / "r.run", app=slow, fail_if=("latency.p50 > baseline * 2",),
                                   against=BaselineSpec(app=app, runs=1), latency_seconds=2))  # fmt: skip
     assert run.verdict.verdict == "fail", run.notes
