@@ -41,7 +41,7 @@ def bearer(sent: Request) -> str:
     return next(value for name, value in sent.headers if name == "Authorization").removeprefix("Bearer ")
 
 
-KEYS = {
+KEYS: dict[str, tuple[Any, Any]] = {
     "HS256": (SECRET, SECRET),
     "RS256": (one := rsa.generate_private_key(65537, 2048), one.public_key()),
     "ES256": (two := ec.generate_private_key(ec.SECP256R1()), two.public_key()),
