@@ -26,6 +26,7 @@ _HEX_LETTERS = frozenset("abcdefABCDEF")
 _STRICT = re.compile(r"\0(?!(?:token|hex|xid|ksuid)\0)[a-z][a-z0-9-]*\0")
 """A format that is never found or missed by chance."""
 _DURATION = re.compile(r"\d+(?:\.\d+)?\s?[mµun]?s(?:ec|econds)?")
+NEARLY = 2
 _TOKEN_MARKS = frozenset("-_")
 """What URL-safe base64 holds besides letters and digits, so that one token may have it and the next one not."""
 _UUID_ONLY = re.compile(_UUID)
@@ -51,6 +52,11 @@ def pieces(text: str, window: Window | None = None) -> list[Piece]:
 def skeleton(text: str) -> str:
     """The text with its volatile pieces replaced by the names of their formats."""
     return "".join(part if name is None else f"\0{name}\0" for part, name in pieces(text))
+
+
+def drawn_apart(ours: str, theirs: str) -> bool:
+    """Whether two random values can be two draws: such values do not agree in all but two characters."""
+    return len(ours) != len(theirs) or sum(a != b for a, b in zip(ours, theirs, strict=True)) > NEARLY
 
 
 def same_make(expected: str, actual: str) -> bool:

@@ -24,7 +24,7 @@ from wiretape_replay.bindings.tokens import Place, Token, nouns_of
 from wiretape_replay.content import Content, read_content
 from wiretape_replay.formats import format_of
 from wiretape_replay.leaves import join, split
-from wiretape_replay.masks import same_make
+from wiretape_replay.masks import drawn_apart, same_make
 
 type Key = tuple[str, str]
 """The noun, empty for a distinctive value, and the value."""
@@ -106,7 +106,7 @@ class LiveSession:
             renumbered = partner is not None and not token.distinctive and moves.renumbered(token.place)
             if not values.isdisjoint(token.keys) and not renumbered and not self._began_anew(token):
                 self._learn(exchange, token, token.value)
-            elif partner and (renumbered or self._became(token, partner, before)):
+            elif partner and (renumbered or self._became(exchange, token, partner, before)):
                 self._learn(exchange, token, partner.value)
 
     def _known(self, path: str, pointer: str, name: str, value: str) -> str | None:
@@ -119,10 +119,14 @@ class LiveSession:
         random = token.distinctive and format_of(token.value) is not None
         return not random and any(self._first.get(key, token.value) != token.value for key in token.keys)
 
-    def _became(self, token: Token, partner: Token, before: set[Key]) -> bool:
+    def _became(self, exchange: Exchange, token: Token, partner: Token, before: set[Key]) -> bool:
         """Whether the live value can be what the recorded one became: of the same make, and new to the recording."""
+        if not self._plan.is_issued(exchange.command, token):
+            return False
         random = partner.distinctive and format_of(partner.value) is not None
         known = not before.isdisjoint(partner.keys) or (random and ("", partner.value) in self._plan.born)
+        if random and not drawn_apart(token.value, partner.value):
+            return False
         return not known and same_make(token.value, partner.value)
 
     def missing(self, exchange: Exchange) -> int | None:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.client_values import ClientValues, client_values
 from wiretape_replay.bindings.messages import request_tokens, response_tokens
-from wiretape_replay.bindings.tokens import Place, Token
+from wiretape_replay.bindings.tokens import Place, Token, is_digest_name, is_id_name, is_secret_name
+from wiretape_replay.formats import TIMED
+from wiretape_replay.leaves import leaf_name
+from wiretape_replay.masks import pieces
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110 §9.2.1)."""
@@ -43,10 +46,26 @@ class BindingPlan:
     """The exchange whose response had each value first, by (noun, value); nothing that a client knew before."""
     client: ClientValues = field(default_factory=ClientValues, repr=False)
     """What the client made for itself and could make anew."""
+    used: frozenset[str] = frozenset()
+    """Values of answers that later requests carried, and the nouns of such values."""
 
     def producers(self, sequence: int) -> tuple[int, ...]:
         """The exchanges whose answers this one needs, directly."""
         return tuple(sorted({edge.producer for edge in self.by_consumer.get(sequence, ())}))
+
+    def is_issued(self, command: str, token: Token) -> bool:
+        """Whether an app may hand out another value in a value's place, so that a change of it can be a binding.
+
+        It may where the value is random by its form, where a write's answer names it as an identifier or a secret,
+        and where clients used it or its like. A plan or a host name that merely reads like a code is data.
+        """
+        if any(name is not None and name not in TIMED for _, name in pieces(token.value)):
+            return not is_digest_name(leaf_name(token.place.name))
+        if token.value in self.used or not self.used.isdisjoint(token.nouns):
+            return True
+        name = leaf_name(token.place.name) if token.place.part == "body" else token.place.name
+        named = token.place.part in ("cookie", "header") or is_id_name(name) or is_secret_name(name)
+        return named and command not in SAFE
 
     def closure(self, sequences: Iterable[int]) -> tuple[int, ...]:
         """These exchanges and all that they depend on, in order."""
@@ -80,7 +99,10 @@ def find_bindings(exchanges: Sequence[Exchange]) -> BindingPlan:
                 if key not in known and key not in born:
                     born[key] = (exchange, token)
     client = client_values(exchanges, (value for noun, value in born if not noun))
-    return BindingPlan(tuple(edges), by_consumer, {key: birth.sequence for key, (birth, _) in born.items()}, client)
+    used = {edge.value for edge in edges}
+    used |= {noun for edge in edges for noun in born[edge.noun, edge.value][1].nouns}
+    births = {key: birth.sequence for key, (birth, _) in born.items()}
+    return BindingPlan(tuple(edges), by_consumer, births, client, frozenset(used))
 
 
 def _carried(exchange: Exchange, born: dict[tuple[str, str], tuple[Exchange, Token]],

@@ -67,6 +67,7 @@ _CONTAINERS = frozenset({
 _SECRET_WORDS = frozenset(
     {"token", "csrf", "xsrf", "nonce", "secret", "session", "sid", "jwt", "csrftoken", "sessionid"}
 )
+_DIGEST_NAME = re.compile(r"(?:^|[_-])(?:sha\d*|md5|crc\d*|checksum|digest|hash|fingerprint)(?:$|[_-])", re.IGNORECASE)
 _LONG_NUMBER = 8
 _OPENED = 4
 """Characters below which a text has nothing inside."""
@@ -79,7 +80,12 @@ def name_words(name: str) -> list[str]:
     return [word for word in re.split(r"[^a-z0-9]+", _CAMEL.sub("_", name).lower()) if word]
 
 
-@lru_cache(4096)
+@lru_cache(maxsize=8192)
+def is_digest_name(name: str) -> bool:
+    """Whether a field of this name holds the hash of some content."""
+    return bool(_DIGEST_NAME.search(name))
+
+
 @lru_cache(maxsize=8192)
 def is_id_name(name: str) -> bool:
     """Whether a field of this name holds an identifier."""

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import LiveSession
-from wiretape_replay.bindings.tokens import is_id_name, is_secret_name, nouns_of
+from wiretape_replay.bindings.tokens import is_digest_name, is_id_name, is_secret_name, nouns_of
 from wiretape_replay.compare.noise import NoiseModel, Variation
 from wiretape_replay.compare.observations import Observations, never
 from wiretape_replay.compare.places import Kind
@@ -26,16 +26,18 @@ from wiretape_replay.durations import is_duration
 from wiretape_replay.formats import TIMED, VOLATILE, Window, format_of, jwt_claims
 from wiretape_replay.instants import DAY, SECOND, Instant, instant_of
 from wiretape_replay.leaves import kind_of, leaf_name, split
-from wiretape_replay.masks import alike_tokens, pieces, same_make
+from wiretape_replay.masks import alike_tokens, drawn_apart, pieces, same_make
 
 COUNTER = "counter"
 """Noise only if all answers of the run together grew as the recorded ones did."""
 
 _MOVING_CLAIMS = frozenset({"iat", "exp", "nbf", "jti", "auth_time"})
-_DIGEST_NAME = re.compile(r"(?:^|[_-])(?:sha\d*|md5|crc\d*|checksum|digest|hash|fingerprint)(?:$|[_-])", re.IGNORECASE)
 _PREFIX = re.compile(r"(?:[a-z]{3,12}|[A-Z]{3,12})[-_](?=[A-Za-z0-9]+$)")
 _EPOCH_UNITS = (("epoch-s", SECOND), ("epoch-ms", 1_000_000), ("epoch-us", 1_000), ("epoch-ns", 1))
 _YEARS = 20 * 366 * DAY
+_DATES_AHEAD = 400 * DAY
+_START, _AHEAD = 60 * SECOND, 5 * SECOND
+"""How long before its first exchange a recording's app may have started, and how far its clock may be ahead."""
 
 
 SHARED_ENOUGH = 10
@@ -198,7 +200,7 @@ class Judge:
 
     def is_digest(self, at: str, expected: JsonValue) -> bool:
         """Whether a value is named as the hash of some content."""
-        return isinstance(expected, str) and bool(_DIGEST_NAME.search(leaf_name(at))) and format_of(expected) == "hex"
+        return isinstance(expected, str) and is_digest_name(leaf_name(at)) and format_of(expected) == "hex"
 
     def same_key(self, expected: str, actual: str) -> str | None:
         """Why an object's key that is data stands for a recorded one."""
@@ -246,7 +248,7 @@ class Judge:
         ours, theirs = format_of(expected), format_of(actual)
         if ours != theirs or ours is None:
             ours = "token" if is_secret_name(name) and alike_tokens(expected, actual) else None
-        if ours is None or ours in TIMED or not same_make(expected, actual):
+        if ours is None or ours in TIMED or not same_make(expected, actual) or not drawn_apart(expected, actual):
             return None
         known = actual in self.noise.known or self._was_sent(expected) or _other_prefix(expected, actual)
         return None if known else ours
@@ -288,8 +290,11 @@ class Judge:
         after = theirs.ns - self.live_window.end_ns
         if ours.kind == "time":
             return _same_time_of_day(before, after)
+        if ours.kind == "date":
+            return _same_day_ahead(ours.ns, self.exchange.started_ns, theirs.ns, self.live_window.end_ns)
         if ours.inside(self.noise.window) and theirs.inside(self.live_window):
-            return True
+            # What was read while the recording ran is read while the run runs; older times tell of older starts.
+            return not _read_during(ours, self.noise.window) or _read_during(theirs, self.live_window)
         lengths = self.noise.window.length_ns + self.live_window.length_ns + 5 * SECOND
         return abs(before - after) <= min(lengths, max(60 * SECOND, abs(before) // 2)) + ours.slack
 
@@ -403,6 +408,23 @@ def _same_range(expected: float | Decimal, actual: float | Decimal) -> bool:
         return (ours < 0) == (theirs < 0) and max(abs(ours), abs(theirs)) <= 1000
     whole = ours == ours.to_integral_value(), theirs == theirs.to_integral_value()
     return whole[0] <= whole[1] and abs(ours.adjusted() - theirs.adjusted()) <= 3
+
+
+def _read_during(instant: Instant, window: Window) -> bool:
+    return window.contains(instant.ns, before=_START + instant.slack, after=_AHEAD + instant.slack)
+
+
+def _same_day_ahead(ours: int, recorded_at: int, theirs: int, live_at: int) -> bool:
+    """Whether two dates lie equally many days from their today; which day it was depends on the app's time zone.
+
+    A date far from the recording's own is no reading of a clock. Runs within the hour are taken to be in UTC: some
+    zone always has its midnight near, and a date that is a day off would pass in it.
+    """
+    if abs(ours - recorded_at) > _DATES_AHEAD:
+        return False
+    near = live_at - recorded_at < 3600 * SECOND
+    zones = [0] if near else range(-12 * 3600 * SECOND, 14 * 3600 * SECOND + 1, 900 * SECOND)
+    return theirs - ours in {((live_at + zone) // DAY - (recorded_at + zone) // DAY) * DAY for zone in zones}
 
 
 def _same_time_of_day(before: int, after: int) -> bool:

@@ -14,12 +14,15 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from wiretape_replay.compare.evidence import median
+from wiretape_replay.compare.places import template
 from wiretape_replay.formats import format_of
 from wiretape_replay.instants import instant_of
 from wiretape_replay.leaves import kind_of
 
 KEPT = 400
 """Numbers remembered of one place."""
+NAMES = 5000
+"""Members counted of one place: an object with more is a map."""
 ENOUGH_VALUES = 10
 """From here on the spread of values says how far they go; before, only their order of magnitude does."""
 DEVIATIONS = 25
@@ -81,11 +84,12 @@ class Shape:
         elif isinstance(value, list):
             self._measure(len(value))
         elif isinstance(value, dict):
-            self.members.update(value.keys())
+            if len(self.members) < NAMES:
+                self.members.update(key for key in value if template("", key) != "/*")
         elif kind == "number" and isinstance(value, int | float | Decimal):
             self._number(value)
             if _is_number(recorded):
-                self.apart = max(self.apart, min(_magnitudes(float(value), float(recorded)), 300.0))  # type: ignore[arg-type]
+                self.apart = max(self.apart, min(_magnitudes(_float(value), _float(recorded)), 300.0))
 
     def fault(self, value: JsonValue, expected: JsonValue = None) -> str:
         """How a value falls out of the shape, as the end of "it …"; empty when it keeps it."""
@@ -148,7 +152,7 @@ class Shape:
         self.longest = max(self.longest, length)
 
     def _number(self, value: float | Decimal) -> None:
-        number = float(value)
+        number = _float(value)
         if not math.isfinite(number):
             return
         self.least, self.most = min(self.least, number), max(self.most, number)
@@ -176,7 +180,7 @@ class Shape:
         return f"is {length} {unit} long, where it was {seen}"
 
     def _number_fault(self, value: float | Decimal, expected: JsonValue) -> str:
-        number = float(value)
+        number = _float(value)
         if not self.numbers:
             return ""
         if not math.isfinite(number):
@@ -187,8 +191,8 @@ class Shape:
         between = f"it lay between {self.least:g} and {self.most:g}"
         if known and ((number < 0 <= self.least) or (number > 0 >= self.most)):
             return f"has another sign, where {between}"
-        if known and _is_number(expected) and _magnitudes(number, float(expected)) > 2 * self.apart + 1:  # type: ignore[arg-type]
-            return f"is {number:g} for {float(expected):g}, where {between}"  # type: ignore[arg-type]
+        if known and _is_number(expected) and _magnitudes(number, _float(expected)) > 2 * self.apart + 1:
+            return f"is {number:g} for {_float(expected):g}, where {between}"
         return "" if self._near(number, expected) else f"is {number:g}, where {between}"
 
     def _near(self, number: float, expected: JsonValue) -> bool:
@@ -198,7 +202,7 @@ class Shape:
         if len(self.numbers) < ENOUGH_VALUES:
             if self.least - FEW_SPANS * span <= number <= self.most + FEW_SPANS * span:
                 return True
-            known = [*self.numbers, float(expected)] if _is_number(expected) else self.numbers  # type: ignore[arg-type]
+            known = [*self.numbers, _float(expected)] if _is_number(expected) else self.numbers
             same_sign = (number < 0) == (self.least < 0) or (number < 0) == (self.most < 0)
             allowed = min(MAGNITUDES, 2 * self.apart + 1)
             return same_sign and any(_magnitudes(number, other) <= allowed for other in known)
@@ -231,5 +235,15 @@ def _magnitudes(one: float, other: float) -> float:
     return abs(math.log10(abs(one)) - math.log10(abs(other)))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: JsonValue) -> bool:
+    return math.isfinite(_float(value))
+
+
+def _float(value: JsonValue | Decimal) -> float:
+    """Infinite where a float cannot hold it, and no number where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

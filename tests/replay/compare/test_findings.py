@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
+import uuid
 from typing import Any
 
 from recorded import LIVE, QUIET, exchange, request, response
@@ -58,7 +60,9 @@ def test_dependants_are_grouped_under_the_root() -> None:
 
 
 def test_what_was_suppressed_is_counted() -> None:
-    uuids = [f"8f3c1b52-6a0e-4d7c-9b1f-0e6d5a4c3b2{n}" for n in "abcdef"]
+    uuids = [
+        str(uuid.UUID(bytes=hashlib.md5(name).digest(), version=4)) for name in (b"a", b"b", b"c", b"d", b"e", b"f")
+    ]
     results = [one(n, {"id": uuids[n]}, {"id": uuids[n + 3]}) for n in range(3)]
     findings, suppressed = collect(results)
     assert findings == []
