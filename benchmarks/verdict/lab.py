@@ -17,6 +17,7 @@ from benchmarks.verdict.faults import Fault, apply
 from benchmarks.verdict.recording import Recording, free_port
 from benchmarks.verdict.unchanged import mock_of
 from benchmarks.verdict.wire import Forward, Message, ask, reverse_proxy
+from wiretape_capture.jobs.events import Event, Ready
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.snapshot.bodies import body_of
@@ -56,7 +57,8 @@ class Lab:
     app_port: int = field(default_factory=free_port)
     target_port: int = field(default_factory=free_port)
     calls_port: int = field(default_factory=free_port)
-    mock_port: int = field(default_factory=free_port)
+    mock_port: int = 0
+    """Where this run's mock listens."""
     learned: tuple[LearnedRule, ...] = ()
     runs: int = 0
     _faults: Sequence[Fault] = ()
@@ -74,14 +76,14 @@ class Lab:
             await ask(self.app_port, RESET)
         else:
             spec = spec.model_copy(update={"target": None, "app": self._cold_app()})
-        run = await replay(spec, lambda _: None, asyncio.Event())
+        run = await replay(spec, self._hear, asyncio.Event())
         if self._call is not None and self._call.done:
             self._applied.add(faults.index(self._call.fault))
         return Outcome(run, self._applied, self._answers)
 
     def _spec(self) -> ReplaySpec:
         port = int(self.recording.services.rpartition(":")[2])
-        services = ServiceMap(name="services", scheme="http", host="127.0.0.1", port=port, listen=self.mock_port)
+        services = ServiceMap(name="services", scheme="http", host="127.0.0.1", port=port)
         mock = mock_of(self.recording, self.recording.work.parent).model_copy(update={"maps": (services,)})
         return ReplaySpec(
             tape=self.recording.tape,
@@ -91,6 +93,10 @@ class Lab:
             target=f"http://127.0.0.1:{self.target_port}",
             fail_if=("requests.failed > 0", f"latency.max > {SLOW_MS}"),
         )
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Ready):
+            self.mock_port = int(event.endpoints["map:services"].rpartition(":")[2])
 
     def _cold_app(self) -> AppSpec:
         """The app, started by the engine: one that was up before may know what it does not ask for again.

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,14 +28,19 @@ from wiretape_capture.snapshot.tape_writer import TapeWriter
 ROOT = Path(__file__).parents[2]
 APPS = ROOT / "benchmarks" / "apps"
 DAY = 86_400
+PORTS = (11_000, 29_000)
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port nobody listened on a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on, below those that the system gives to clients, and that is not given out again."""
+    while True:
+        port = random.randint(*PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 @dataclass(frozen=True)
