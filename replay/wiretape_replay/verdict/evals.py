@@ -24,6 +24,9 @@ OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
 
 EXAMPLE = '"requests.failed > 0"'
 
+LONGEST = 1000
+"""Characters; a route is the only long part."""
+
 _METRIC = re.compile(r"\s*([\w.-]*)\s*")
 _OPERATOR = re.compile(r"==|!=|<=|>=|<|>")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)$", re.ASCII)
@@ -52,6 +55,8 @@ class Condition:
 
 def parse(text: str) -> Condition:
     """Read one condition; a `UsageError` shows the column of the first thing that cannot be meant."""
+    if len(text) > LONGEST:
+        raise UsageError(f"an eval has {len(text)} characters", f"write METRIC OP VALUE, such as {EXAMPLE}")
     metric, at = _metric(text)
     scope, at = _scope(text, at, metric)
     sign = _OPERATOR.match(text, at)

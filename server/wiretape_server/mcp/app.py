@@ -16,6 +16,7 @@ from wiretape_capture.errors import WiretapeError
 from wiretape_server.mcp.annotations import READ, RECORD, START, STOP
 from wiretape_server.mcp.arguments import argument_check
 from wiretape_server.mcp.resources import add_resources
+from wiretape_server.mcp.results import said
 from wiretape_server.mcp.sdk_seams import plain_logging, registered_tool, tidy_schemas
 from wiretape_server.mcp.state import ServerState
 from wiretape_server.mcp.tools.get_diff import get_diff
@@ -29,6 +30,7 @@ from wiretape_server.mcp.tools.start_mock import start_mock
 from wiretape_server.mcp.tools.start_recording import start_recording
 from wiretape_server.mcp.tools.stop_mock import stop_mock
 from wiretape_server.mcp.tools.stop_recording import stop_recording
+from wiretape_server.mcp.wording import in_tools
 
 INSTRUCTIONS = """\
 wiretape records an app's real traffic, answers its dependencies from the recording and replays it against changed code.
@@ -87,6 +89,6 @@ def _told(function: ToolFunction) -> ToolFunction:
         try:
             return await function(*args, **kwargs)
         except WiretapeError as error:
-            raise ToolError(str(error)) from error
+            raise ToolError(said(in_tools(error))) from error
 
     return call

@@ -38,7 +38,8 @@ class ResponseView(_View):
 def request_view(request: Request, mask: Mask, limit: int) -> RequestView:
     """A request for an answer."""
     lines, left = _headers(request.headers, mask)
-    return RequestView(line=visible(cut(f"{request.method} {request.target} {request.version}", 600)), headers=lines,
+    line = cut(f"{request.method} {mask.queries(request.target)} {request.version}", 600)
+    return RequestView(line=visible(line), headers=lines,
                        headers_cut=left, body=body_text(request.headers, request.body, limit))  # fmt: skip
 
 
@@ -58,9 +59,9 @@ def view_lines(title: str, view: RequestView | ResponseView | None) -> list[str]
     return [f"{title}:", *fence("\n".join([view.line, *view.headers])), *left, *body_lines(view.body)]
 
 
-def one_line(exchange: Exchange) -> str:
+def one_line(exchange: Exchange, mask: Mask) -> str:
     """`12 inbound 127.0.0.1:8000 GET /orders -> 200`."""
-    where = cut(exchange.location, 160)
+    where = cut(mask.queries(exchange.location), 160)
     return (f"{exchange.sequence} {exchange.direction} {exchange.service} {exchange.command} {where}"
             f" -> {exchange.status or exchange.error or 'no response'}")  # fmt: skip
 

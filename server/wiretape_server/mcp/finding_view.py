@@ -6,26 +6,34 @@ import json
 from collections.abc import Iterator, Sequence
 
 from wiretape_replay.report.diff import FindingDetail
+from wiretape_replay.verdict.model import Part
 from wiretape_server.mcp.masking import Mask
 from wiretape_server.mcp.quoting import fence
 from wiretape_server.mcp.results import cut
-from wiretape_server.mcp.runs import credential_header, finding_line, shortened
+from wiretape_server.mcp.runs import finding_line, shortened
 
 
 def capped(detail: FindingDetail, mask: Mask, limit: int) -> FindingDetail:
     """The detail with each of its texts within `limit` characters and credentials masked."""
     finding = detail.finding
     expected, actual = detail.expected, detail.actual
-    if credential_header(finding):
+    if finding.part in (Part.HEADER, Part.TRAILER):
         expected, actual = _masked(expected, mask), _masked(actual, mask)
+    curl = mask.curl(finding.curl)
     diff, diff_left = _within(detail.diff, limit)
     patch, patch_left = _within([json.dumps(step) for step in detail.patch], limit)
     left = [f"{count} more {what}: raise max_chars" for count, what in
             ((diff_left, "lines of the diff"), (patch_left, "patch operations")) if count]  # fmt: skip
+    if curl != finding.curl:
+        left.append(
+            "credentials in the request are masked, so it cannot be sent as it is: "
+            f"`wiretape show SNAPSHOT {detail.sequence}` prints them on a person's terminal"
+        )
     return detail.model_copy(update={
         "finding": shortened(finding, mask, limit).model_copy(update={
-            "curl": cut(mask.text(finding.curl), limit), "reproduce": cut(finding.reproduce, 300)}),
-        "request_line": cut(detail.request_line, 300), "expected": cut(expected, limit), "actual": cut(actual, limit),
+            "curl": cut(curl, limit), "reproduce": cut(finding.reproduce, 300)}),
+        "request_line": cut(mask.queries(detail.request_line), 300),
+        "expected": cut(expected, limit), "actual": cut(actual, limit),
         "diff": diff, "patch": detail.patch[: len(patch)], "notes": (*detail.notes, *left),
     })  # fmt: skip
 

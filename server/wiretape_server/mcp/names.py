@@ -12,7 +12,7 @@ def plain(name: str | None, what: str) -> str | None:
     if not name:
         return None
     if "/" in name or "\\" in name or "\0" in name or name.startswith(".") or len(name) > 120:
-        raise UsageError(f"{name[:120]!r} is not the name of a {what}", f"call list_{what}s and give a name from there")
+        raise UsageError(f"{name[:60]!r} is not the name of a {what}", f"call list_{what}s and give a name from there")
     return name
 
 

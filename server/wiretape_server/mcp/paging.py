@@ -1,11 +1,19 @@
-"""Cutting a list to one answer: a cursor is the name of the last row shown, so that new rows move nothing."""
+"""Cutting a list to one answer. A cursor stands for the last row shown, so that new rows in front move nothing.
+
+It is opaque: names of rows may be recorded text, which has no place among our own words.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wiretape_capture.errors import UsageError
+
+MOST_DIGITS = 18
+"""Of a sequence number: all of them fit into SQLite's integers."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +28,42 @@ class Page[T]:
 
 
 def page[T](rows: Sequence[T], name: Callable[[T], str], limit: int, cursor: str | None) -> Page[T]:
-    """At most `limit` rows after the one that `cursor` names."""
+    """At most `limit` rows after the one that `cursor` stands for."""
     first = 0
     if cursor:
-        names = [name(row) for row in rows]
-        if cursor not in names:
-            raise UsageError(f"cursor {cursor!r} is none that was given out", "leave it out to start at the first row")
-        first = names.index(cursor) + 1
+        cursors = [cursor_of(name(row)) for row in rows]
+        if cursor not in cursors:
+            raise _unknown()
+        first = cursors.index(cursor) + 1
     shown = rows[first : first + limit]
     left = len(rows) - first - len(shown)
-    return Page(shown, len(rows), name(shown[-1]) if left and shown else None, left)
+    return Page(shown, len(rows), cursor_of(name(shown[-1])) if left and shown else None, left)
+
+
+def cursor_of(name: str) -> str:
+    """The cursor of a row."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=9).digest()
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def number_cursor(number: int) -> str:
+    """The cursor of a row that is found by its number without reading those before it."""
+    return base64.urlsafe_b64encode(f"after {number}".encode()).decode().rstrip("=")
+
+
+def number_of(cursor: str | None) -> int | None:
+    """The number that such a cursor stands for."""
+    if not cursor:
+        return None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        raise _unknown() from None
+    word, _, digits = text.partition(" ")
+    if word != "after" or not digits.isdecimal() or not digits.isascii() or len(digits) > MOST_DIGITS:
+        raise _unknown()
+    return int(digits)
+
+
+def _unknown() -> UsageError:
+    return UsageError("this cursor is none that was given out", "leave it out to start at the first row")

@@ -12,12 +12,14 @@ from pydantic import BaseModel
 
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_server.mcp.exchange_view import request_view, response_view
-from wiretape_server.mcp.paging import page
+from wiretape_server.mcp.paging import MOST_DIGITS, page
 from wiretape_server.mcp.quoting import DATA_NOTE
+from wiretape_server.mcp.results import said
 from wiretape_server.mcp.runs import masked_run, open_run, run_ids
 from wiretape_server.mcp.sdk_seams import list_resources_with
 from wiretape_server.mcp.snapshots import open_snapshot, snapshot_path
 from wiretape_server.mcp.state import ServerState
+from wiretape_server.mcp.wording import in_tools
 
 PAGE = 50
 BODY_LIMIT = 20_000
@@ -76,9 +78,9 @@ async def _told(reading: Awaitable[str]) -> str:
     try:
         return await reading
     except UsageError as error:
-        raise ResourceNotFoundError(str(error)) from error
+        raise ResourceNotFoundError(said(in_tools(error))) from error
     except WiretapeError as error:
-        raise ResourceError(str(error)) from error
+        raise ResourceError(said(in_tools(error))) from error
 
 
 async def list_all(state: ServerState, cursor: str | None) -> ListResourcesResult:
@@ -132,7 +134,7 @@ async def exchange_text(state: ServerState, name: str, sequence: str) -> str:
     """One exchange, as get_exchange answers it but longer."""
     from wiretape_server.mcp.tools.get_exchange import ExchangeResult
 
-    if not sequence.isdigit():
+    if not (sequence.isascii() and sequence.isdigit() and len(sequence) <= MOST_DIGITS):
         raise UsageError(f"{sequence[:40]!r} is not a sequence number", "search_exchanges lists them")
     async with await open_snapshot(state.workspace(), name) as reader:
         exchange = await reader.exchange(int(sequence), max_body=1 << 20)

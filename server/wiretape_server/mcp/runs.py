@@ -20,9 +20,10 @@ from wiretape_replay.verdict.model import (
     PastFinding,
     Run,
     Since,
+    Suppressed,
 )
 from wiretape_server.mcp.live_jobs import LiveJob
-from wiretape_server.mcp.masking import CREDENTIAL_HEADERS, Mask
+from wiretape_server.mcp.masking import Mask, carries_credential
 from wiretape_server.mcp.names import inside, plain
 from wiretape_server.mcp.quoting import fence, visible
 from wiretape_server.mcp.results import Result, cut
@@ -36,6 +37,8 @@ CAUSES_SHOWN = 2
 VALUE_LIMIT = 160
 ANSWER_LIMIT = 5600
 MESSAGE_LIMIT = 300
+
+COOKIES = frozenset({"cookie", "set-cookie"})
 
 type Status = Literal["running", "pass", "fail", "inconclusive"]
 
@@ -82,7 +85,7 @@ def finished_result(run: Run, mask: Mask, workspace: Workspace) -> RunResult:
         summary=summary(run), next=_next(run), run=run.id, status=verdict.verdict, snapshot=run.snapshot,
         target=run.target, duration_ms=round(run.duration_ms, 1), counts=run.counts, evals=verdict.evals[:20],
         findings=tuple(shortened(each, mask) for each in verdict.findings[:FINDINGS_SHOWN]),
-        findings_total=len(verdict.findings), causes=shared_causes(run), causes_total=len(by_cause(verdict)),
+        findings_total=len(verdict.findings), causes=shared_causes(run, mask), causes_total=len(by_cause(verdict)),
         since=recent(run), suppressed_total=sum(each.count for each in run.suppressed),
         latency=run.latency, mock=run.mock, notes=tuple(cut(note, 200) for note in run.notes[:5]),
         report=f"wiretape://runs/{run.id}/report", app_log=_app_log(workspace, run.id),
@@ -96,18 +99,18 @@ def _fitting(result: RunResult) -> RunResult:
     return result
 
 
-def shared_causes(run: Run) -> tuple[Cause, ...]:
+def shared_causes(run: Run, mask: Mask) -> tuple[Cause, ...]:
     """The first causes that explain several findings."""
     shared = [(cause, members) for cause, members in by_cause(run.verdict) if cause is not None and len(members) > 1]
-    return tuple(_told(cause, members).model_copy(update={
+    return tuple(_told(cause, members, mask).model_copy(update={
         "findings": cause.findings[:5], "routes": cause.routes[:4], "look_at": cause.look_at[:4],
     }) for cause, members in shared[:CAUSES_SHOWN])  # fmt: skip
 
 
-def _told(cause: Cause, members: tuple[Finding, ...]) -> Cause:
+def _told(cause: Cause, members: tuple[Finding, ...], mask: Mask) -> Cause:
     """A cause without the values of headers that carry credentials."""
     secret = next(filter(None, map(credential_header, members)), "")
-    said = f"header {secret} differs" if secret else visible(cut(cause.message, MESSAGE_LIMIT))
+    said = f"header {secret} differs" if secret else visible(cut(mask.queries(cause.message), MESSAGE_LIMIT))
     return cause.model_copy(update={"message": said})
 
 
@@ -218,35 +221,56 @@ def finding_line(finding: Finding) -> str:
 def shortened(finding: Finding, mask: Mask, message_limit: int = MESSAGE_LIMIT) -> Finding:
     """A finding without what get_diff shows: long values, evidence, commands."""
     secret = credential_header(finding)
-    expected, actual = (_short(value, mask if secret else None, secret)
-                        for value in (finding.expected, finding.actual))  # fmt: skip
-    message = f"header {secret} differs" if secret else visible(cut(finding.message, message_limit))
+    expected, actual = (_short(value, mask, secret) for value in (finding.expected, finding.actual))
+    message = _message(finding, mask, secret, message_limit)
     return finding.model_copy(update={
         "expected": expected, "actual": actual, "message": message, "sequences": finding.sequences[:5],
-        "dependants": finding.dependants[:5], "evidence": cut(finding.evidence, VALUE_LIMIT), "curl": "",
-        "reproduce": "", "example_pointer": "", "inputs": visible(cut(finding.inputs, VALUE_LIMIT)),
+        "dependants": finding.dependants[:5], "evidence": cut(mask.queries(finding.evidence), VALUE_LIMIT), "curl": "",
+        "reproduce": "", "example_pointer": "", "inputs": visible(cut(mask.queries(finding.inputs), VALUE_LIMIT)),
         "look_at": tuple(cut(name, 60) for name in finding.look_at[:3]),
     })  # fmt: skip
+
+
+def _message(finding: Finding, mask: Mask, secret: str, limit: int) -> str:
+    """What a finding says; of a header that carries a credential only which, where, and the masked values."""
+    if not secret:
+        return visible(cut(mask.queries(finding.message), limit))
+    was, now = (_short(value, mask, secret) for value in (finding.expected, finding.actual))
+    values = " and ".join(f"{side} {value}" for side, value in (("recorded", was), ("live", now)) if value is not None)
+    return visible(cut(f"{finding.route}: header {secret} differs{f': {values}' if values else ''}", limit))
 
 
 def masked_run(run: Run, mask: Mask) -> Run:
     """The whole run without credentials."""
     findings = tuple(_unveiled(each, mask) for each in run.verdict.findings)
-    causes = tuple(_told(cause, members) for cause, members in by_cause(run.verdict) if cause is not None)
+    causes = tuple(_told(cause, members, mask) for cause, members in by_cause(run.verdict) if cause is not None)
     since = run.since and run.since.model_copy(update={
         "fixed": tuple(map(_brief, run.since.fixed)), "not_replayed": tuple(map(_brief, run.since.not_replayed))
     })  # fmt: skip
     verdict = run.verdict.model_copy(update={"findings": findings, "causes": causes})
-    return run.model_copy(update={"verdict": verdict, "since": since})
+    suppressed = tuple(quieted(each, mask) for each in run.suppressed)
+    return run.model_copy(update={"verdict": verdict, "since": since, "suppressed": suppressed})
+
+
+def quieted(noise: Suppressed, mask: Mask) -> Suppressed:
+    """A place taken as noise, its examples short and without credentials."""
+    name = noise.pointer.removeprefix("header:").lower()
+    secret = noise.part in (Part.HEADER, Part.TRAILER) and (name in COOKIES or carries_credential(name))
+    expected, actual = (value if value is None else _short(str(value), mask, name if secret else "")
+                        for value in (noise.example_expected, noise.example_actual))  # fmt: skip
+    return noise.model_copy(update={"example_expected": expected, "example_actual": actual})
 
 
 def _unveiled(finding: Finding, mask: Mask) -> Finding:
-    plain = finding.model_copy(update={"curl": mask.text(finding.curl)})
+    plain = finding.model_copy(update={"curl": mask.curl(finding.curl), "message": mask.queries(finding.message),
+                                       "expected": _open(finding.expected, mask),
+                                       "actual": _open(finding.actual, mask)})  # fmt: skip
     secret = credential_header(finding)
     if not secret:
         return plain
     expected, actual = (_short(value, mask, secret) for value in (finding.expected, finding.actual))
-    return plain.model_copy(update={"expected": expected, "actual": actual, "message": f"header {secret} differs"})
+    message = _message(finding, mask, secret, MESSAGE_LIMIT)
+    return plain.model_copy(update={"expected": expected, "actual": actual, "message": message})
 
 
 def run_ids(workspace: Workspace) -> list[str]:
@@ -258,14 +282,19 @@ def run_ids(workspace: Workspace) -> list[str]:
 def credential_header(finding: Finding) -> str:
     """The header's name when the finding is about one that carries a credential."""
     name = finding.pointer.removeprefix("header:").lower()
-    return name if finding.part in (Part.HEADER, Part.TRAILER) and name in CREDENTIAL_HEADERS else ""
+    secret = finding.part in (Part.HEADER, Part.TRAILER) and (name in COOKIES or carries_credential(name))
+    return name if secret else ""
 
 
-def _short(value: object, mask: Mask | None, header: str) -> object:
-    if mask is not None and value is not None:
-        return mask.header(header, str(value))
+def _open(value: object, mask: Mask) -> object:
+    return mask.queries(value) if isinstance(value, str) else value
+
+
+def _short(value: object, mask: Mask, header: str) -> object:
+    if header and value is not None:
+        return cut(mask.header(header, str(value)), VALUE_LIMIT)
     if isinstance(value, str):
-        return cut(value, VALUE_LIMIT)
+        return cut(mask.queries(value), VALUE_LIMIT)
     text = json.dumps(value)
     return value if len(text) <= VALUE_LIMIT else cut(text, VALUE_LIMIT)
 

@@ -35,6 +35,11 @@ def registered_tool(server: MCPServer[Any], name: str) -> Tool | None:
     return server._tool_manager.get_tool(name)
 
 
+def registered_names(server: MCPServer[Any]) -> list[str]:
+    """Names of all tools, in their order."""
+    return [tool.name for tool in server._tool_manager.list_tools()]
+
+
 def list_resources_with(
     server: MCPServer[Any],
     listing: Callable[[Any, PaginatedRequestParams | None], Awaitable[ListResourcesResult]],
@@ -44,8 +49,8 @@ def list_resources_with(
 
 
 def tidy_schemas(tool: Tool) -> None:
-    """Drop what pydantic adds for nobody: `title` of every property and model."""
-    tool.parameters = _untitled(tool.parameters)
+    """Drop what pydantic adds for nobody, `title` of every property and model, and say that no argument is missing."""
+    tool.parameters = _untitled(tool.parameters) | {"additionalProperties": False}
     if tool.fn_metadata.output_schema is not None:
         tool.fn_metadata.output_schema = _untitled(tool.fn_metadata.output_schema)
 

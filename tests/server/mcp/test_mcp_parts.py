@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from wiretape_capture.errors import UsageError
 from wiretape_capture.jobs.events import Progress
 from wiretape_capture.snapshot.exchange import Body
 from wiretape_server.mcp.masking import Mask
-from wiretape_server.mcp.paging import page
+from wiretape_server.mcp.paging import cursor_of, number_cursor, number_of, page
 from wiretape_server.mcp.quoting import body_text, fence, visible
 from wiretape_server.mcp.results import cut
 from wiretape_server.mcp.waiting import Meter
@@ -41,10 +42,36 @@ def test_credential_headers_keep_their_form(name: str, value: str, shown: str) -
 def test_a_curl_line_keeps_everything_but_credentials() -> None:
     line = "curl -H 'Accept: */*' -H 'authorization: Bearer abc' -H \"Cookie: a=1\" http://127.0.0.1/"
 
-    assert MASK.text(line) == (
+    assert MASK.curl(line) == (
         f"curl -H 'Accept: */*' -H 'authorization: Bearer {MASK.fingerprint('abc')}' "
-        f'-H "Cookie: a={MASK.fingerprint("1")}" http://127.0.0.1/'
+        f"-H 'Cookie: a={MASK.fingerprint('1')}' http://127.0.0.1/"
     )
+    assert MASK.curl("curl -H 'Accept: a' http://127.0.0.1/") == "curl -H 'Accept: a' http://127.0.0.1/"
+    assert "s3cret" not in MASK.curl(
+        shlex.join(["curl", "-H", "X-Token: it's s3cret", "http://u:s3cret@h/?sig=s3cret"])
+    )
+
+
+@pytest.mark.parametrize("name", [
+    "X-Goog-Api-Key", "Private-Token", "X-Access-Token", "X-Vault-Token", "X-GitHub-Token", "X-Session-Id", "X-Secret",
+    "X-Password", "Authentication", "X-Hub-Signature-256", "Ocp-Apim-Subscription-Key", "x_api_key", "X-Auth",
+])  # fmt: skip
+def test_a_name_tells_that_a_header_carries_a_credential(name: str) -> None:
+    assert MASK.header(name, "v") == MASK.fingerprint("v")
+
+
+@pytest.mark.parametrize("name", [
+    "WWW-Authenticate", ":authority", "X-Author", "Host", "ETag", "X-Request-Id", "Idempotency-Key", "Vary",
+])  # fmt: skip
+def test_other_names_are_shown(name: str) -> None:
+    assert MASK.header(name, "v") == "v"
+
+
+def test_credentials_in_queries_are_masked_wherever_a_url_is() -> None:
+    shown = MASK.header("Location", "/cb?state=1&access_token=abc#top")
+
+    assert shown == f"/cb?state=1&access_token={MASK.fingerprint('abc')}#top"
+    assert MASK.queries("GET /a?b=c") == "GET /a?b=c"
 
 
 def test_nothing_inside_a_fence_closes_it() -> None:
@@ -96,13 +123,20 @@ def test_progress_always_increases_even_when_the_job_starts_over() -> None:
 def test_rows_added_in_front_do_not_move_a_page() -> None:
     first = page(["c", "b", "a"], str, 2, None)
 
-    assert (list(first.rows), first.next_cursor, first.left) == (["c", "b"], "b", 1)
+    assert (list(first.rows), first.next_cursor, first.left) == (["c", "b"], cursor_of("b"), 1)
     assert list(page(["e", "d", "c", "b", "a"], str, 2, first.next_cursor).rows) == ["a"]
 
 
 def test_a_cursor_of_nobody_is_refused() -> None:
     with pytest.raises(UsageError, match="leave it out"):
         page(["a"], str, 1, "z")
+
+
+def test_a_cursor_by_number_goes_on_after_it() -> None:
+    assert number_of(number_cursor(7)) == 7
+    for bad in ("7", "9" * 50, number_cursor(10**30), "\ud800", "YWZ0ZXIgeA"):
+        with pytest.raises(UsageError, match="leave it out"):
+            number_of(bad)
 
 
 def test_a_cut_text_says_how_much_is_missing() -> None:

@@ -11,7 +11,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import CallToolResult, TextContent, TextResourceContents
 
-from wiretape_replay.verdict.model import Eval
+from wiretape_replay.verdict.model import Eval, Part, Suppressed
 from wiretape_server.workspace.workspace import Workspace
 
 type Connect = Callable[..., AbstractAsyncContextManager[Client]]
@@ -202,6 +202,12 @@ async def test_findings_are_paged_by_id(project: Workspace, in_memory: InMemory)
         ("start_recording", {}, "app_port"),
         ("stop_recording", {}, "start_recording starts one"),
         ("stop_mock", {"mock": "mock-7"}, "start_mock starts one"),
+        ("get_exchange", {"sequence": 10**30}, "search_exchanges lists them"),
+        ("search_exchanges", {"cursor": "9" * 50}, "leave it out"),
+        ("run_replay", {"only": ["7-3"], "target": "http://127.0.0.1:9"}, "write 3-7"),
+        ("get_run", {"run": "\u202e" + "a" * 100_000}, "\\u202e"),
+        ("list_runs", {"x" * 100_000: 1}, "its arguments are"),
+        ("run_replay", {"fail_if": ["x" * 100_000], "target": "http://127.0.0.1:9"}, "METRIC OP VALUE"),
     ],
 )  # fmt: skip
 async def test_an_error_says_what_to_do_next(
@@ -217,6 +223,8 @@ async def test_an_error_says_what_to_do_next(
     assert "Traceback" not in text(result)
     assert "pydantic.dev" not in text(result)
     assert not (project.root / "owned").exists()
+    assert len(text(result)) < 2100
+    assert "\u202e" not in text(result)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +244,54 @@ async def test_an_empty_project_says_where_to_begin(
     assert result.is_error
     assert said in text(result)
     assert not Workspace(tmp_path).data_dir.exists()
+
+
+async def test_a_null_is_an_argument_that_is_not_given(project: Workspace, in_memory: InMemory) -> None:
+    async with in_memory(project) as client:
+        result = await client.call_tool("get_run", {"run": None, "wait_seconds": None})
+
+    assert not result.is_error, text(result)
+
+
+async def test_an_unknown_tool_is_an_error_of_the_protocol_that_names_the_nearest(
+    project: Workspace, in_memory: InMemory
+) -> None:
+    async with in_memory(project) as client:
+        with pytest.raises(MCPError, match="there is no tool 'run_repaly'; did you mean run_replay"):
+            await client.call_tool("run_repaly", {})
+
+
+async def test_a_search_does_not_tell_what_is_masked(project: Workspace, in_memory: InMemory) -> None:
+    async with in_memory(project) as client:
+        found = [(await client.call_tool("search_exchanges", {"snapshot": "first", "text": each})).structured_content
+                 for each in (SECRET[:12], "0123456789abcdef", "application/json", "12.5")]  # fmt: skip
+
+    assert [len((fields or {})["exchanges"]) for fields in found] == [0, 0, 3, 3]
+
+
+async def test_cursors_hold_no_recorded_text(hostile: Workspace, in_memory: InMemory,
+                                             save: Callable[..., Awaitable[None]]) -> None:  # fmt: skip
+    noise = [Suppressed(route="GET /", part=Part.BODY, pointer=f"/OBEY{n}", reason="uuid", count=1) for n in range(9)]
+    await save(hostile, "20261123-131313", [], suppressed=tuple(noise))
+    async with in_memory(hostile) as client:
+        first = (await client.call_tool("get_diff", {"noise": True})).structured_content or {}
+        rest = await client.call_tool("get_diff", {"noise": True, "cursor": first["next_cursor"]})
+
+    assert "OBEY" not in first["summary"] + first["next"] + first["next_cursor"]
+    assert [each["pointer"] for each in (rest.structured_content or {})["suppressed"]] == ["/OBEY8"]
+
+
+async def test_what_nobody_can_see_is_written_out_in_fields_too(
+    project: Workspace, in_memory: InMemory, save: Callable[..., Awaitable[None]]
+) -> None:
+    noise = Suppressed(route="GET /", part=Part.BODY, pointer="/a\u202eb", reason="uuid", count=1,
+                       example_expected="\x1b]0;x", example_actual="\U000e0041")  # fmt: skip
+    await save(project, "20261123-131313", [], suppressed=(noise,))
+    async with in_memory(project) as client:
+        result = await client.call_tool("get_diff", {"noise": True})
+
+    (told,) = (result.structured_content or {})["suppressed"]
+    assert (told["pointer"], told["example_actual"]) == ("/a\\u202eb", "\\U000e0041")
 
 
 async def test_an_argument_that_a_client_injects_is_let_through(project: Workspace, in_memory: InMemory) -> None:

@@ -17,8 +17,8 @@ from wiretape_server.mcp.finding_view import capped, detail_lines
 from wiretape_server.mcp.masking import Mask
 from wiretape_server.mcp.paging import page
 from wiretape_server.mcp.quoting import DATA_NOTE, fence
-from wiretape_server.mcp.results import Result, answer, cut
-from wiretape_server.mcp.runs import VALUE_LIMIT, finding_line, open_run, shortened
+from wiretape_server.mcp.results import Result, answer
+from wiretape_server.mcp.runs import finding_line, open_run, quieted, shortened
 from wiretape_server.mcp.runs import summary as run_summary
 from wiretape_server.mcp.state import ServerState
 
@@ -55,7 +55,7 @@ first. With finding: both sides, a diff, an RFC 6902 patch and how to reproduce 
         found, mask = await reader.run(), state.mask()
         if finding:
             return await _one(reader, found, _named(found, finding), mask, max_chars)
-    return _noise(found, limit, cursor) if noise else _all(found, mask, limit, cursor)
+    return _noise(found, mask, limit, cursor) if noise else _all(found, mask, limit, cursor)
 
 
 def _all(run: Run, mask: Mask, limit: int, cursor: str | None) -> CallToolResult:
@@ -87,11 +87,9 @@ async def _one(reader: RunReader, run: Run, finding: Finding, mask: Mask, limit:
     return answer(result, [DATA_NOTE, *detail_lines(detail)])
 
 
-def _noise(run: Run, limit: int, cursor: str | None) -> CallToolResult:
+def _noise(run: Run, mask: Mask, limit: int, cursor: str | None) -> CallToolResult:
     shown = page(run.suppressed, lambda each: f"{each.route} {each.part} {each.pointer}", limit, cursor)
-    rows = tuple(each.model_copy(update={
-        "example_expected": cut(str(each.example_expected), VALUE_LIMIT),
-        "example_actual": cut(str(each.example_actual), VALUE_LIMIT)}) for each in shown.rows)  # fmt: skip
+    rows = tuple(quieted(each, mask) for each in shown.rows)
     more = f", {shown.left} more after cursor {shown.next_cursor}" if shown.left else ""
     result = Diff(summary=f"run {run.id}: {plural(shown.total, 'place')} taken as noise{more}",
                   next=f'get_diff(run="{run.id}") lists the findings', run=run.id, suppressed=rows, total=shown.total,

@@ -8,8 +8,10 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import Field
 
+from wiretape_capture.errors import UsageError
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Response
 from wiretape_server.mcp.exchange_view import RequestView, ResponseView, request_view, response_view, view_lines
+from wiretape_server.mcp.paging import MOST_DIGITS
 from wiretape_server.mcp.quoting import DATA_NOTE
 from wiretape_server.mcp.results import Result, answer, cut
 from wiretape_server.mcp.runs import open_run
@@ -43,6 +45,8 @@ async def get_exchange(
 response."""
     state = ctx.request_context.lifespan_context
     workspace = state.workspace()
+    if len(str(sequence)) > MOST_DIGITS:
+        raise UsageError("no snapshot has an exchange of that number", "search_exchanges lists them")
     live, recorded_in = await _live(state, run, sequence)
     async with await open_snapshot(workspace, snapshot or recorded_in) as reader:
         name = (await reader.info()).name

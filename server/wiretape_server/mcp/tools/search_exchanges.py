@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import BaseModel, ConfigDict, Field
 
-from wiretape_capture.errors import UsageError
 from wiretape_capture.snapshot.exchange import Direction, Exchange
 from wiretape_replay.report.printable import plural
 from wiretape_server.mcp.exchange_view import one_line
+from wiretape_server.mcp.masking import Mask
+from wiretape_server.mcp.paging import number_cursor, number_of
 from wiretape_server.mcp.quoting import fence
 from wiretape_server.mcp.results import Result, answer, cut
 from wiretape_server.mcp.snapshots import open_snapshot
 from wiretape_server.mcp.state import ServerState
+
+if TYPE_CHECKING:
+    from wiretape_capture.snapshot.search import Query
+    from wiretape_capture.snapshot.tape_reader import TapeReader
 
 
 class ExchangeRow(BaseModel):
@@ -58,32 +63,47 @@ async def search_exchanges(
     from wiretape_capture.snapshot.search import Query
 
     state = ctx.request_context.lifespan_context
+    mask = state.mask()
     query = Query(
         direction=Direction(direction) if direction else None, service=service, command=command, path=path,
-        status=status, text=text, limit=limit + 1, after_sequence=_after(cursor),
+        status=status, text=text, limit=limit + 1, after_sequence=number_of(cursor),
     )  # fmt: skip
     async with await open_snapshot(state.workspace(), snapshot) as reader:
         name = (await reader.info()).name
-        found = await reader.exchanges(query, max_body=0)
+        found = await _found(reader, query, mask)
     shown = found[:limit]
-    following = str(shown[-1].sequence) if len(found) > limit else None
+    following = number_cursor(shown[-1].sequence) if len(found) > limit else None
     result = Exchanges(summary=_summary(shown, name, following), next=_next(shown), snapshot=name,
-                       exchanges=tuple(_row(each) for each in shown), next_cursor=following)  # fmt: skip
-    return answer(result, fence("\n".join(one_line(each) for each in shown)) if shown else [])
+                       exchanges=tuple(_row(each, mask) for each in shown), next_cursor=following)  # fmt: skip
+    return answer(result, fence("\n".join(one_line(each, mask) for each in shown)) if shown else [])
 
 
-def _after(cursor: str | None) -> int | None:
-    if not cursor:
-        return None
-    if not cursor.isdigit():
-        raise UsageError(f"cursor {cursor!r} is none that was given out", "leave it out to start at the first row")
-    return int(cursor)
+async def _found(reader: TapeReader, query: Query, mask: Mask) -> list[Exchange]:
+    """At most `query.limit` exchanges; a text that only a masked value holds is not found, for a hit would tell it."""
+    limit, kept = query.limit or 0, list[Exchange]()
+    while found := await reader.exchanges(query, max_body=0):
+        for each in found:
+            if not query.text or await _shows(reader, each, query.text, mask):
+                kept.append(each)
+        if len(found) < limit or len(kept) >= limit:
+            break
+        query = query.model_copy(update={"after_sequence": found[-1].sequence})
+    return kept[:limit]
 
 
-def _row(exchange: Exchange) -> ExchangeRow:
+async def _shows(reader: TapeReader, found: Exchange, text: str, mask: Mask) -> bool:
+    """Whether the text that was found in an exchange, given without its bodies, is in what may be shown of it."""
+    from wiretape_capture.snapshot.search import holds_text
+
+    if not holds_text(found, text) or holds_text(mask.exchange(found), text):
+        return True  # in a body, or in the open
+    return holds_text(mask.exchange(await reader.exchange(found.sequence, max_body=1 << 20)), text)
+
+
+def _row(exchange: Exchange, mask: Mask) -> ExchangeRow:
     return ExchangeRow(
         sequence=exchange.sequence, direction=exchange.direction.value, service=exchange.service,
-        command=exchange.command, location=cut(exchange.location, 160), status=exchange.status,
+        command=exchange.command, location=cut(mask.queries(exchange.location), 160), status=exchange.status,
         duration_ms=round(exchange.duration_us / 1000, 2), error=cut(exchange.error, 160),
     )  # fmt: skip
 

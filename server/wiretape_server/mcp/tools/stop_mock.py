@@ -8,7 +8,8 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from wiretape_replay.mock.spec import MockAnswer, MockResult, MockTally
+from wiretape_replay.mock.spec import LeafDifference, MockAnswer, MockResult, MockTally
+from wiretape_server.mcp.masking import Mask, carries_credential
 from wiretape_server.mcp.picking import the_one
 from wiretape_server.mcp.quoting import fence
 from wiretape_server.mcp.results import Result, answer, cut
@@ -40,27 +41,35 @@ async def stop_mock(
     state = ctx.request_context.lifespan_context
     live = the_one(state.jobs, "mock", mock)
     done = MockResult.model_validate(await stopped(ctx, live))
-    tally = done.tally
+    tally, mask = done.tally, ctx.request_context.lifespan_context.mask()
     result = Mocked(
         summary=f"{live.name} answered {tally.hits} of {tally.total} requests from snapshot {done.snapshot}, "
                 f"{tally.miss} missed",
         next="mend the requests that missed, or record again" if tally.miss else "run_replay judges the app's answers",
         mock=live.name, snapshot=done.snapshot, tally=tally,
-        misses=tuple(cut(_miss(each), 500) for each in done.misses[:MISSES_SHOWN]),
+        misses=tuple(cut(_miss(each, mask), 500) for each in done.misses[:MISSES_SHOWN]),
         misses_cut=max(0, len(done.misses) - MISSES_SHOWN),
-        unused=tuple(cut(each, 160) for each in done.unused[:UNUSED_SHOWN]),
+        unused=tuple(cut(mask.queries(each), 160) for each in done.unused[:UNUSED_SHOWN]),
         unused_cut=max(0, len(done.unused) - UNUSED_SHOWN), app_exit=done.app_exit,
     )  # fmt: skip
     return answer(result, _lines(result))
 
 
-def _miss(miss: MockAnswer) -> str:
-    line = f"{miss.command} {miss.service} {cut(miss.location, 160)}"
+def _miss(miss: MockAnswer, mask: Mask) -> str:
+    line = f"{miss.command} {miss.service} {cut(mask.queries(miss.location), 160)}"
     if not miss.closest:
         return line
     near = miss.closest[0]
-    leaves = "; ".join(f"{each.where}: recorded {each.recorded!r}, live {each.live!r}" for each in near.differences[:3])
-    return f"{line} (closest: exchange {near.sequence} {near.command} {cut(near.location, 120)}: {leaves})"
+    leaves = "; ".join(_leaf(each, mask) for each in near.differences[:3])
+    where = cut(mask.queries(near.location), 120)
+    return f"{line} (closest: exchange {near.sequence} {near.command} {where}: {leaves})"
+
+
+def _leaf(leaf: LeafDifference, mask: Mask) -> str:
+    name = leaf.where.rpartition("/")[2] if leaf.where.startswith(("header/", "query/")) else ""
+    recorded, live = (mask.fingerprint(value) if value and carries_credential(name) else value
+                      for value in (leaf.recorded, leaf.live))  # fmt: skip
+    return f"{leaf.where}: recorded {recorded!r}, live {live!r}"
 
 
 def _lines(result: Mocked) -> list[str]:
