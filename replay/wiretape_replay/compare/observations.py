@@ -31,6 +31,11 @@ class Observations:
         """Whether anything is known."""
         return bool(self.passes or self.rules)
 
+    @property
+    def answers(self) -> int:
+        """How many answers of unchanged code were looked at, of the place that was seen most often."""
+        return max((tally.of for tally in self.tallies.values()), default=0)
+
     @classmethod
     def of_rules(cls, rules: Iterable[LearnedRule]) -> Observations:
         """What is known before any replay."""

@@ -57,8 +57,15 @@ def unchanged(spec: ReplaySpec, number: int) -> ReplaySpec:
     })  # fmt: skip
 
 
-async def observe(noise: NoiseModel, plan: Plan, tape: TapeReader, played: Iterable[Played], live: Mapping[int, Response],
-                  values: Mapping[int, LiveSession], started_ns: int) -> None:  # fmt: skip
+async def observe(
+    noise: NoiseModel,
+    plan: Plan,
+    tape: TapeReader,
+    played: Iterable[Played],
+    live: Mapping[int, Response],
+    values: Mapping[int, LiveSession],
+    started_ns: int,
+) -> None:
     """Count one replay of unchanged code."""
     answered = [one for one in played if one.exchange.sequence in live]
     for one in answered:
@@ -82,11 +89,10 @@ def evidence_notes(noise: NoiseModel, routes: Iterable[str], rules_file: str) ->
     """What is known beside the recording, in sentences for the run."""
     evidence, notes, known = noise.evidence, [], set(routes)
     if evidence.passes:
-        answers = max((tally.of for tally in evidence.tallies.values()), default=0)
         varying = len({spot[:2] for spot, tally in evidence.tallies.items() if tally.differed and spot[2] in LEARNED})
         replays = "once" if evidence.passes == 1 else f"{evidence.passes} times"
-        notes.append(f"unchanged code was replayed {replays}: {varying} of its fields vary by themselves"
-                     if answers else "unchanged code was replayed, but nothing of it could be compared")  # fmt: skip
+        seen = f"{varying} of its fields vary by themselves" if evidence.answers else "nothing could be compared"
+        notes.append(f"unchanged code was replayed {replays}: {seen}")
     if evidence.rules:
         count = "1 noise rule" if len(evidence.rules) == 1 else f"{len(evidence.rules)} noise rules"
         notes.append(f"{count} of {rules_file} applied")

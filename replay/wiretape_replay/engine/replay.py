@@ -253,7 +253,7 @@ class _Replay:
                                    comparing.violations.by_route),
             against_baseline=comparisons(self.pairs),
             contract_violations=comparing.violations.by_route.total(), notes=tuple(self.notes),
-            noise=tuple(self._learned(info.name)),
+            noise=tuple(self._learned(info.name)), baseline_answers=self.noise.evidence.answers,
             mock=self.mock.result.tally if self.mock and self.mock.result else None,
             wiretape_version=version("wiretape"), command=self.spec.command,
         )  # fmt: skip

@@ -42,7 +42,7 @@ class Violations:
         violation = self.first.get(_place(finding))
         if violation is None:
             return finding
-        kept = finding.evidence if finding.evidence.startswith("breaks ") else ""
+        kept = "" if finding.evidence.endswith("compared exchanges of this route") else finding.evidence
         evidence = "; ".join(filter(None, (str(shown(violation.evidence)), kept)))
         return finding.model_copy(update={"evidence": evidence})
 

@@ -301,6 +301,8 @@ class Run(_Value):
     since: Since | None = None
     """None where no earlier run of this snapshot is known."""
     suppressed: tuple[Suppressed, ...] = ()
+    baseline_answers: int = 0
+    """Answers of unchanged code that were counted for the place that was seen most often; 0 without a baseline."""
     noise: tuple[LearnedRule, ...] = ()
     """What varied in the replays of unchanged code; `wiretape noise learn` writes it down."""
     bindings: int = 0

@@ -356,3 +356,18 @@ def test_a_rule_is_for_what_can_vary() -> None:
         rule("value", Kind.VALUE)
     with pytest.raises(ValueError, match="its id is"):
         rule("/value", Kind.VALUE, id="N-00000000")
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**4000), 1e308, float("1e-320"), "\ud800", [[]] * 3, {"": {}}, True])
+def test_no_value_is_too_odd_to_be_observed(value: Any) -> None:
+    exchanges = recorded(one(3), 2)
+    assert exchanges[0].response
+    noise = NoiseModel.learn(exchanges, find_bindings(exchanges))
+    shapes = noise.evidence.shapes.setdefault(ROUTE, {})
+    for live in (value, 7, value):
+        watch = Watch(Judge(exchanges[0], ROUTE, noise, None, LIVE), shapes, recorded_too=True)
+        noise.evidence.count(ROUTE, watch.answer(exchanges[0].response, response({"value": live})))
+        noise.evidence.end_pass()
+    assert noise.evidence.learned(snapshot="", commit="")
+    for candidate in (value, 10**400, 5):
+        judged(exchanges, noise, one(candidate))
