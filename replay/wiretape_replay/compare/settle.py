@@ -13,7 +13,7 @@ from wiretape_replay.compare.judge import COUNTER
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.observations import Spot
 from wiretape_replay.compare.places import Kind
-from wiretape_replay.verdict.model import Outcome, Severity
+from wiretape_replay.verdict.model import Outcome, Part, Severity
 
 type Refuted = dict[tuple[str, str, str], str]
 """Route, place and trial of what is no noise after all, with the evidence."""
@@ -46,7 +46,8 @@ def _strayed(results: Sequence[Result], noise: NoiseModel) -> Refuted:
         for each in comparison.suppressed:
             if each.trial == COUNTER and isinstance(each.actual, int):
                 values.setdefault((route, each.place), {})[exchange.sequence] = each.actual
-    answered = {exchange.sequence for exchange, _, comparison in results if comparison.outcome is not Outcome.ERROR}
+    answered = {exchange.sequence for exchange, _, comparison in results
+                if not any(each.part in (Part.STATUS, Part.EXCHANGE) for each in comparison.differences)}  # fmt: skip
     refuted: Refuted = {}
     for (route, place), live in values.items():
         recorded = noise.counters[route, place]
