@@ -80,17 +80,24 @@ class Setting(click.Option):
     def __init__(self, *args: Any, key: str, convert: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, expose_value=False, callback=self._keep, **kwargs)
         self.key = key
+        self.chooses = kwargs.get("flag_value") is not None
+        """Whether it is one of several flags for the values of one key."""
         self._convert = convert
 
     def _keep(self, ctx: click.Context, _option: click.Parameter, value: Any) -> None:
-        if value not in (None, ()):
-            _settings(ctx)[self.key] = self._convert(value) if self._convert else value
+        if value in (None, ()):
+            return
+        settings = _settings(ctx)
+        if self.chooses and settings.get(self.key, value) != value:
+            raise click.UsageError(f"--{settings[self.key]} and {self.opts[0]} exclude each other", ctx)
+        settings[self.key] = self._convert(value) if self._convert else value
 
 
 def setting(key: str, *flags: str, **kwargs: Any) -> Decorator:
     """A flag for `key`."""
     # A name of its own, for two flags of one command may share their last word with another's.
-    return click.option(*flags, key.replace(".", "_"), cls=Setting, key=key, default=None, **kwargs)
+    name = key.replace(".", "_") + (f"_{kwargs['flag_value']}" if "flag_value" in kwargs else "")
+    return click.option(*flags, name, cls=Setting, key=key, default=None, **kwargs)
 
 
 class SnapshotArgument(click.Argument):

@@ -14,6 +14,7 @@ from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
 from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_server.mcp.host_names import HostNames
 from wiretape_server.mcp.options import ServeOptions
 from wiretape_server.mcp.state import ServerState
 
@@ -52,14 +53,15 @@ def application(server: MCPServer[Any], options: ServeOptions, token: str) -> AS
         app = server.sse_app(host=options.host, transport_security=security)
     else:
         app = server.streamable_http_app(host=options.host, transport_security=security)
+    app = HostNames(app)
     return BearerCheck(app, token) if token else app
 
 
 def transport_security(options: ServeOptions) -> TransportSecuritySettings:
     """Host and Origin headers that may pass: a web page that rebinds a name to us has neither."""
-    names = [*LOOPBACK_NAMES, *options.allow_hosts]
+    names = [*LOOPBACK_NAMES, *(name.lower() for name in options.allow_hosts)]
     if options.host not in ("0.0.0.0", "::"):
-        names.append(f"[{options.host}]" if ":" in options.host else options.host)
+        names.append(f"[{options.host}]" if ":" in options.host else options.host.lower())
     hosts = [form for name in dict.fromkeys(names) for form in (name, f"{name}:*")]
     return TransportSecuritySettings(
         allowed_hosts=hosts, allowed_origins=[f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
@@ -115,7 +117,7 @@ class BearerCheck:
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._expected = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401 or pass on."""
@@ -133,4 +135,6 @@ class BearerCheck:
 
     def _allowed(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
-        return len(given) == 1 and hmac.compare_digest(given[0], self._expected)
+        scheme, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
+        # RFC 9110 section 11.1: the scheme is compared in any case, the token as it is.
+        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._expected)

@@ -201,3 +201,8 @@ def test_flags_win_over_the_file_and_a_command_runs_where_it_was_typed(
     assert (app.command, app.port, app.env, app.cwd) == (("new", "app"), 9000, {"A": "1", "B": "2"},
                                                          str(tmp_path / "sub"))  # fmt: skip
     assert ws.config.services == {"pay": "https://pay.example.com", "127.0.0.1:5432": "127.0.0.1:5432"}
+
+
+def test_flags_for_one_choice_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["mcp", "--http", "--sse"]) == 2
+    assert "--http and --sse exclude each other" in capsys.readouterr().err

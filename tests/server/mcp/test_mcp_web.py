@@ -98,6 +98,19 @@ async def test_a_token_file_that_protects_nothing_is_refused(project: Workspace,
             bearer_token(state)
 
 
+async def test_names_and_schemes_are_taken_in_any_case(project: Workspace, web: Web) -> None:
+    async with web(project.root, "--http", "--token", TOKEN) as (url, _), httpx.AsyncClient(trust_env=False) as client:
+        port = url.rpartition(":")[2].partition("/")[0]
+        asked = [
+            await client.post(url, json=INITIALIZE, headers={**ACCEPT, "Host": f"{host}:{port}", "Authorization": auth})
+            for host, auth in (("LOCALHOST", f"bearer {TOKEN}"), ("localhost", f"BEARER {TOKEN}"),
+                                ("build.test", f"Bearer {TOKEN}"), ("localhost", f"Bearer {TOKEN.upper()}"))
+        ]  # fmt: skip
+
+    assert [each.status_code for each in asked] == [200, 200, 421, 401]
+    assert "--allow-host" in asked[2].text
+
+
 async def test_a_taken_port_is_told_in_one_line(project: Workspace, web: Web) -> None:
     async with web(project.root, "--http") as (url, _):
         port = url.rpartition(":")[2].partition("/")[0]
