@@ -20,8 +20,10 @@ _PARAMETER = "{}"
 _VERSION = re.compile(r"v\d+(?:\.\d+)*")
 _DATE_LIKE = re.compile(r"\d{4}-\d\d-\d\d")
 _RESERVED = frozenset(
-    ("me", "self", "current", "new", "search", "export", "import", "count", "stats", "summary", "latest", "health")
-    + ("status", "login", "logout", "batch", "bulk")
+    (
+        *("me", "self", "current", "new", "search", "export", "import", "count", "stats", "summary", "latest"),
+        *("health", "status", "login", "logout", "batch", "bulk"),
+    )
 )
 _PLAIN_SIBLINGS = 6
 _OVERRIDE = re.compile(r"(?:(\*|[A-Za-z][A-Za-z-]*) +)?(/[^\s?#]*)")
