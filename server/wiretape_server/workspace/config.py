@@ -44,6 +44,12 @@ def _pace(without: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _place(rule: NoiseRule) -> NoiseRule:
+    if rule.pointer and not rule.pointer.startswith(("/", "header:")):
+        raise ValueError("the pointer begins with / (a JSON Pointer) or header:")
+    return rule
+
+
 def _route(text: str) -> str:
     try:
         parse_override(text)
@@ -182,7 +188,7 @@ class Config(_Section):
     record: RecordConfig = Field(default_factory=RecordConfig)
     mock: MockConfig = Field(default_factory=MockConfig)
     replay: ReplayConfig = Field(default_factory=ReplayConfig)
-    noise: tuple[NoiseRule, ...] = Field(
+    noise: tuple[Annotated[NoiseRule, AfterValidator(_place)], ...] = Field(
         (), description="Places declared to be noise, checked for their shape only: route, pointer, reason."
     )
     mcp: McpConfig = Field(default_factory=McpConfig)
@@ -206,6 +212,8 @@ def load(path: Path) -> Config:
     """Read and check one `wiretape.toml`."""
     try:
         text = path.read_text(encoding="utf-8")
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a directory", "remove it, and write the file with: wiretape init") from None
     except OSError as error:
         raise WiretapeError(f"{path} cannot be read ({error.strerror})", "check the file's permissions") from None
     except UnicodeDecodeError:
@@ -241,9 +249,39 @@ def _explain(error: ErrorDetails, where: str) -> UsageError:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return UsageError(f'{where}unknown key "{key}"', _suggestion(key))
+    if error["type"] == "missing":
+        return UsageError(f"{where}{key} is missing", "add it to that table")
+    return UsageError(f"{where}{key}: {plain_reason(error)}", f"change the value {_shown(error['input'])}")
+
+
+WANTED = {
+    "tuple_type": "a list is wanted here",
+    "dict_type": "a table is wanted here",
+    "model_type": "a table is wanted here",
+    "string_type": "text in quotes is wanted here",
+    "bool_type": "true or false is wanted here",
+    "bool_parsing": "true or false is wanted here",
+    "int_type": "a whole number is wanted here",
+    "int_parsing": "a whole number is wanted here",
+    "int_from_float": "a whole number is wanted here",
+    "float_type": "a number is wanted here",
+    "float_parsing": "a number is wanted here",
+}
+"""What the file's author is to write, by pydantic's type of the error: its own words are about Python."""
+LIMITS = {"greater_than": ("gt", "more than"), "greater_than_equal": ("ge", "at least"),
+          "less_than": ("lt", "less than"), "less_than_equal": ("le", "at most")}  # fmt: skip
+
+
+def plain_reason(error: ErrorDetails) -> str:
+    """What is wrong with a value, in words that need no Python."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in LIMITS:
+        bound, words = LIMITS[kind]
+        return f"it must be {words} {context[bound]:g}"
+    if kind == "literal_error":
+        return f"it must be {context['expected']}".replace("'", "")
     message = error["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    return UsageError(f"{where}{key}: {message}", f"change the value {_shown(error['input'])}")
+    return WANTED.get(kind, message[:1].lower() + message[1:])
 
 
 def _shown(value: object) -> str:

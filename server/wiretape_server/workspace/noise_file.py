@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_replay.compare.learned import LearnedRule
+from wiretape_server.workspace.config import plain_reason
 from wiretape_server.workspace.toml_lines import line_of
 
 FILE_NAME = "wiretape-noise.toml"
@@ -51,8 +52,7 @@ def parse_rules(text: str, name: str = FILE_NAME) -> tuple[LearnedRule, ...]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where, key = line_of(text, first["loc"]), ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{name} line {where}: {key}: {message[:1].lower()}{message[1:]}",
+        raise UsageError(f"{name} line {where}: {key}: {plain_reason(first)}",
                          "mend that rule, or delete its whole table") from None  # fmt: skip
 
 

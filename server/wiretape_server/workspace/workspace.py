@@ -49,7 +49,7 @@ class Workspace:
         start = start.resolve()
         for folder in (start, *start.parents):
             file = folder / FILE_NAME
-            if file.is_file():
+            if file.exists():
                 return cls(folder, load(file), file)
             if (folder / DATA_DIR).is_dir():
                 return cls(folder)

@@ -60,11 +60,11 @@ def test_each_section_is_read() -> None:
         ("[ap]\nport = 8000\n", 'wiretape.toml line 1: unknown key "ap"; did you mean "app"?'),
         ("[mock]\nzzz = 1\n", 'wiretape.toml line 2: unknown key "mock.zzz"; '
                               "known here: proxy_port, allow, timing, at_end"),
-        ("[app]\n\nport = 'x'\n", "wiretape.toml line 3: app.port: input should be a valid integer, "
-                                  "unable to parse string as an integer; change the value 'x'"),
-        ("[app]\nport = 70000\n", "wiretape.toml line 2: app.port: input should be less than or equal to 65535; "
+        ("[app]\n\nport = 'x'\n", "wiretape.toml line 3: app.port: a whole number is wanted here; "
+                                  "change the value 'x'"),
+        ("[app]\nport = 70000\n", "wiretape.toml line 2: app.port: it must be at most 65535; "
                                   "change the value 70000"),
-        ('[mock]\nat_end = "stop"\n', "wiretape.toml line 2: mock.at_end: input should be 'repeat', 'cycle' or 'fail'; "
+        ('[mock]\nat_end = "stop"\n', "wiretape.toml line 2: mock.at_end: it must be repeat, cycle or fail; "
                                       "change the value 'stop'"),
         ("[[noise]]\npointer = '/a'\n\n[[noise]]\npointr = '/b'\n",
          'wiretape.toml line 5: unknown key "noise.1.pointr"; did you mean "noise.pointer"?'),
@@ -109,3 +109,24 @@ def test_a_pace_that_cannot_be_meant_is_refused(pace: str) -> None:
     assert str(caught.value) == (
         f"replay.timing: it is asap, recorded, or a multiple such as 2x; change the value '{pace}'"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("app = 5", "wiretape.toml line 1: app: a table is wanted here"),
+        ("[app]\ncommand = 5", "wiretape.toml line 2: app.command: a list is wanted here"),
+        ('[app]\nport = "x"', "wiretape.toml line 2: app.port: a whole number is wanted here"),
+        ("[app]\nenv = { A = 1 }", "wiretape.toml line 2: app.env.A: text in quotes is wanted here"),
+        ('[replay]\nmock = "x"', "wiretape.toml line 2: replay.mock: true or false is wanted here"),
+        ("[replay]\nconcurrency = 0", "wiretape.toml line 2: replay.concurrency: it must be at least 1"),
+        ('[mock]\nat_end = "x"', "wiretape.toml line 2: mock.at_end: it must be repeat, cycle or fail"),
+        ('[[noise]]\nroute = "x"', "wiretape.toml line 1: noise.0.pointer is missing"),
+        ('[[noise]]\npointer = "nope"',
+         "wiretape.toml line 1: noise.0: the pointer begins with / (a JSON Pointer) or header:"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_explained_without_words_about_python(text: str, problem: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text)
+    assert caught.value.problem == problem
