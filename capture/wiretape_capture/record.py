@@ -10,7 +10,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -54,8 +54,6 @@ async def _record(spec: RecordSpec, emit: Emit, stop: asyncio.Event) -> RecordRe
     except BaseException:
         await _keep_what_there_is(tape, tally)
         raise
-    if tally.total == 0:
-        tape.note(nothing_recorded(spec))
     info = await tape.close()
     if tally.total == 0:
         # An empty snapshot would be the newest one, which is taken where none is named.
@@ -91,9 +89,10 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
         said(f"the proxy that the environment names is a {scheme} proxy, which is not used; connections go direct")
     wire = await Wire.open(spec, Recorder(tape, tape.body, seen=tally.add, said=said), upstreams)
     bypass = Bypass(own_ports=wire.ports.values())
-    app: App | None = None
+    app, given_up = None, False
     try:
         app = await _unless_stopped(_start(spec, wire, emit), stop)
+        given_up = stop.is_set()
         allow_more_files()
         async with _watched(app, bypass):
             return await _until_stopped(app, tape, tally, emit, stop)
@@ -103,6 +102,8 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
         await wire.close()
         for note in bypass.notes():
             tape.note(note)
+        if tally.total == 0:
+            tape.note(nothing_recorded(wire.endpoints(), given_up=given_up))
 
 
 async def _unless_stopped[T](beginning: Coroutine[None, None, T], stop: asyncio.Event) -> T | None:
@@ -204,19 +205,28 @@ def app_ended(status: int, last_output: list[str]) -> str:
                       *(f"    {line}" for line in last_output)])  # fmt: skip
 
 
-def nothing_recorded(spec: RecordSpec) -> str:
+def nothing_recorded(endpoints: Mapping[str, str], *, given_up: bool) -> str:
     """Why a recording may be empty."""
-    if spec.app_port is not None:
-        return "nothing was recorded: send requests to the inbound port that `ready` named, not to the app's own port"
+    if given_up:
+        return "nothing was recorded: it was ended before the app was ready"
+    if "inbound" in endpoints:
+        return f"nothing was recorded: send requests to {endpoints['inbound']}, not to the app's own port"
     return "nothing was recorded: the app made no HTTP call through the proxy"
 
 
 def result(spec: RecordSpec, info: SnapshotInfo, tally: Tally, app_exit: int | None) -> RecordResult:
     """The recording as its faces show it."""
     return RecordResult(
-        name=spec.name, tape=spec.tape, exchanges=info.exchanges, inbound=info.inbound, outbound=info.outbound,
-        sha256=info.sha256, summary=tally.rows(), notes=info.notes, app_exit=app_exit,
-    )  # fmt: skip
+        name=spec.name,
+        tape=spec.tape if tally.total else None,
+        exchanges=info.exchanges,
+        inbound=info.inbound,
+        outbound=info.outbound,
+        sha256=info.sha256,
+        summary=tally.rows(),
+        notes=info.notes,
+        app_exit=app_exit,
+    )
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ class RecordResult(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    tape: Path
+    tape: Path | None
+    """None when nothing was recorded, for an empty tape is not kept."""
     exchanges: int
     inbound: int
     outbound: int

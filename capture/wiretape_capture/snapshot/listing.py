@@ -17,7 +17,9 @@ from wiretape_capture.snapshot.file_errors import BESIDE, writing
 from wiretape_capture.snapshot.tape_reader import TapeReader
 
 SUFFIX = ".tape"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LONGEST_NAME = 100
+"""Characters, so that the file's name with what is put behind it stays legal everywhere."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class BrokenSnapshot(Model):
@@ -37,6 +39,9 @@ class Listing(Model):
 
 def checked_name(name: str) -> str:
     """The name if it can be a snapshot's: it is also a file's name, so it holds no path."""
+    if len(name) > LONGEST_NAME:
+        raise UsageError(f"'{name[:20]}...' of {len(name)} characters cannot name a snapshot",
+                         f"use at most {LONGEST_NAME}")  # fmt: skip
     if not _NAME.fullmatch(name) or name.endswith(SUFFIX):
         raise UsageError(f"'{name}' cannot name a snapshot", "use letters, digits, '.', '-' and '_', without .tape")
     return name

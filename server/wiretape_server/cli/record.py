@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from wiretape_capture.errors import WiretapeError
 from wiretape_server.cli.app_flags import APP, MAP, add
 from wiretape_server.cli.command import PORT, Command, json_option, open_workspace, setting
 from wiretape_server.cli.terminal import ms, out, out_json, out_table, plural, say
@@ -53,12 +57,28 @@ def command(name: str | None, as_json: bool) -> None:
         doing="recording",
         app_output=None if ws.config.app.log else files.app,
     )
-    result = RecordResult.model_validate(job_view.run("wiretape_capture.record", spec, view, log=files.job))
+    try:
+        result = RecordResult.model_validate(job_view.run("wiretape_capture.record", spec, view, log=files.job))
+    except KeyboardInterrupt:
+        asyncio.run(_drop_empty(spec.tape))
+        raise
     if as_json:
         out_json(result)
     else:
         _tell(result)
     click.get_current_context().exit(_exit_code(result))
+
+
+async def _drop_empty(tape: Path) -> None:
+    """Take away what a recording that was ended at once left, where it holds no exchange."""
+    from wiretape_capture.snapshot.listing import delete_snapshot
+    from wiretape_capture.snapshot.tape_reader import TapeReader
+
+    with suppress(WiretapeError):  # it may not have come to making one
+        async with await TapeReader.open(tape) as reader:
+            empty = (await reader.info()).exchanges == 0
+        if empty:
+            await delete_snapshot(tape.parent, tape.stem)
 
 
 def _tell(result: RecordResult) -> None:

@@ -27,7 +27,7 @@ _LONGEST_RANGE = 1_000_000
 def record_spec(ws: Workspace, *, now: datetime, name: str | None = None, log: Path | None = None) -> RecordSpec:
     """One recording under `name`, or one that the time gives. `log` is for the app's output unless a key names one."""
     config = ws.config
-    if name and ws.snapshot_path(name).exists():
+    if name is not None and ws.snapshot_path(name).exists():
         raise UsageError(f'there is a snapshot called "{name}" already', "take another name, or delete that one first")
     app = app_spec(ws, log)
     listen = 0 if config.record.listen is None else checked_port(config.record.listen, "--listen")

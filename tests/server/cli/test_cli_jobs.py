@@ -255,3 +255,36 @@ def test_two_recordings_never_share_a_name(wiretape: Run, service: tuple[int, Ca
     assert ran.stderr.endswith(
         'wiretape: there is a snapshot called "one" already; take another name, or delete that one first\n'
     )
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_recording_of_nothing_names_no_tape_and_leaves_none_however_it_ends(
+    terminal: Any, wiretape: Run, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    app, listen = free_port(), free_port()
+    shop = ("--app-port", str(app), "--listen", str(listen), "--", sys.executable, "shop.py", str(app), "--stubborn")
+    screen = terminal("record", "--name", "one", *shop)
+    screen.wait_for("Ctrl-C ends the recording")
+    screen.interrupt()
+    screen.wait_for("finishing; Ctrl-C again ends at once")
+    screen.interrupt()
+    assert screen.finish() == 130
+    serves_a_moment = (
+        f"import select, socket; s = socket.create_server(('127.0.0.1', {app})); "
+        "select.select([], [], [], 3)"
+    )  # fmt: skip
+    ran = wiretape("record", "--name", "two", "--json", "--app-port", str(app), "--listen", str(listen), "--",
+                   sys.executable, "-c", serves_a_moment)  # fmt: skip
+    assert json.loads(ran.stdout)["tape"] is None, ran.stderr
+    assert f"nothing was recorded: send requests to http://127.0.0.1:{listen}, not to" in ran.stdout
+    assert list((tmp_path / ".wiretape" / "snapshots").iterdir()) == []
+
+
+def test_names_and_files_that_cannot_be_are_refused_before_anything_starts(in_process: Run, tmp_path: Path) -> None:
+    for name, said in (("", "'' cannot name a snapshot; use letters, "), ("a/b", "'a/b' cannot name a snapshot; "),
+                       ("n" * 300, "of 300 characters cannot name a snapshot; use at most 100")):  # fmt: skip
+        ran = in_process("record", "--name", name, "--", "true")
+        assert (ran.returncode, said in ran.stderr) == (2, True), ran.stderr
+    (tmp_path / "wiretape.toml").mkdir()
+    ran = in_process("verify")
+    assert (ran.returncode, "wiretape.toml is a directory; " in ran.stderr) == (2, True), ran.stderr
