@@ -100,7 +100,7 @@ def _version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     cls=Catalogue,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with `wiretape init`, or see the whole loop with `wiretape demo`.",
+    epilog="Start with `wiretape record`, or see the whole loop with `wiretape demo`.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version")
 @click.pass_context

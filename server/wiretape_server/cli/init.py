@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,9 @@ from wiretape_server.cli.terminal import out, out_json, out_table
 
 if TYPE_CHECKING:
     from wiretape_server.workspace.guess import Guess
+
+type Newest = tuple[str, bool] | None
+"""A snapshot's name and whether it has inbound exchanges."""
 
 READ_LIMIT = 256 * 1024
 """Bytes read of one project file."""
@@ -38,11 +43,8 @@ def command(force: bool, as_json: bool) -> None:
     if file.exists() and not force:
         raise UsageError(f"there is a {FILE_NAME} already", "edit it, or overwrite it with --force")
     found = guess({name: text for name in READ if (text := _read(root / name)) is not None})
-    found = asyncio.run(_recorded(Workspace(root).snapshots_dir, found))
-    try:
-        file.write_text(project_file(found), encoding="utf-8")
-    except OSError as error:
-        raise WiretapeError(f"{file} cannot be written ({error.strerror})", "check the directory's owner") from None
+    newest, found = asyncio.run(_recorded(Workspace(root).snapshots_dir, found))
+    _write(file, project_file(found))
     Workspace(root).create()
     guessed = list(guessed_lines(found))
     if as_json:
@@ -55,11 +57,35 @@ def command(force: bool, as_json: bool) -> None:
     for key in ("app.command", "app.port"):
         if key not in {each for each, _, _ in guessed}:
             out(f"not found: {key}; set it in {FILE_NAME}")
-    out("next: wiretape record" if found.command else "next: wiretape record -- CMD")
+    out(f"next: {_next(newest, known=bool(found.command))}")
 
 
-async def _recorded(snapshots_dir: Path, found: Guess) -> Guess:
-    """What the newest snapshot says, where there is one that can be read."""
+def _next(newest: Newest, *, known: bool) -> str:
+    """The step that the newest snapshot allows."""
+    if newest is None:
+        return "wiretape record" if known else "wiretape record -- CMD"
+    name, inbound = newest
+    command = "" if known else " -- CMD"
+    if inbound:
+        return f"wiretape verify{command}"
+    return f"wiretape mock{command}, for snapshot {name} holds outbound calls only and there is nothing to replay"
+
+
+def _write(file: Path, text: str) -> None:
+    """All of the file or nothing of it."""
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        hint = "free some space and try again" if error.errno == errno.ENOSPC else "check the directory's owner"
+        raise WiretapeError(f"{file} cannot be written ({error.strerror})", hint) from None
+
+
+async def _recorded(snapshots_dir: Path, found: Guess) -> tuple[Newest, Guess]:
+    """The newest snapshot that can be replayed, else the newest, and what it says of the app."""
     from wiretape_capture.errors import SnapshotUnreadable
     from wiretape_capture.snapshot.exchange import Direction
     from wiretape_capture.snapshot.listing import find_snapshot, snapshot_names
@@ -68,15 +94,17 @@ async def _recorded(snapshots_dir: Path, found: Guess) -> Guess:
     from wiretape_server.workspace.guess import recorded
 
     if not snapshot_names(snapshots_dir):
-        return found
+        return None, found
+    tape = find_snapshot(snapshots_dir, holding=Direction.INBOUND)
     try:
-        async with await TapeReader.open(find_snapshot(snapshots_dir)) as reader:
+        async with await TapeReader.open(tape) as reader:
             info = await reader.info()
             inbound = await reader.exchanges(Query(direction=Direction.INBOUND, limit=1), max_body=0)
     except SnapshotUnreadable:
-        return found
+        return None, found
     port = inbound[0].service.rpartition(":")[2] if inbound else ""
-    return recorded(found, info.name, info.app_command, int(port) if port.isdecimal() else None)
+    said = recorded(found, tape.stem, info.app_command, int(port) if port.isdecimal() else None)
+    return ((tape.stem, bool(inbound)) if info.exchanges else None), said
 
 
 def _read(path: Path) -> str | None:

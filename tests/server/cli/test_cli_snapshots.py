@@ -198,3 +198,25 @@ def test_what_cannot_begin_writes_nothing(in_process: Run, tmp_path: Path) -> No
     for arguments in (("mock",), ("replay",), ("verify",), ("record", "--name", "a/b"), ("show",), ("diff",)):
         assert in_process(*arguments).returncode == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("checkout")
+def test_init_goes_by_the_file_of_a_snapshot_and_names_the_step_that_it_allows(in_process: Run, tmp_path: Path) -> None:
+    tape = tmp_path / ".wiretape" / "snapshots" / "checkout.tape"
+    tape.rename(tape.with_name("renamed.tape"))
+    ran = in_process("init")
+    assert ran.returncode == 0
+    assert "snapshot renamed" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "next: wiretape verify -- CMD"
+
+
+def test_init_that_cannot_write_leaves_nothing(wiretape: Run, tmp_path: Path) -> None:
+    (tmp_path / "wiretape.toml.part").symlink_to("/dev/full")
+    ran = wiretape("init")
+    assert (ran.returncode, ran.stderr) == (
+        3,
+        f"wiretape: {tmp_path}/wiretape.toml cannot be written (No space left on device); "
+        "free some space and try again\n",
+    )
+    assert not (tmp_path / "wiretape.toml").exists()
+    assert list(tmp_path.iterdir()) == []
