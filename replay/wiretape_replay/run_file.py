@@ -271,5 +271,6 @@ def find_run(runs_dir: Path, run_id: str | None) -> Path:
         return paths[begun[0]]
     if begun:
         raise UsageError(f"{run_id!r} is the beginning of {len(begun)} runs", f"say which: {', '.join(begun[:5])}")
-    nearest = get_close_matches(run_id, paths, n=1, cutoff=0.0)
-    raise UsageError(f"there is no run {run_id!r}", f"did you mean {nearest[0]}")
+    nearest = get_close_matches(run_id, paths, n=1)
+    hint = f"did you mean {nearest[0]}" if nearest else "`wiretape runs` lists the runs of this workspace"
+    raise UsageError(f"there is no run {run_id!r}", hint)

@@ -205,7 +205,7 @@ def test_a_diff_shows_no_noise() -> None:
     assert [line for line in detail.diff if line[0] in "+-"][2:] == [
         '-      "at": 1', '+      "at": 2', '-  "total": 1', '+  "total": 2',
     ]  # fmt: skip
-    assert len(detail.patch) == 3
+    assert [step["path"] for step in detail.patch] == ["/total", "/items/0/at"]
 
 
 def test_a_large_body_is_diffed_within_bounds_and_not_patched() -> None:

@@ -95,7 +95,8 @@ def _nothing_chosen(inbound: Sequence[Exchange], sequences: Sequence[int], route
     asked = ", ".join([*map(str, sequences[:5]), *routes])
     known = sorted({route(exchange) for exchange in inbound})
     nearest = get_close_matches(routes[0], known, n=1, cutoff=0.3) if routes else []
-    hint = f"did you mean {nearest[0]}" if nearest else f"its routes are {', '.join(known[:8])}"
+    more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+    hint = f"did you mean {nearest[0]}" if nearest else f"its routes are {', '.join(known[:8])}{more}"
     return UsageError(f"no inbound exchange of the snapshot matches {asked}", hint)
 
 

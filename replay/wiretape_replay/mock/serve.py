@@ -147,6 +147,9 @@ def _miss_line(miss: Entry) -> str:
 
 
 def _unused(index: Index, matcher: Matcher) -> tuple[str, ...]:
-    unused = (each for each in index.recorded if each.sequence not in matcher.used)
-    lines = dict.fromkeys(f"{each.parts.method} {index.name(each.parts.service)} {each.location}" for each in unused)
-    return tuple(lines)[:UNUSED_TOLD]
+    """Requests that were recorded and never asked for; one that was recorded twice and asked for once was."""
+    asked: dict[str, bool] = {}
+    for each in index.recorded:
+        line = f"{each.parts.method} {index.name(each.parts.service)} {each.location}"
+        asked[line] = asked.get(line, False) or each.sequence in matcher.used
+    return tuple(line for line, was_asked in asked.items() if not was_asked)[:UNUSED_TOLD]

@@ -46,7 +46,7 @@ class FindingDetail(BaseModel):
     """Unified diff of the two bodies, JSON laid out with sorted keys, without the differences that are noise; empty
     where both are equal or binary."""
     patch: tuple[dict[str, JsonValue], ...]
-    """RFC 6902 operations that turn the recorded JSON body into the live one, noise included."""
+    """RFC 6902 operations that turn the recorded JSON body into the live one, without the noise."""
     notes: tuple[str, ...] = ()
     """What was left out."""
 
@@ -57,8 +57,9 @@ def finding_detail(run: Run, finding: Finding, expected: Exchange, live: Respons
         line = f"{expected.request.method} {expected.request.target}"
         return call_detail(run, finding, request_line=line, sequence=expected.sequence)
     was = expected.response
-    diff, cut_diff = _unified(_text(was), _text(_without_noise(was, live, run, finding)))
-    patch, cut_patch = _patch(was, live)
+    quiet = _without_noise(was, live, run, finding)
+    diff, cut_diff = _unified(_text(was), _text(quiet))
+    patch, cut_patch = _patch(was, quiet)
     return FindingDetail(
         run=run.id, finding=finding, sequence=expected.sequence, diff=diff, patch=patch,
         request_line=f"{expected.request.method} {expected.request.target}",

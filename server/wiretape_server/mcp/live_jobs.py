@@ -34,6 +34,8 @@ class LiveJob:
         self.name = name
         self.job = job
         self.log = log
+        self.app_log: Path | None = None
+        """Where the output of the app goes that the job starts."""
         self.ready: Ready | None = None
         self.progress: Progress | None = None
         self.notices: deque[str] = deque(maxlen=20)
@@ -102,10 +104,16 @@ class LiveJob:
             return self.result
         failed = self.failed or Failed(problem=f"{self.kind} {self.name!r} was stopped before it had a result",
                                        hint="start it again")  # fmt: skip
-        if failed.exit_code != UsageError.exit_code and self.log.exists() and self.log.stat().st_size:
-            hint = f"{failed.hint} (log: {Path(*self.log.parts[-3:])})".lstrip()
-            failed = failed.model_copy(update={"hint": hint})
+        if failed.exit_code != UsageError.exit_code:
+            logs = (("log", self.log), ("the app's output", self.app_log))
+            told = [f"{what}: {Path(*file.parts[-3:])}" for what, file in logs if file is not None and _filled(file)]
+            if told:
+                failed = failed.model_copy(update={"hint": f"{failed.hint} ({', '.join(told)})".lstrip()})
         raise failure(failed)
+
+
+def _filled(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
 class LiveJobs:

@@ -49,5 +49,13 @@ def said(error: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """`text` within `limit` characters, saying how much is missing."""
-    return text if len(text) <= limit else f"{text[:limit]}… (+{len(text) - limit} characters)"
+    """`text` within `limit` bytes of UTF-8, saying how much is missing."""
+    kept = within(text, limit)
+    return text if kept == text else f"{kept}… (+{len(text) - len(kept)} characters)"
+
+
+def within(text: str, limit: int) -> str:
+    """The beginning of `text` that fits into so many bytes of UTF-8, by whole characters."""
+    if len(text) * 4 <= limit:
+        return text
+    return text[:limit].encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")

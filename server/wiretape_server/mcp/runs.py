@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +26,7 @@ from wiretape_replay.verdict.model import (
 from wiretape_server.mcp.live_jobs import LiveJob
 from wiretape_server.mcp.masking import Mask, carries_credential
 from wiretape_server.mcp.names import inside, plain
+from wiretape_server.mcp.next_step import next_step
 from wiretape_server.mcp.quoting import fence, visible
 from wiretape_server.mcp.results import Result, cut
 
@@ -38,6 +40,8 @@ VALUE_LIMIT = 160
 ANSWER_LIMIT = 5600
 MESSAGE_LIMIT = 300
 
+LAST_WORDS = "; it last said: "
+"""What follows it in a verdict's reason is the app's own output, which is no summary of ours."""
 COOKIES = frozenset({"cookie", "set-cookie"})
 
 type Status = Literal["running", "pass", "fail", "inconclusive"]
@@ -82,8 +86,9 @@ def finished_result(run: Run, mask: Mask, workspace: Workspace) -> RunResult:
     """A run that has its verdict."""
     verdict = run.verdict
     return _fitting(RunResult(
-        summary=summary(run), next=_next(run), run=run.id, status=verdict.verdict, snapshot=run.snapshot,
-        target=run.target, duration_ms=round(run.duration_ms, 1), counts=run.counts, evals=verdict.evals[:20],
+        summary=summary(run), next=next_step(run, _app_log(workspace, run.id)), run=run.id,
+        status=verdict.verdict, snapshot=run.snapshot, target=run.target,
+        duration_ms=round(run.duration_ms, 1), counts=run.counts, evals=verdict.evals[:20],
         findings=tuple(shortened(each, mask) for each in verdict.findings[:FINDINGS_SHOWN]),
         findings_total=len(verdict.findings), causes=shared_causes(run, mask), causes_total=len(by_cause(verdict)),
         since=recent(run), suppressed_total=sum(each.count for each in run.suppressed),
@@ -155,7 +160,7 @@ def summary(run: Run) -> str:
 def reason(run: Run) -> str:
     """Why the verdict is as it is, without the recorded values that a failed run's own reason quotes."""
     if run.verdict.verdict != "fail":
-        return cut(printable(run.verdict.reason), 300)
+        return cut(printable(run.verdict.reason.partition(LAST_WORDS)[0]), 300)
     evals = sum(each.passed is False for each in run.verdict.evals)
     return (f"{run.counts.failed} of {plural(run.counts.total, 'exchange')} failed, "
             f"{plural(len(run.verdict.findings), 'finding')}, {plural(evals, 'eval')} failed")  # fmt: skip
@@ -174,10 +179,7 @@ def result_lines(result: RunResult) -> Iterator[str]:
     if result.mock is not None:
         yield (f"mock: {result.mock.exact} exact, {result.mock.normalized} normalized, {result.mock.miss} misses, "
                f"{result.mock.passthrough} passed through")  # fmt: skip
-    for each in result.evals:
-        mark = {True: "passed", False: "FAILED", None: "not judged"}[each.passed]
-        observed = "" if each.observed is None else f", observed {each.observed:.2f}"
-        yield f"{mark} eval {each.expression!r}{observed}{f' ({each.note})' if each.note else ''}"
+    yield from map(eval_line, result.evals)
     yield from finding_lines(result.findings, result.findings_total)
     yield from cause_lines(result)
     yield from (f"note: {note}" for note in result.notes)
@@ -185,6 +187,16 @@ def result_lines(result: RunResult) -> Iterator[str]:
         yield f"report: {result.report}"
     if result.app_log:
         yield f"the app's output: {result.app_log}"
+
+
+def eval_line(each: Eval) -> str:
+    """`passed: requests.failed was 0 (fails when > 0.00)`."""
+    mark = {True: "passed", False: "FAILED", None: "not judged"}[each.passed]
+    # A scope may hold an operator's signs, so the operator is the one after the brackets.
+    found = re.fullmatch(r"([^\[]*?(?:\[.*\])?) (?=[=!<>])(.*)", each.expression, re.DOTALL)
+    subject, condition = (found[1], f" {found[2]}") if found else (each.expression, "")
+    observed = "" if each.observed is None else f" was {each.observed:.2f}".removesuffix(".00")
+    return f"{mark}: {subject}{observed} (fails when{condition}{f'; {each.note}' if each.note else ''})"
 
 
 def finding_lines(findings: tuple[Finding, ...], total: int) -> Iterator[str]:
@@ -226,7 +238,9 @@ def shortened(finding: Finding, mask: Mask, message_limit: int = MESSAGE_LIMIT) 
     return finding.model_copy(update={
         "expected": expected, "actual": actual, "message": message, "sequences": finding.sequences[:5],
         "dependants": finding.dependants[:5], "evidence": cut(mask.queries(finding.evidence), VALUE_LIMIT), "curl": "",
-        "reproduce": "", "example_pointer": "", "inputs": visible(cut(mask.queries(finding.inputs), VALUE_LIMIT)),
+        "reproduce": "", "example_pointer": "",
+        "pointer": cut(finding.pointer, VALUE_LIMIT), "route": cut(finding.route, VALUE_LIMIT),
+        "inputs": visible(cut(mask.queries(finding.inputs), VALUE_LIMIT)),
         "look_at": tuple(cut(name, 60) for name in finding.look_at[:3]),
     })  # fmt: skip
 
@@ -258,7 +272,15 @@ def quieted(noise: Suppressed, mask: Mask) -> Suppressed:
     secret = noise.part in (Part.HEADER, Part.TRAILER) and (name in COOKIES or carries_credential(name))
     expected, actual = (value if value is None else _short(str(value), mask, name if secret else "")
                         for value in (noise.example_expected, noise.example_actual))  # fmt: skip
-    return noise.model_copy(update={"example_expected": expected, "example_actual": actual})
+    return noise.model_copy(
+        update={
+            "pointer": cut(noise.pointer, VALUE_LIMIT),
+            "route": cut(noise.route, VALUE_LIMIT),
+            "reason": cut(noise.reason, 200),
+            "example_expected": expected,
+            "example_actual": actual,
+        }
+    )
 
 
 def _unveiled(finding: Finding, mask: Mask) -> Finding:
@@ -297,19 +319,3 @@ def _short(value: object, mask: Mask, header: str) -> object:
         return cut(mask.queries(value), VALUE_LIMIT)
     text = json.dumps(value)
     return value if len(text) <= VALUE_LIMIT else cut(text, VALUE_LIMIT)
-
-
-def _next(run: Run) -> str:
-    if run.verdict.verdict == "pass" and not run.counts.failed:
-        return f"nothing to mend: the change keeps every recorded answer of {run.snapshot}"
-    if run.verdict.findings:
-        first = run.verdict.findings[0].id
-        shows = f'get_diff(run="{run.id}", finding="{first}") shows the difference'
-        if run.verdict.verdict == "pass":
-            return f"{shows}: no eval fails the run for it, so ask whether it is meant"
-        return f"{shows}; mend it and call run_replay again"
-    if run.verdict.verdict == "pass":
-        return "no eval fails the run, but not every answer was equal: ask whether that is meant"
-    if run.verdict.verdict == "fail":
-        return "look at the failed evals, mend the cause and call run_replay again"
-    return "clear what the summary names, then call run_replay again"

@@ -219,12 +219,17 @@ async def test_a_run_says_which_recording_has_the_port_and_how_to_end_it(stdio: 
     async with stdio(shop.root) as client, price_service() as prices:
         await record(client, shop)
         shop.write(prices)
-        await client.call_tool("start_recording", {"name": "other"})
+        started = fields(await client.call_tool("start_recording", {"name": "other"}))
+        listed = fields(await client.call_tool("list_snapshots", {}))["snapshots"]
         refused = await client.call_tool("run_replay", {})
 
     assert refused.is_error
     assert f"recording other has the app on port {shop.port}" in text(refused)
     assert 'stop_recording(name="other") ends it' in text(refused)
+    assert {row["name"]: row.get("problem", "") for row in listed} == {
+        "other": 'being recorded: stop_recording(name="other") ends it', "orders": ""}  # fmt: skip
+    assert (started["app_url"], started["app_log"]) == (
+        f"http://127.0.0.1:{shop.port}", ".wiretape/jobs/other.app.log")  # fmt: skip
 
 
 async def test_mocks_started_at_the_same_time_are_all_reached_and_ended(stdio: Connect, shop: Shop) -> None:
@@ -296,6 +301,7 @@ async def test_an_app_that_cannot_start_is_told_with_its_last_words(stdio: Conne
     assert result.is_error
     assert "no database" in text(result)
     assert "no database" in text(again)
+    assert "the app's output: .wiretape/jobs/broken.app.log" in text(result)
     assert snapshots == []
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shlex
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.jobs.events import Progress
 from wiretape_capture.snapshot.exchange import Body
+from wiretape_replay.verdict.model import Counts, Eval, Finding, FindingClass, Part, Run, Severity, Verdict
 from wiretape_server.mcp.masking import Mask
+from wiretape_server.mcp.next_step import next_step
 from wiretape_server.mcp.paging import cursor_of, number_cursor, number_of, page
 from wiretape_server.mcp.quoting import body_text, fence, visible
 from wiretape_server.mcp.results import cut
+from wiretape_server.mcp.runs import eval_line, summary
 from wiretape_server.mcp.waiting import Meter
 
 MASK = Mask(b"key")
@@ -141,3 +145,55 @@ def test_a_cursor_by_number_goes_on_after_it() -> None:
 
 def test_a_cut_text_says_how_much_is_missing() -> None:
     assert cut("abcdef", 4) == "abcd… (+2 characters)"
+
+
+@pytest.mark.parametrize(
+    ("each", "line"),
+    [
+        (Eval(expression="requests.failed > 0.00", observed=0.0, passed=True),
+         "passed: requests.failed was 0 (fails when > 0.00)"),
+        (Eval(expression="latency.p95[GET /a > b] > baseline * 1.10", observed=3.25, passed=False, note="why"),
+         "FAILED: latency.p95[GET /a > b] was 3.25 (fails when > baseline * 1.10; why)"),
+        (Eval(expression="mock.misses > 0.00", observed=None, passed=None),
+         "not judged: mock.misses (fails when > 0.00)"),
+    ],
+)  # fmt: skip
+def test_an_eval_reads_forwards(each: Eval, line: str) -> None:
+    assert eval_line(each) == line
+
+
+def run(
+    verdict: Literal["pass", "fail", "inconclusive"], reason: str = "", *findings: Finding, different: int = 0
+) -> Run:
+    return Run(
+        id="r", snapshot="shop", snapshot_sha256="", target="", started_ns=0, duration_ms=0,
+        counts=Counts(total=4, bytes_equal=4 - different, different=different),
+        verdict=Verdict(verdict=verdict, reason=reason, findings=findings),
+    )  # fmt: skip
+
+
+def failure(kind: FindingClass, actual: str, part: Part) -> Finding:
+    return Finding(id="F-1", kind=kind, severity=Severity.ERROR, breaking=True, route="GET /", part=part, pointer="",
+                   actual=actual, message="m", sequences=(9, 7), count=2, of=2)  # fmt: skip
+
+
+def test_after_a_crash_the_log_of_the_app_comes_first() -> None:
+    died = run("inconclusive", "the app ended with status 3 during the run; it last said: obey",
+               failure(FindingClass.ERROR, "", Part.EXCHANGE))  # fmt: skip
+    failed = run("fail", "", failure(FindingClass.STATUS, "500", Part.STATUS), different=1)
+
+    assert next_step(died, "jobs/r.app.log").startswith(
+        "read jobs/r.app.log for why the app gave no response; the first request without a response: "
+        "get_exchange(sequence=7)")  # fmt: skip
+    assert "5xx" in next_step(failed, "jobs/r.app.log")
+    assert "5xx" not in next_step(failed, "")
+    assert "obey" not in summary(died)
+
+
+def test_a_pass_with_differences_is_not_nothing_to_mend() -> None:
+    assert "nothing to mend" in next_step(run("pass"), "")
+    assert "nothing to mend" not in next_step(run("pass", different=1), "")
+
+
+def test_a_cut_text_counts_bytes() -> None:
+    assert cut("\u00e9" * 10, 5) == "\u00e9\u00e9\u2026 (+8 characters)"

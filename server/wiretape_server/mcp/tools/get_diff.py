@@ -103,6 +103,7 @@ def _named(run: Run, finding: str) -> Finding:
     ids = [each.id for each in run.verdict.findings]
     if finding in ids:
         return run.verdict.findings[ids.index(finding)]
-    near = difflib.get_close_matches(finding, ids, 1, 0.0)
-    hint = f'did you mean {near[0]}? get_diff(run="{run.id}") lists them' if near else "the run has no findings"
+    near = difflib.get_close_matches(finding[:40], ids, 1)
+    lists = f'get_diff(run="{run.id}") lists them' if ids else "the run has no findings"
+    hint = f"did you mean {near[0]}? {lists}" if near else lists
     raise UsageError(f"run {run.id} has no finding {finding[:40]!r}", hint)

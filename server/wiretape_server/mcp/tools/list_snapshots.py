@@ -48,7 +48,8 @@ async def list_snapshots(
 
     state = ctx.request_context.lifespan_context
     listing = await all_snapshots(state.workspace().snapshots_dir)
-    rows_of_all = [row(info) for info in listing.snapshots]
+    recording = {live.name for live in state.jobs.of("recording") if not live.ended}
+    rows_of_all = [row(info, recording=info.name in recording) for info in listing.snapshots]
     rows_of_all += [SnapshotRow(name=each.name, problem=f"{each.problem}; {each.hint}") for each in listing.broken]
     shown = page(rows_of_all, lambda each: each.name, limit, cursor)
     rows = tuple(shown.rows)
@@ -60,12 +61,12 @@ async def list_snapshots(
     return answer(result, [_line(each) for each in rows])
 
 
-def row(info: SnapshotInfo) -> SnapshotRow:
+def row(info: SnapshotInfo, *, recording: bool = False) -> SnapshotRow:
     """One snapshot for a list."""
     return SnapshotRow(
         name=info.name, recorded_at=utc(info.created_ns) if info.created_ns else "", exchanges=info.exchanges,
         inbound=info.inbound, outbound=info.outbound, services=info.services[:8],
-        problem=_problem(info),
+        problem=f'being recorded: stop_recording(name="{info.name}") ends it' if recording else _problem(info),
     )  # fmt: skip
 
 

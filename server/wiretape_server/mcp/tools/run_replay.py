@@ -55,6 +55,7 @@ inconclusive with findings. Call it after every edit; without arguments it start
     spec = _spec(workspace, settings)
     refuse_held(state.jobs, spec.app, wait_for_runs=True)
     live = await state.jobs.start("run", spec.run.stem, spec, state.log_path(spec.run.stem))
+    live.app_log = spec.app.log if spec.app is not None else None
     note = "" if settings.get("snapshot") or workspace.config.snapshot else _note(workspace, spec)
     return await awaited(ctx, live, spec.tape.stem, wait_seconds, note)
 

@@ -9,7 +9,7 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from wiretape_server.mcp.commands import check_command
-from wiretape_server.mcp.environment_text import environment_lines
+from wiretape_server.mcp.environment_text import app_lines, app_log, app_url, environment_lines
 from wiretape_server.mcp.holders import refuse_held
 from wiretape_server.mcp.names import inside, plain
 from wiretape_server.mcp.results import Result, answer
@@ -26,6 +26,8 @@ class Mocking(Result):
     endpoints: dict[str, str] = Field(default_factory=dict)
     environment: dict[str, str] = Field(default_factory=dict)
     app_started: bool = False
+    app_url: str = ""
+    app_log: str = ""
 
 
 async def start_mock(
@@ -55,10 +57,13 @@ starts its own mocks: use this to run or debug the app by hand without its real 
     inside(spec.tape, workspace.snapshots_dir)
     refuse_held(state.jobs, spec.app, wait_for_runs=False)
     live = await state.jobs.start("mock", name, spec, state.log_path(name))
+    live.app_log = spec.app.log if spec.app is not None else None
     ready = await started(ctx, live, spec.app)
     result = Mocking(
         summary=f"{name} answers from snapshot {spec.tape.stem}" + (", the app is running" if spec.app else ""),
         next=f'use it, then stop_mock(mock="{name}") tells hits and misses', mock=name, snapshot=spec.tape.stem,
         endpoints=ready.endpoints, environment={} if spec.app else ready.environment, app_started=spec.app is not None,
+        app_url=app_url(spec.app), app_log=app_log(workspace.root, spec.app),
     )  # fmt: skip
-    return answer(result, environment_lines(result.endpoints, result.environment))
+    return answer(result, environment_lines(result.endpoints, result.environment)
+                  + app_lines(result.app_url, result.app_log))  # fmt: skip

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from wiretape_capture.errors import UsageError
 from wiretape_server.mcp.commands import check_command
-from wiretape_server.mcp.environment_text import environment_lines
+from wiretape_server.mcp.environment_text import app_lines, app_log, app_url, environment_lines
 from wiretape_server.mcp.holders import refuse_held
 from wiretape_server.mcp.results import Result, answer
 from wiretape_server.mcp.starting import started
@@ -25,6 +25,8 @@ class Recording(Result):
     endpoints: dict[str, str] = Field(default_factory=dict)
     environment: dict[str, str] = Field(default_factory=dict)
     app_started: bool = False
+    app_url: str = ""
+    app_log: str = ""
 
 
 async def start_recording(
@@ -55,6 +57,7 @@ stop_recording. The app's own calls reach its real services."""
                          "set app.command and app.port in wiretape.toml, or give app_port")  # fmt: skip
     refuse_held(state.jobs, spec.app, wait_for_runs=False)
     live = await state.jobs.start("recording", name, spec, state.log_path(f"record-{name}"))
+    live.app_log = spec.app.log if spec.app is not None else None
     ready = await started(ctx, live, spec.app)
     inbound = ready.endpoints.get("inbound")
     send = f"send the app its requests at {inbound}" if inbound else "let the app make its calls"
@@ -62,5 +65,7 @@ stop_recording. The app's own calls reach its real services."""
         summary=f"recording snapshot {name}" + (f", inbound at {inbound}" if inbound else ""),
         next=f'{send}, then stop_recording(name="{name}")', name=name, endpoints=ready.endpoints,
         environment={} if spec.app else ready.environment, app_started=spec.app is not None,
+        app_url=app_url(spec.app), app_log=app_log(workspace.root, spec.app),
     )  # fmt: skip
-    return answer(result, environment_lines(result.endpoints, result.environment))
+    return answer(result, environment_lines(result.endpoints, result.environment)
+                  + app_lines(result.app_url, result.app_log))  # fmt: skip

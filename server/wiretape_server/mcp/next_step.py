@@ -1,0 +1,45 @@
+"""What an agent should do after a run: read the app's log, look at a difference, mend, or nothing. Pure."""
+
+from __future__ import annotations
+
+from wiretape_replay.verdict.model import FindingClass, Run
+
+
+def next_step(run: Run, app_log: str) -> str:
+    """One sentence for the agent; `app_log` is empty where the app was not ours or said nothing."""
+    crash = _crash(run, app_log)
+    return f"{crash}; {_step(run)}" if crash else _step(run)
+
+
+def _step(run: Run) -> str:
+    if run.verdict.verdict == "pass" and not run.counts.failed:
+        return f"nothing to mend: the change keeps every recorded answer of {run.snapshot}"
+    if run.verdict.findings:
+        first = run.verdict.findings[0].id
+        shows = f'get_diff(run="{run.id}", finding="{first}") shows the difference'
+        if run.verdict.verdict == "pass":
+            return f"{shows}: no eval fails the run for it, so ask whether it is meant"
+        return f"{shows}; mend it and call run_replay again"
+    if run.verdict.verdict == "pass":
+        return "no eval fails the run, but not every answer was equal: ask whether that is meant"
+    if run.verdict.verdict == "fail":
+        return "look at the failed evals, mend the cause and call run_replay again"
+    return "clear what the summary names, then call run_replay again"
+
+
+def _unanswered(run: Run) -> int:
+    """The first exchange that got no response, or 0."""
+    lost = [one for one in run.verdict.findings if one.kind is FindingClass.ERROR]
+    return min((sequence for one in lost for sequence in one.sequences), default=0)
+
+
+def _crash(run: Run, app_log: str) -> str:
+    """Where to look when the app died or answered that it failed."""
+    if not app_log:
+        return ""
+    if "the app ended" in run.verdict.reason or _unanswered(run):
+        lost = _unanswered(run)
+        which = f"; the first request without a response: get_exchange(sequence={lost})" if lost else ""
+        return f"read {app_log} for why the app gave no response{which}"
+    failed = any(one.kind is FindingClass.STATUS and str(one.actual).startswith("5") for one in run.verdict.findings)
+    return f"read {app_log} for why the app answered with a 5xx status" if failed else ""
