@@ -238,3 +238,19 @@ def test_no_wrong_answer_is_ever_unlabelled(recorded: list[int], live: list[int]
         found = run.find("GET", f"/shipments/order-{now}")
         assert isinstance(found, Hit)
         assert (found.tier, found.recorded.sequence, run.told(found)["order"]["id"]) == (tier, 10 * place + 5, now)
+
+
+def stock(*skus: str) -> list[Exchange]:
+    """The app lists what it sells, and asks for the stock of each when it is read."""
+    exchanges = [inbound(1, "GET", "/products", {"items": [{"sku": sku} for sku in skus]})]
+    for place, sku in enumerate(skus):
+        at = 10 * place + 2
+        exchanges += [inbound(at, "GET", f"/products/{sku}", {"sku": sku}),
+                      outbound(at + 1, at, "GET", f"/stock/{sku}", {"sku": sku})]  # fmt: skip
+    return exchanges
+
+
+def test_codes_of_several_series_find_their_own_recordings() -> None:
+    live = Live(stock("SHE-654", "CHA-817", "CHA-100"))
+    asked = [live.ask("GET", f"/stock/{sku}") for sku in ("CHA-817", "SHE-654", "CHA-100", "CHA-101", "MUG-817")]
+    assert asked == ["exact 13", "exact 3", "exact 23", "miss", "miss"]

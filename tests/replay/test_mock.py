@@ -367,3 +367,14 @@ async def test_an_unknown_timing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'slow' is not a timing"):
         async with serving(tmp_path, [], timing="slow"):
             pass
+
+
+async def test_a_tenant_in_a_header_is_asked_for_in_every_call(tmp_path: Path) -> None:
+    named = (("X-Tenant-Id", "acme"),)
+    async with serving(tmp_path, [call(1, "GET", "/stock", answer(200, {"left": 3}), headers=named)]) as mock:
+        statuses = []
+        for header in (b"x-tenant-id: other\r\n", b"", b"x-tenant-id: acme\r\n"):
+            request = b"GET http://api.example.com/stock HTTP/1.1\r\nhost: api.example.com\r\n" + header
+            statuses.append((await exchange_bytes(mock.port, request + b"connection: close\r\n\r\n"))[9:12])
+        await mock.end()
+    assert statuses == [b"502", b"502", b"200"]

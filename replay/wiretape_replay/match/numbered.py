@@ -131,7 +131,7 @@ class NumberedMatcher:
 
 
 def _fits(token: Token | None, noun: str) -> bool:
-    return token is not None and is_number(noun, token.value)
+    return token is not None and (noun, token.value) in token.keys and is_number(noun, token.value)
 
 
 def _where(place: Place) -> str:

@@ -19,7 +19,7 @@ from wiretape_replay.match.index import Index
 from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.match.matcher import Hit, Matcher, Miss
 from wiretape_replay.match.numbered import Asked, NumberedMatcher
-from wiretape_replay.match.parts import OPERATION_HEADERS, Parts, parts_of
+from wiretape_replay.match.parts import KEY_HEADERS, Parts, parts_of
 from wiretape_replay.mock import refusal
 from wiretape_replay.mock.answer import Answer, echoed, render
 from wiretape_replay.mock.incoming import Incoming
@@ -30,7 +30,7 @@ MEMO_LIMIT = 10_000
 """Requests without a body whose parts are remembered."""
 JOURNALED_BODY = 64 << 10
 """Bytes; a longer body of a miss is journaled as its size and hash."""
-MEANING = ("content-type", "content-encoding", *OPERATION_HEADERS)
+MEANING = ("content-type", "content-encoding", *KEY_HEADERS)
 """Headers of a miss that are journaled: without them its body cannot be read; others may be secrets."""
 
 
@@ -108,7 +108,7 @@ class Desk:
 
     def _parts(self, service: str, target: str, incoming: Incoming) -> Parts:
         head = incoming.head
-        if incoming.body.size or any(name.lower() in OPERATION_HEADERS for name, _ in head.headers):
+        if incoming.body.size or any(name.lower() in KEY_HEADERS for name, _ in head.headers):
             return parts_of(service, head.method, target, head.headers, incoming.body)
         key = (service, head.method, target)
         parts = self._memo.get(key)
