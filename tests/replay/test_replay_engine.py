@@ -233,6 +233,7 @@ async def test_a_run_that_sends_nothing_is_inconclusive(tmp_path: Path, kind: st
     run = await (await playing(tmp_path, recorded, target="http://127.0.0.1:1")).run()
     assert (run.verdict.verdict, run.exit_code) == ("inconclusive", 4)
     assert run.verdict.reason.startswith("nothing was sent")
+    assert "`wiretape mock` answers its outbound calls" in run.verdict.reason
     assert len(run.notes) == (kind != "empty")
 
 

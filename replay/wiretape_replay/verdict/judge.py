@@ -72,7 +72,8 @@ def _hollow(run: Run) -> list[str]:
     """Why a pass would say nothing."""
     counts = run.counts
     if counts.total == 0:
-        return ["nothing was sent: the snapshot has no inbound exchange that can be replayed"]
+        return ["nothing was sent: the snapshot has no inbound exchange that can be replayed; "
+                "`wiretape mock` answers its outbound calls while you drive the app"]  # fmt: skip
     if counts.bytes_equal + counts.semantically_equal + counts.different == 0:
         return ["nothing was compared: no exchange got a response"]
     if run.mock is not None and run.mock.nearest:
