@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,17 +20,17 @@ from wiretape_server.demo.story import Story, tell
 NEXT_STEPS = """\
 Look around in what the demo left behind:
   cd {folder}
-  wiretape snapshots
-  wiretape show shop --direction outbound
-  wiretape runs
-  wiretape diff
-  wiretape verify            # fails until shop.py is mended
+  {wiretape} snapshots
+  {wiretape} show shop --direction outbound
+  {wiretape} runs
+  {wiretape} diff
+  {wiretape} verify            # fails until shop.py is mended
 
 On your own app:
-  wiretape record --app-port 8000 -- python app.py
-  wiretape init              # writes wiretape.toml
-  wiretape verify            # after every edit
-  wiretape mcp               # the same loop for your coding agent
+  {wiretape} record --app-port 8000 -- python app.py
+  {wiretape} init              # writes wiretape.toml
+  {wiretape} verify            # after every edit
+  {wiretape} mcp               # the same loop for your coding agent
 """
 
 
@@ -84,7 +86,13 @@ def _show(story: Story, seconds: float) -> None:
     _title("Edited shop")
     _lines(finding_lines(story.edited, limit=12), count_lines(story.edited), verdict_lines(story.edited))
     _title(f"Done in {seconds:.0f} s" if story.as_told else "This is not what the demo should show: please report it")
-    out(NEXT_STEPS.format(folder=shlex.quote(str(story.folder))).rstrip())
+    out(next_steps(story.folder, shutil.which("wiretape"), Path(sys.argv[0])))
+
+
+def next_steps(folder: Path, found: str | None, ran: Path) -> str:
+    """What to type next: the plain name where the shell finds it, else the path that was run just now."""
+    command = "wiretape" if found else shlex.quote(str(ran.absolute()))
+    return NEXT_STEPS.format(folder=shlex.quote(str(folder)), wiretape=command).rstrip()
 
 
 def _title(text: str) -> None:

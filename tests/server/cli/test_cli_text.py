@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Request, Response, StreamMessage
 from wiretape_replay.mock.spec import MockResult, MockTally
+from wiretape_server.cli.demo import next_steps
 from wiretape_server.cli.exchange_text import body_lines, exchange_lines, raw_bytes
 from wiretape_server.cli.mock import result_lines
 from wiretape_server.cli.table import columns, cut, table, visible
@@ -82,3 +85,12 @@ def test_a_mock_tells_what_was_never_asked_for_up_to_a_bound() -> None:
     assert (lines[0], lines[1], lines[-1]) == (
         "mock s: 1 call, 1 exact", "never asked for: 12 recorded calls", "  and 2 more",
     )  # fmt: skip
+
+
+def test_the_demo_ends_with_commands_that_the_shell_finds() -> None:
+    ran = Path("/checkout/.venv/bin/wiretape")
+    plain = next_steps(Path("/tmp/demo"), str(ran), ran).splitlines()
+    assert plain[1:4] == ["  cd /tmp/demo", "  wiretape snapshots", "  wiretape show shop --direction outbound"]
+    by_path = next_steps(Path("/tmp/demo"), None, ran)
+    assert "  /checkout/.venv/bin/wiretape snapshots" in by_path
+    assert "  wiretape " not in by_path
