@@ -58,6 +58,8 @@ class WrongMocks:
     labelled: int = 0
     """Answered from another recording, labelled, where only a volatile value differs."""
     unlabelled: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """Requests that were recorded just so and were not answered."""
 
 
 async def try_near_duplicates(recording: Recording, result: WrongMocks, limit: int) -> None:
@@ -96,7 +98,9 @@ async def _send(port: int, services: str, calls: Sequence[Call]) -> None:
 
 def _count(result: WrongMocks, recording: Recording, recorded: dict[int, Call], call: Call, answer: MockAnswer) -> None:
     result.requests += 1
-    if answer.sequence is None:
+    if answer.sequence is None and any(one.identity == call.identity for one in recorded.values()):
+        result.lost.append(f"{recording.app} {recording.seed}: {call.why}: {call.method} {call.target}")
+    elif answer.sequence is None:
         result.missed += 1
     elif recorded[answer.sequence].identity == call.identity:
         result.right += 1
@@ -130,6 +134,7 @@ def call_of(one: Exchange) -> Call:
 def near_duplicates(recorded: Sequence[Call], source: random.Random) -> Iterator[Call]:
     """Each recorded request with one thing changed, in many ways."""
     for index, call in enumerate(recorded):
+        yield replace(call, why="as recorded")
         for target, why in _targets(call.target):
             yield replace(call, target=target, why=why)
         if call.tenant:

@@ -34,6 +34,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "near_duplicates": mocks.requests,
         "near_missed": mocks.missed,
         "near_labelled": mocks.labelled,
+        "recorded_not_found": len(mocks.lost),
         "apps": results.apps,
         "left_out": results.left_out,
         "seconds": round(results.seconds, 1),
@@ -84,6 +85,7 @@ def table(results: Results) -> list[str]:
         row("broken shape of noise", "shape_detection_pct", "100 %", f"{figures['shape_faults']} faults"),
         row("bindings found", "bindings_pct", ">= 98 %", f"{figures['bindings']} bindings"),
         row("wrong bindings", "wrong_bindings", "0", f"{figures['bindings']} bindings"),
+        row("recorded call not found", "recorded_not_found", "0", f"{figures['near_duplicates']} requests"),
         row("wrong mock, no label", "unlabelled_matches", "0", f"{figures['near_duplicates']} requests"),
     ]
 
@@ -113,6 +115,7 @@ def misses(results: Results) -> Iterator[str]:
         ("missed binding", results.bindings.missed),
         ("wrong binding", results.bindings.wrong),
         ("unlabelled match", results.mocks.unlabelled),
+        ("recorded call not found", results.mocks.lost),
     ):
         for line in lines:
             yield json.dumps({"what": what, "text": line}, ensure_ascii=False)
