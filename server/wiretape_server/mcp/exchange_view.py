@@ -35,20 +35,20 @@ class ResponseView(_View):
     body: BodyText
 
 
-def request_view(request: Request, mask: Mask, limit: int) -> RequestView:
+def request_view(request: Request, mask: Mask, limit: int, offset: int = 0) -> RequestView:
     """A request for an answer."""
     lines, left = _headers(request.headers, mask)
     line = cut(f"{request.method} {mask.queries(request.target)} {request.version}", 600)
     return RequestView(line=visible(line), headers=lines,
-                       headers_cut=left, body=body_text(request.headers, request.body, limit))  # fmt: skip
+                       headers_cut=left, body=body_text(request.headers, request.body, limit, offset))  # fmt: skip
 
 
-def response_view(response: Response, mask: Mask, limit: int) -> ResponseView:
+def response_view(response: Response, mask: Mask, limit: int, offset: int = 0) -> ResponseView:
     """A response for an answer."""
     lines, left = _headers(response.headers, mask)
     line = f"{response.version} {response.status} {response.reason}".rstrip()
     return ResponseView(line=visible(cut(line, 200)), headers=lines, headers_cut=left,
-                        body=body_text(response.headers, response.body, limit))  # fmt: skip
+                        body=body_text(response.headers, response.body, limit, offset))  # fmt: skip
 
 
 def view_lines(title: str, view: RequestView | ResponseView | None) -> list[str]:

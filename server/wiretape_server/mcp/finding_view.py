@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from pydantic import JsonValue
+
 from wiretape_replay.report.diff import FindingDetail
 from wiretape_replay.verdict.model import Part
 from wiretape_server.mcp.masking import Mask
@@ -12,16 +14,22 @@ from wiretape_server.mcp.quoting import fence
 from wiretape_server.mcp.results import cut
 from wiretape_server.mcp.runs import finding_line, shortened
 
+STEP_LIMIT = 200
+"""Bytes of each part of a patch operation."""
+
 
 def capped(detail: FindingDetail, mask: Mask, limit: int) -> FindingDetail:
     """The detail with each of its texts within `limit` characters and credentials masked."""
     finding = detail.finding
     expected, actual = detail.expected, detail.actual
     if finding.part in (Part.HEADER, Part.TRAILER):
+        detail = detail.model_copy(update={"diff": (), "patch": ()})  # of the bodies, which are another matter
         expected, actual = _masked(expected, mask), _masked(actual, mask)
     curl = mask.curl(finding.curl)
     diff, diff_left = _within(detail.diff, limit)
-    patch, patch_left = _within([json.dumps(step) for step in detail.patch], limit)
+    steps = [_short_step(step) for step in detail.patch]
+    patch, patch_left = _within([json.dumps(step, ensure_ascii=False) for step in steps], limit)
+    side = limit // 3 if diff else limit  # a diff shows both sides
     left = [f"{count} more {what}: raise max_chars" for count, what in
             ((diff_left, "lines of the diff"), (patch_left, "patch operations")) if count]  # fmt: skip
     if curl != finding.curl:
@@ -30,11 +38,11 @@ def capped(detail: FindingDetail, mask: Mask, limit: int) -> FindingDetail:
             f"`wiretape show SNAPSHOT {detail.sequence}` prints them on a person's terminal"
         )
     return detail.model_copy(update={
-        "finding": shortened(finding, mask, limit).model_copy(update={
-            "curl": cut(curl, limit), "reproduce": cut(finding.reproduce, 300)}),
+        "finding": shortened(finding, mask).model_copy(update={
+            "curl": cut(curl, limit // 2), "reproduce": cut(finding.reproduce, 300)}),
         "request_line": cut(mask.queries(detail.request_line), 300),
-        "expected": cut(expected, limit), "actual": cut(actual, limit),
-        "diff": diff, "patch": detail.patch[: len(patch)], "notes": (*detail.notes, *left),
+        "expected": cut(expected, side), "actual": cut(actual, side),
+        "diff": diff, "patch": tuple(steps[: len(patch)]), "notes": (*detail.notes, *left),
     })  # fmt: skip
 
 
@@ -54,7 +62,7 @@ def detail_lines(detail: FindingDetail) -> Iterator[str]:
         yield from fence(detail.actual)
     if detail.patch:
         yield "RFC 6902 patch from recorded to live:"
-        yield from fence("\n".join(json.dumps(step) for step in detail.patch))
+        yield from fence("\n".join(json.dumps(step, ensure_ascii=False) for step in detail.patch))
     if detail.finding.curl:
         yield "the request again:"
         yield from fence(detail.finding.curl)
@@ -68,6 +76,15 @@ def _masked(header_lines: str, mask: Mask) -> str:
     return "\n".join(f"{name}: {mask.header(name, value)}" if separator else name for name, separator, value in pairs)
 
 
+def _short_step(step: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """A patch operation with a long place or value cut, which says so in itself."""
+    told: dict[str, JsonValue] = {}
+    for key, value in step.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        told[key] = value if len(text.encode("utf-8", "replace")) <= STEP_LIMIT else cut(text, STEP_LIMIT)
+    return told
+
+
 def _within(lines: Sequence[str], limit: int) -> tuple[tuple[str, ...], int]:
     """As many lines as fit, each cut, and how many did not."""
     kept: list[str] = []
@@ -76,5 +93,5 @@ def _within(lines: Sequence[str], limit: int) -> tuple[tuple[str, ...], int]:
         if room <= 0:
             break
         kept.append(cut(line, 300))
-        room -= len(kept[-1]) + 1
+        room -= len(kept[-1].encode("utf-8", "replace")) + 1
     return tuple(kept), len(lines) - len(kept)

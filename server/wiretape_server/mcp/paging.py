@@ -9,9 +9,14 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from wiretape_capture.errors import UsageError
 
+ANSWER_BYTES = 4800
+"""What the rows of one answer may take, so that with the rest of it it stays under 6 KB."""
+ROW_BYTES = 600
+"""What a row may take on average where more of them are asked for."""
 MOST_DIGITS = 18
 """Of a sequence number: all of them fit into SQLite's integers."""
 
@@ -27,8 +32,9 @@ class Page[T]:
     """Rows after this page."""
 
 
-def page[T](rows: Sequence[T], name: Callable[[T], str], limit: int, cursor: str | None) -> Page[T]:
-    """At most `limit` rows after the one that `cursor` stands for."""
+def page[T](rows: Sequence[T], name: Callable[[T], str], limit: int, cursor: str | None,
+            size: Callable[[T], int] | None = None) -> Page[T]:  # fmt: skip
+    """At most `limit` rows after the one of `cursor`; with `size`, in bytes, no more than an answer holds."""
     first = 0
     if cursor:
         cursors = [cursor_of(name(row)) for row in rows]
@@ -36,6 +42,9 @@ def page[T](rows: Sequence[T], name: Callable[[T], str], limit: int, cursor: str
             raise _unknown()
         first = cursors.index(cursor) + 1
     shown = rows[first : first + limit]
+    if size is not None:
+        sums = accumulate(map(size, shown))
+        shown = shown[: max(1, sum(total <= max(ANSWER_BYTES, limit * ROW_BYTES) for total in sums))]
     left = len(rows) - first - len(shown)
     return Page(shown, len(rows), cursor_of(name(shown[-1])) if left and shown else None, left)
 

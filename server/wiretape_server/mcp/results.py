@@ -11,7 +11,7 @@ from typing import Any
 from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, ConfigDict
 
-from wiretape_server.mcp.quoting import visible
+from wiretape_server.mcp.quoting import visible, within
 
 ERROR_LIMIT = 2000
 """Characters: an app that cannot start is told with its last words."""
@@ -34,6 +34,11 @@ def answer(result: Result, lines: Iterable[str] = ()) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=fields)
 
 
+def bytes_of(row: BaseModel) -> int:
+    """What a row takes in the fields of an answer."""
+    return len(row.model_dump_json(exclude_defaults=True).encode("utf-8", "replace"))
+
+
 def _visible(value: Any) -> Any:
     """The value with what nobody can see written as escapes, in keys too."""
     if isinstance(value, str):
@@ -52,10 +57,3 @@ def cut(text: str, limit: int) -> str:
     """`text` within `limit` bytes of UTF-8, saying how much is missing."""
     kept = within(text, limit)
     return text if kept == text else f"{kept}… (+{len(text) - len(kept)} characters)"
-
-
-def within(text: str, limit: int) -> str:
-    """The beginning of `text` that fits into so many bytes of UTF-8, by whole characters."""
-    if len(text) * 4 <= limit:
-        return text
-    return text[:limit].encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")

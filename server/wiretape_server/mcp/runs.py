@@ -28,7 +28,7 @@ from wiretape_server.mcp.masking import Mask, carries_credential
 from wiretape_server.mcp.names import inside, plain
 from wiretape_server.mcp.next_step import next_step
 from wiretape_server.mcp.quoting import fence, visible
-from wiretape_server.mcp.results import Result, cut
+from wiretape_server.mcp.results import Result, bytes_of, cut
 
 if TYPE_CHECKING:
     from wiretape_replay.run_file import RunReader
@@ -99,7 +99,7 @@ def finished_result(run: Run, mask: Mask, workspace: Workspace) -> RunResult:
 
 def _fitting(result: RunResult) -> RunResult:
     """With as many of its findings as fit into an answer that every client shows in full."""
-    while len(result.findings) > 1 and len(result.model_dump_json(exclude_defaults=True)) > ANSWER_LIMIT:
+    while len(result.findings) > 1 and bytes_of(result) > ANSWER_LIMIT:
         result = result.model_copy(update={"findings": result.findings[:-1]})
     return result
 

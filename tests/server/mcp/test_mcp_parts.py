@@ -93,7 +93,9 @@ def test_what_cannot_be_seen_is_written_out() -> None:
 def test_a_body_is_decoded_cut_and_counted() -> None:
     shown = body_text((("content-type", "text/plain; charset=latin-1"),), Body(size=4, data=b"caf\xe9"), 3)
 
-    assert (shown.text, shown.cut, shown.media_type) == ("caf", 1, "text/plain")
+    assert (shown.text, shown.cut, shown.media_type, shown.next_offset) == ("caf", 1, "text/plain", 3)
+    rest = body_text((("content-type", "text/plain; charset=latin-1"),), Body(size=4, data=b"caf\xe9"), 3, 3)
+    assert (rest.text, rest.cut, rest.next_offset) == ("\u00e9", 0, None)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +112,8 @@ def test_what_is_no_text_is_named(headers: tuple[tuple[str, str], ...], body: Bo
 
     assert shown.text is None
     assert shown.note.startswith(note)
+    assert shown.sha256 == body.sha256
+    assert shown.hex == (body.data or b"").hex(" ")
 
 
 def test_progress_always_increases_even_when_the_job_starts_over() -> None:

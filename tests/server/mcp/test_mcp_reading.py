@@ -11,7 +11,9 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import CallToolResult, TextContent, TextResourceContents
 
-from wiretape_replay.verdict.model import Eval, Part, Suppressed
+from wiretape_capture.snapshot.exchange import Exchange
+from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_replay.verdict.model import Eval, Finding, FindingClass, Part, Severity, Suppressed
 from wiretape_server.workspace.workspace import Workspace
 
 type Connect = Callable[..., AbstractAsyncContextManager[Client]]
@@ -267,6 +269,37 @@ async def test_a_search_does_not_tell_what_is_masked(project: Workspace, in_memo
                  for each in (SECRET[:12], "0123456789abcdef", "application/json", "12.5")]  # fmt: skip
 
     assert [len((fields or {})["exchanges"]) for fields in found] == [0, 0, 3, 3]
+
+
+async def test_long_names_fit_the_smallest_client_too(project: Workspace, in_memory: InMemory,
+                                                      save: Callable[..., Awaitable[None]]) -> None:  # fmt: skip
+    long = "\U0001f4a9" * 400
+    findings = [Finding(id=f"F-{n:08x}", kind=FindingClass.VALUE, severity=Severity.ERROR, breaking=True,
+                        route=f"GET /{long}", part=Part.BODY,
+                        pointer=f"/{long}{n}", expected=long, actual=long + "b", message=long, evidence=long, curl=long,
+                        sequences=(1,), count=1, of=1) for n in range(12)]  # fmt: skip
+    noise = [Suppressed(route=f"GET /{long}", part=Part.BODY, pointer=f"/{long}{n}", reason=long, count=1,
+                        example_expected=long, example_actual=long) for n in range(12)]  # fmt: skip
+    exchange = (await _recorded(project)).model_copy(update={"location": f"/{long}"})
+    await save(project, "20261123-141414", findings, suppressed=tuple(noise), exchange=exchange)
+    calls: list[tuple[str, dict[str, object]]] = [
+        ("get_run", {}),
+        ("get_diff", {}),
+        ("get_diff", {"noise": True}),
+        ("get_diff", {"finding": "F-00000001"}),
+    ]
+    async with in_memory(project) as client:
+        results = [await client.call_tool(*call) for call in calls]
+
+    for call, result in zip(calls, results, strict=True):
+        assert not result.is_error, text(result)
+        assert len(text(result).encode()) <= BUDGET, call
+        assert len(json.dumps(result.structured_content, ensure_ascii=False).encode()) <= BUDGET, call
+
+
+async def _recorded(project: Workspace) -> Exchange:
+    async with await TapeReader.open(project.snapshot_path("first")) as reader:
+        return await reader.exchange(1)
 
 
 async def test_cursors_hold_no_recorded_text(hostile: Workspace, in_memory: InMemory,

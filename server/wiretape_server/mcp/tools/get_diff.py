@@ -17,7 +17,7 @@ from wiretape_server.mcp.finding_view import capped, detail_lines
 from wiretape_server.mcp.masking import Mask
 from wiretape_server.mcp.paging import page
 from wiretape_server.mcp.quoting import DATA_NOTE, fence
-from wiretape_server.mcp.results import Result, answer
+from wiretape_server.mcp.results import Result, answer, bytes_of
 from wiretape_server.mcp.runs import finding_line, open_run, quieted, shortened
 from wiretape_server.mcp.runs import summary as run_summary
 from wiretape_server.mcp.state import ServerState
@@ -59,8 +59,9 @@ first. With finding: both sides, a diff, an RFC 6902 patch and how to reproduce 
 
 
 def _all(run: Run, mask: Mask, limit: int, cursor: str | None) -> CallToolResult:
-    shown = page(run.verdict.findings, lambda each: each.id, limit, cursor)
-    findings = tuple(shortened(each, mask) for each in shown.rows)
+    told = [shortened(each, mask) for each in run.verdict.findings]
+    shown = page(told, lambda each: each.id, limit, cursor, bytes_of)
+    findings = tuple(shown.rows)
     more = f", {shown.left} more after cursor {shown.next_cursor}" if shown.left else ""
     result = Diff(
         summary=f"{plural(shown.total, 'finding')}{more}; {run_summary(run)}",
@@ -88,7 +89,8 @@ async def _one(reader: RunReader, run: Run, finding: Finding, mask: Mask, limit:
 
 
 def _noise(run: Run, mask: Mask, limit: int, cursor: str | None) -> CallToolResult:
-    shown = page(run.suppressed, lambda each: f"{each.route} {each.part} {each.pointer}", limit, cursor)
+    shown = page(run.suppressed, lambda each: f"{each.route} {each.part} {each.pointer}", limit, cursor,
+                 lambda each: bytes_of(quieted(each, mask)))  # fmt: skip
     rows = tuple(quieted(each, mask) for each in shown.rows)
     more = f", {shown.left} more after cursor {shown.next_cursor}" if shown.left else ""
     result = Diff(summary=f"run {run.id}: {plural(shown.total, 'place')} taken as noise{more}",
