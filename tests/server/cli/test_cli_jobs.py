@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+WIRETAPE = Path(sys.executable).parent / "wiretape"
+
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
 SHOP = """
@@ -259,7 +261,7 @@ def test_two_recordings_never_share_a_name(wiretape: Run, service: tuple[int, Ca
 
 @pytest.mark.usefixtures("programs")
 def test_a_recording_of_nothing_names_no_tape_and_leaves_none_however_it_ends(
-    terminal: Any, wiretape: Run, free_port: Callable[[], int], tmp_path: Path
+    terminal: Any, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
     app, listen = free_port(), free_port()
     shop = ("--app-port", str(app), "--listen", str(listen), "--", sys.executable, "shop.py", str(app), "--stubborn")
@@ -269,14 +271,18 @@ def test_a_recording_of_nothing_names_no_tape_and_leaves_none_however_it_ends(
     screen.wait_for("finishing; Ctrl-C again ends at once")
     screen.interrupt()
     assert screen.finish() == 130
-    serves_a_moment = (
-        f"import select, socket; s = socket.create_server(('127.0.0.1', {app})); "
-        "select.select([], [], [], 3)"
+    app, listen = free_port(), free_port()
+    process = subprocess.Popen(
+        [WIRETAPE, "record", "--json", "--app-port", str(app), "--listen", str(listen), "--",
+         sys.executable, "shop.py", str(app)],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    ran = wiretape("record", "--name", "two", "--json", "--app-port", str(app), "--listen", str(listen), "--",
-                   sys.executable, "-c", serves_a_moment)  # fmt: skip
-    assert json.loads(ran.stdout)["tape"] is None, ran.stderr
-    assert f"nothing was recorded: send requests to http://127.0.0.1:{listen}, not to" in ran.stdout
+    assert process.stderr is not None
+    assert "Ctrl-C ends the recording\n" in process.stderr
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert json.loads(said)["tape"] is None
+    assert f"nothing was recorded: send requests to http://127.0.0.1:{listen}, not to" in said
     assert list((tmp_path / ".wiretape" / "snapshots").iterdir()) == []
 
 
