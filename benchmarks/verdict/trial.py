@@ -42,7 +42,7 @@ class Size:
 
 
 FULL = Size(recordings=3, unchanged=100, faults=26, bundle=2, near=400, observations=3, baseline=True)
-QUICK = Size(recordings=1, unchanged=12, faults=12, bundle=4, near=120, observations=2, baseline=False)
+QUICK = Size(recordings=1, unchanged=12, faults=9, bundle=4, near=80, observations=2, baseline=False)
 
 
 @dataclass
