@@ -15,6 +15,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import CallToolResult, TextContent
 
+from wiretape_capture.snapshot.exchange import SnapshotInfo
 from wiretape_capture.snapshot.tape_reader import TapeReader
 
 type Web = Callable[..., AbstractAsyncContextManager[tuple[str, asyncio.subprocess.Process]]]
@@ -247,6 +248,11 @@ async def test_mocks_started_at_the_same_time_are_all_reached_and_ended(stdio: C
         assert await gone(int(proxy.rpartition(":")[2])), "a mock outlived its server"
 
 
+async def info_of(tape: Path) -> SnapshotInfo:
+    async with await TapeReader.open(tape) as reader:
+        return await reader.info()
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 async def test_nothing_is_left_when_the_server_ends(shop: Shop, web: Web, end: signal.Signals) -> None:
     async with price_service() as prices, web(shop.root, "--http") as (url, process):
@@ -262,8 +268,11 @@ async def test_nothing_is_left_when_the_server_ends(shop: Shop, web: Web, end: s
         assert await shop.is_gone()
         assert await gone(int(inbound.rpartition(":")[2]))
 
-    async with await TapeReader.open(shop.root / ".wiretape" / "snapshots" / "cut.tape") as reader:
-        assert (await reader.info()).inbound == 1
+    # The recorder's ports are gone a moment before it has closed its tape.
+    async with asyncio.timeout(20):
+        while not (info := await info_of(shop.root / ".wiretape" / "snapshots" / "cut.tape")).closed:  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.05)
+    assert info.inbound == 1
 
 
 async def test_mocks_answer_without_the_service_and_tell_what_they_were_asked(stdio: Connect, shop: Shop) -> None:
