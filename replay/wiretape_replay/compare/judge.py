@@ -190,7 +190,8 @@ class Judge:
         if isinstance(expected, bool) or not isinstance(expected, int | Decimal | float):
             return True
         assert isinstance(actual, int | Decimal | float)
-        return _same_range(Decimal(expected), Decimal(actual))
+        units = _epoch_unit(expected, self.exchange.started_ns), _epoch_unit(actual, self.live_window.end_ns)
+        return (None in units or units[0] == units[1]) and _same_range(Decimal(expected), Decimal(actual))
 
     def formats(self, expected: JsonValue, actual: JsonValue) -> tuple[str | None, str | None]:
         """The formats of a recorded and a live value; a number has one only where it reads a clock of its run."""
@@ -393,6 +394,13 @@ def _granularity(value: JsonValue) -> int:
     if (instant and instant.kind == "date") or seconds % 86_400 == 0:
         return 2 * DAY
     return (3661 if seconds % 60 == 0 else 2) * SECOND
+
+
+def _epoch_unit(number: float | Decimal, near_ns: int) -> str | None:
+    """In which unit a number counts to a time within twenty years of `near_ns`, if in any."""
+    if not _finite(number):
+        return None
+    return next((kind for kind, unit in _EPOCH_UNITS if abs(int(Decimal(number) * unit) - near_ns) < _YEARS), None)
 
 
 def _finite(number: float | Decimal) -> bool:

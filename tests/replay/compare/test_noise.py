@@ -157,6 +157,14 @@ def test_what_differs_between_identical_requests_is_noise_but_keeps_its_shape() 
     assert verdict(compare_bodies({"n": 1}, {"n": 2}, noise)) == ["value"]
 
 
+def test_a_varying_time_keeps_its_unit() -> None:
+    noise = learned(*({"at": REC_S * 1000 - n * 10**10} for n in (1, 2)))
+    kept = compare_bodies({"at": REC_S * 1000 - 10**10}, {"at": LIVE_S * 1000 - 3 * 10**10}, noise)
+    lost = compare_bodies({"at": REC_S * 1000 - 10**10}, {"at": LIVE_S - 3 * 10**7}, noise)
+    assert (len(kept.differences), len(kept.suppressed)) == (0, 1)
+    assert len(lost.differences) == 1
+
+
 def test_a_change_after_a_write_is_no_noise() -> None:
     noise = learned({"total": 1}, {"total": 2}, between="POST")
     assert verdict(compare_bodies({"total": 1}, {"total": 3}, noise)) == ["value"]
