@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from wiretape_capture.protocols.http import header, header_values
+from wiretape_capture.protocols.http import SAFE, header, header_values
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.messages import cookie_pairs, set_cookies
-from wiretape_replay.bindings.plan import SAFE, BindingPlan, find_bindings
+from wiretape_replay.bindings.plan import BindingPlan, find_bindings
 from wiretape_replay.bindings.tokens import is_distinctive
 from wiretape_replay.routes import is_identifier
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiretape_capture.errors import UsageError
+from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Request, Response
 from wiretape_replay.engine.order import Order
-from wiretape_replay.engine.pacing import SAFE, Slot, must_end_first, schedule, speed_of
+from wiretape_replay.engine.pacing import Slot, must_end_first, schedule, speed_of
 from wiretape_replay.engine.recording import body_limit
 from wiretape_replay.engine.selection import select
 from wiretape_replay.engine.summary import reproducing

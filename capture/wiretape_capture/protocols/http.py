@@ -14,6 +14,9 @@ from pydantic import JsonValue
 
 from wiretape_capture.snapshot.exchange import Headers
 
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change nothing (RFC 9110 §9.2.1)."""
+
 DECODED_LIMIT = 256 * 1024 * 1024
 """Most bytes that a body may decode to."""
 CODINGS_LIMIT = 5

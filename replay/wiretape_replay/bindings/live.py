@@ -12,11 +12,11 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from wiretape_capture.protocols.http import split_target
+from wiretape_capture.protocols.http import SAFE, split_target
 from wiretape_capture.snapshot.exchange import Exchange, Request, Response
 from wiretape_replay.bindings.client_values import at_now, made_anew
 from wiretape_replay.bindings.messages import response_tokens
-from wiretape_replay.bindings.plan import SAFE, BindingPlan, Edge
+from wiretape_replay.bindings.plan import BindingPlan, Edge
 from wiretape_replay.bindings.renumber import partners
 from wiretape_replay.bindings.replacements import Replacements
 from wiretape_replay.bindings.rewrite import Placed, rewrite_request, rewrite_text

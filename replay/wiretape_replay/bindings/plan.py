@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.client_values import ClientValues, client_values
 from wiretape_replay.bindings.messages import request_tokens, response_tokens
@@ -16,9 +17,6 @@ from wiretape_replay.bindings.tokens import Place, Token, is_digest_name, is_id_
 from wiretape_replay.formats import TIMED
 from wiretape_replay.leaves import leaf_name
 from wiretape_replay.masks import pieces
-
-SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-"""Methods that change nothing (RFC 9110 §9.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)

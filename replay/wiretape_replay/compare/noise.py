@@ -11,9 +11,10 @@ from typing import Self
 
 from pydantic import JsonValue
 
+from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.align import align
-from wiretape_replay.bindings.plan import SAFE, BindingPlan
+from wiretape_replay.bindings.plan import BindingPlan
 from wiretape_replay.bindings.tokens import is_distinctive
 from wiretape_replay.compare.counters import find_counters
 from wiretape_replay.compare.observations import Observations

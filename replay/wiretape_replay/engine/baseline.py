@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Response
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.bindings.live import LiveSession
-from wiretape_replay.bindings.plan import SAFE
 from wiretape_replay.compare.judge import Judge
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.observing import Watch

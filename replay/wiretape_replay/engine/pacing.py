@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wiretape_capture.errors import UsageError
+from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange
-
-SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-"""Methods that change nothing (RFC 9110 §9.2.1)."""
 
 TOGETHER_NS = 20_000_000
 """Overlaps below this are within the precision of a recording that was imported, such as a HAR's milliseconds."""

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from wiretape_capture.errors import UsageError
+from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange, Protocol
-from wiretape_replay.engine.pacing import SAFE
 
 NAMED_IN_NOTE = 3
 

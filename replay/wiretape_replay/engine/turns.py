@@ -18,10 +18,10 @@ from time import monotonic, time_ns
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.spec import AppSpec
+from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.engine.client import Answer, Client
-from wiretape_replay.engine.pacing import SAFE
 from wiretape_replay.engine.plan import Plan
 from wiretape_replay.engine.play import BodyChunks
 from wiretape_replay.engine.spec import ReplaySpec

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from pydantic import JsonValue
 
-from wiretape_capture.protocols.http import header
+from wiretape_capture.protocols.http import SAFE, header
 from wiretape_capture.snapshot.exchange import Body, Headers
 from wiretape_replay.match.content import Content, content_of
 
@@ -25,7 +25,6 @@ TENANT_HEADERS = (
 """Headers that say for whom; no other header is part of the key."""
 KEY_HEADERS = (*OPERATION_HEADERS, *TENANT_HEADERS)
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 READ_VERBS = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "Head", "Search")
 LOOPBACK = frozenset({"127.0.0.1", "[::1]", "::1", "0.0.0.0"})
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -62,7 +61,7 @@ class Parts:
     @property
     def writes(self) -> bool:
         """Whether the request may change the state of its service."""
-        if self.method in SAFE_METHODS:
+        if self.method in SAFE:
             return False
         return not (self._graphql_read() or self._operation().startswith(READ_VERBS))
 
