@@ -51,6 +51,7 @@ class Journal:
         self._counts: Counter[Tier] = Counter()
         self._misses: dict[tuple[str, str, str, str], MockAnswer] = {}
         self._writing = asyncio.Lock()
+        self._flushes: set[asyncio.Task[None]] = set()
         self.unlisted = 0
         """Hits that were counted but not written."""
 
@@ -82,7 +83,13 @@ class Journal:
         return True
 
     async def flush(self) -> None:
-        """Write what is pending."""
+        """Write what is pending. A cancelled flush still writes what it took: `close` waits for it."""
+        task = asyncio.create_task(self._flush())
+        self._flushes.add(task)
+        task.add_done_callback(self._flushes.discard)
+        await asyncio.shield(task)
+
+    async def _flush(self) -> None:
         async with self._writing:
             batch, self._pending = self._pending, []
             if batch and self._file is not None:
