@@ -30,7 +30,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "show": "Show exchanges of a snapshot",
         "rename": "Rename a snapshot",
         "delete": "Delete a snapshot",
-        "export": "Export a snapshot to HAR or a folder of text",
+        "export": "Export a snapshot to HAR, text or a load tool",
         "import": "Import a HAR file or an exported folder",
     },
     "Set up": {

@@ -220,3 +220,32 @@ def test_init_that_cannot_write_leaves_nothing(wiretape: Run, tmp_path: Path) ->
     )
     assert not (tmp_path / "wiretape.toml").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_script_for_a_load_tool_is_named_by_the_snapshot(in_process: Run, tmp_path: Path) -> None:
+    ran = in_process("export", "checkout", "--format", "locust")
+    assert (ran.returncode, ran.stdout) == (0, "wrote 2 requests of 1 session to checkout.locust.py\n")
+    assert "FastHttpUser" in (tmp_path / "checkout.locust.py").read_text()
+    told = json.loads(in_process("export", "--format", "vegeta", "--output", "all.jsonl", "--json").stdout)
+    assert told == {"snapshot": "checkout", "format": "vegeta", "file": "all.jsonl", "requests": 2, "sessions": 1,
+                    "bindings_as_recorded": 0, "left_out": 0}  # fmt: skip
+    assert "export default" in in_process("export", "--format", "k6", "--output", "-").stdout
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (("--format", "jmeter"), 2, "'jmeter' is not one of 'k6', 'locust', 'vegeta'"),
+        (("--format", "k6", "--har", "a.har"), 2, "give one of --har FILE, --folder DIR or --format TOOL"),
+        (("--har", "a.har", "--output", "b"), 2, "--output and --target go with --format"),
+        (("--format", "k6", "--output", "no/such/load.js"), 3, "no such file or directory"),
+    ],
+)
+def test_a_wrong_export_says_what_to_give(
+    in_process: Run, arguments: tuple[str, ...], code: int, error: str
+) -> None:  # fmt: skip
+    ran = in_process("export", "checkout", *arguments)
+    assert ran.returncode == code
+    assert error in ran.stderr
