@@ -388,6 +388,18 @@ def test_a_miss_names_the_nearest_recordings_leaf_by_leaf() -> None:
     ]  # fmt: skip
 
 
+def test_a_miss_names_what_every_run_makes_afresh_last() -> None:
+    def body(key: str, at: str) -> dict[str, Any]:
+        return {"key": key, "at": at, "note": f"order {key} placed"}
+
+    was = body("5f590c3a-6ab1-4d3d-896c-40b6b501cfa5", "2026-11-28T14:19:31Z")
+    now = body("2ee197b3-ec84-4c47-ac32-a2e97ef5aa2d", "2026-11-28T14:33:33Z")
+    index = build_index([call(1, "POST", "/checks", answer(), body=was)])
+    request = call(1, "POST", "/checks", None, body={**now, "vip": True}).request
+    (near,) = closest(index, parts_of("api.example.com:80", "POST", request.target, request.headers, request.body))
+    assert [d.where for d in near.differences] == ["body/vip", "body/key", "body/at", "body/note"]
+
+
 def test_the_search_for_the_nearest_is_bounded() -> None:
     index = build_index(ladder(*(f"GET /p/{number}?q={number}" for number in range(3000))))
     near = closest(

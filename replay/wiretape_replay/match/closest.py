@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from pydantic import JsonValue
+
 from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.parts import Parts
-from wiretape_replay.match.volatile import text_of
+from wiretape_replay.match.volatile import made_afresh, text_of
 from wiretape_replay.mock.spec import Candidate, LeafDifference
 
 TOLD = 3
@@ -68,7 +70,7 @@ def _candidate(recorded: Recorded, live: Parts) -> Candidate:
 
 
 def leaf_by_leaf(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
-    """Everything in which a live request differs from a recorded one."""
+    """Everything in which a live request differs from a recorded one, last what any run makes afresh."""
     if recorded.service != live.service:
         yield LeafDifference(where="service", recorded=recorded.service, live=live.service)
     if recorded.method != live.method:
@@ -80,17 +82,29 @@ def leaf_by_leaf(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
 
 def _leaf_differences(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
     before, after = _leaves(recorded), _leaves(live)
+    same = True
+    afresh = []
     for place in dict.fromkeys((*before, *after)):
-        old, new = before.get(place), after.get(place)
-        if old != new:
-            yield LeafDifference(where=place, recorded=old, live=new)
-    if before == after and recorded.content.digest != live.content.digest:
+        old, new = (_text(leaves[place]) if place in leaves else None for leaves in (before, after))
+        if old == new:
+            continue
+        same = False
+        difference = LeafDifference(where=place, recorded=old, live=new)
+        if place in before and place in after and made_afresh(place, before[place], after[place]):
+            afresh.append(difference)
+        else:
+            yield difference
+    yield from afresh
+    if same and recorded.content.digest != live.content.digest:
         yield LeafDifference(where="body", recorded=_told(recorded), live=_told(live))
 
 
-def _leaves(parts: Parts) -> dict[str, str]:
-    leaves = islice((leaf for leaf in parts.leaves() if not leaf[0].startswith("path/")), LEAVES)
-    return {place: (value if isinstance(value, str) else text_of(value))[:CUT] for place, value in leaves}
+def _leaves(parts: Parts) -> dict[str, JsonValue]:
+    return dict(islice((leaf for leaf in parts.leaves() if not leaf[0].startswith("path/")), LEAVES))
+
+
+def _text(value: JsonValue) -> str:
+    return text_of(value)[:CUT]
 
 
 def _told(parts: Parts) -> str | None:

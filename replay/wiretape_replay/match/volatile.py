@@ -84,6 +84,11 @@ def mask(parts: Parts) -> Masked | None:
     return Masked((parts.method, parts.service, tuple(sorted(left)), whole), tuple(taken))
 
 
+def made_afresh(place: str, before: JsonValue, after: JsonValue) -> bool:
+    """Whether two values of a leaf are alike but for what a run makes afresh."""
+    return _take(place, before)[0] == _take(place, after)[0]
+
+
 def _take(place: str, value: JsonValue) -> tuple[str, list[Volatile]]:
     found = _format(value)
     if found is not None:

@@ -144,7 +144,8 @@ class _Judged:
         more = f" and {len(told) - 1} more" if len(told) > 1 else ""
         return Fault(
             Kind.CHANGED, Severity.ERROR, was.place, _likeliest(now, was), f"{was.place} is called with other"
-            f" content:{place}{more}", {one.where: one.recorded for one in told}, {one.where: one.live for one in told},
+            f" content:{place}{more}", {one.where: one.recorded for one in told if one.recorded is not None},
+            {one.where: one.live for one in told if one.live is not None},
         )  # fmt: skip
 
     def _misses_fan_out(self, call: Call, missed: Sequence[Call]) -> bool:

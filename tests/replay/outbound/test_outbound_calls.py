@@ -103,6 +103,17 @@ def test_a_changed_amount_is_one_finding_with_its_leaves() -> None:
     assert (finding.expected, finding.actual) == ({"body/amount": "11"}, {"body/amount": "99"})
 
 
+def test_a_new_leaf_is_told_without_a_recorded_one() -> None:
+    story = orders()
+    story.replayed()
+    story.without(7)
+    story.misses(112, "POST /charges", {"order": "ord-1", "amount": 11, "vip": True}, near=7)
+    (fault,) = story.judged().faults
+    assert (fault.message.partition(": ")[2], fault.expected, fault.actual) == (
+        "body/vip was absent, is true", {}, {"body/vip": "true"},
+    )  # fmt: skip
+
+
 def test_a_changed_path_and_a_second_attempt_at_it_are_one_finding() -> None:
     story = Story()
     story.asked(0, 30, "GET /me/17")
