@@ -57,7 +57,7 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     values = {one.sequence: values_of(one, route(one)) for one in inbound}
     catalogue = Catalogue.of(outbound, aliases)
     recorded = [catalogue.recorded(one) for one in outbound]
-    attribute_recorded(recorded, [_recorded_window(one, route(one), values[one.sequence]) for one in inbound])
+    attribute_recorded(recorded, [recorded_window(one, route(one), values[one.sequence]) for one in inbound])
     sent = {one.exchange.sequence: one for one in played if one.started_ns}
     known = {call.sequence: call for call in recorded}
     calls = [catalogue.live(one, known) for one in answers if one.tier != "passthrough"]
@@ -74,7 +74,8 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     return Calls(evidence, faults, by_sequence)
 
 
-def _recorded_window(exchange: Exchange, route: str, values: frozenset[str]) -> Window:
+def recorded_window(exchange: Exchange, route: str, values: frozenset[str]) -> Window:
+    """When a recorded exchange was handled, and what it is about."""
     ended_ns = exchange.started_ns + exchange.duration_us * 1000
     trace = exchange.trace or trace_of(exchange.request.headers)
     return Window(exchange.sequence, exchange.started_ns, ended_ns, trace, route, values)
