@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wiretape_capture.errors import UsageError
 from wiretape_server.cli.command import Command, json_option, open_workspace
 from wiretape_server.cli.terminal import out, out_json
-from wiretape_server.workspace.names import nearest
+from wiretape_server.workspace.finding_names import find_finding
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from wiretape_replay.report.diff import FindingDetail
-    from wiretape_replay.verdict.model import Finding, Run
+    from wiretape_replay.verdict.model import Run
 
 
 @click.command(
@@ -70,21 +69,6 @@ async def _detail(path: Path, finding_id: str) -> FindingDetail:
         if recorded is None:
             return bare_detail(run, finding)
         return finding_detail(run, finding, recorded, await reader.live_response(sequence))
-
-
-def find_finding(run: Run, finding_id: str) -> Finding:
-    """The finding with that id or that beginning of an id."""
-    found = [each for each in run.verdict.findings if each.id.lower().startswith(finding_id.lower())]
-    if len(found) == 1:
-        return found[0]
-    ids = [each.id for each in run.verdict.findings]
-    if found:
-        raise UsageError(f'"{finding_id}" is the beginning of {len(found)} findings', f"say which: {', '.join(ids)}")
-    if not ids:
-        raise UsageError(f"run {run.id} has no findings", "its verdict is shown by: wiretape diff " + run.id)
-    close = nearest(finding_id, ids)
-    raise UsageError(f'run {run.id} has no finding "{finding_id}"',
-                     f"did you mean {close}?" if close else f"it has {', '.join(ids[:5])}")  # fmt: skip
 
 
 def _tell_run(run: Run, *, noise: bool, latency: bool, as_json: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from wiretape_capture.errors import UsageError
 from wiretape_server.cli import noise_accept, noise_explain, noise_learn
 from wiretape_server.cli.command import Command, json_option, open_workspace
 from wiretape_server.cli.command_group import CommandGroup
@@ -36,22 +35,15 @@ def list_command(as_json: bool) -> None:
 @json_option
 def undo_command(rule: str, as_json: bool) -> None:
     """Take a rule back: what it says is a finding again. The beginning of its id is enough."""
-    from wiretape_server.workspace.names import nearest
-    from wiretape_server.workspace.noise_file import FILE_NAME, read_rules, write_rules
+    from wiretape_server.workspace.accepting import undo
+    from wiretape_server.workspace.noise_file import FILE_NAME
 
-    path = open_workspace().root / FILE_NAME
-    rules = read_rules(path)
-    found = [each for each in rules if each.id.lower().startswith(rule.lower())]
-    if len(found) != 1:
-        known = [each.id for each in found or rules]
-        close = nearest(rule, known) if known else None
-        hint = f"say which: {', '.join(known)}" if found else f"did you mean {close}?" if close else "see: noise list"
-        raise UsageError(f'there is no rule "{rule}"' if not found else f'"{rule}" is {len(found)} rules', hint)
-    write_rules(path, [each for each in rules if each is not found[0]])
+    ws = open_workspace()
+    taken = undo(ws, rule)
     if as_json:
-        out_json(found[0])
+        out_json(taken)
     else:
-        out(f"took {found[0].id} out of {near(path)}: {found[0].route} {found[0].pointer} ({found[0].kind})")
+        out(f"took {taken.id} out of {near(ws.root / FILE_NAME)}: {taken.route} {taken.pointer} ({taken.kind})")
 
 
 @click.group(

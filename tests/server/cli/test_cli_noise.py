@@ -16,7 +16,7 @@ from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Response
 from wiretape_capture.snapshot.tape_writer import TapeWriter
 from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
-from wiretape_server.cli.noise_accept import place_in
+from wiretape_server.workspace.accepting import place_in
 from wiretape_server.workspace.workspace import Workspace
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
