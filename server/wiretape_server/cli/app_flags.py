@@ -22,10 +22,14 @@ def sign_rules(values: tuple[str, ...]) -> list[dict[str, str]]:
 
 def services(values: tuple[str, ...]) -> dict[str, str]:
     """`NAME=URL` and `HOST:PORT` flags as the table `services`."""
-    from wiretape_capture.launch.mapping import parse_maps
+    from wiretape_server.workspace.specs import services_table
 
-    return {each.name: value.partition("=")[2] if value.startswith(f"{each.name}=") else value
-            for each, value in zip(parse_maps(values), values, strict=True)}  # fmt: skip
+    return services_table(values)
+
+
+def failed_of(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Runs as items of `replay.only`."""
+    return tuple(f"failed:{value}" for value in values)
 
 
 def _noise_rule(value: str) -> dict[str, str]:
@@ -73,7 +77,10 @@ MOCK: tuple[Decorator, ...] = (
 REPLAY: tuple[Decorator, ...] = (
     setting("replay.fail_if", "--fail-if", multiple=True, metavar="EXPR", help="Fail the run when this is true"),
     setting("replay.mock", "--mock/--no-mock", help="Answer outbound calls or not"),
-    setting("replay.only", "--only", multiple=True, metavar="SEQ|ROUTE", help="Replay only these"),
+    setting("replay.only", "--only", multiple=True, metavar="SEQ|ROUTE", adds=True,
+            help="Replay only these"),
+    setting("replay.only", "--failed-of", multiple=True, metavar="RUN", convert=failed_of, adds=True,
+            help="Replay only what failed in RUN"),
     setting("replay.openapi", "--openapi", metavar="FILE", convert=here, help="Check against this OpenAPI file too"),
     setting("replay.openapi_requests", "--openapi-requests/--no-openapi-requests", help="Check recorded requests too"),
     setting("replay.timing", "--timing", "--speed", metavar="PACE",

@@ -22,6 +22,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Look at results": {
         "runs": "List runs with their verdicts",
         "diff": "Show what a run found different",
+        "explain": "Explain a finding, or what a mock could not answer",
+        "traffic": "Show what a route was really asked and answered",
         "contract": "Show what recordings say an app promises",
         "noise": "Learn, explain and accept what varies by itself",
     },

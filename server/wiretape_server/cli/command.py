@@ -77,12 +77,15 @@ PORT = Whole(0, 65535)
 class Setting(click.Option):
     """A flag that stands for a key of wiretape.toml and wins over it. Commands see it in their workspace only."""
 
-    def __init__(self, *args: Any, key: str, convert: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, key: str, convert: Callable[[Any], Any] | None = None, adds: bool = False,
+                 **kwargs: Any) -> None:  # fmt: skip
         super().__init__(*args, expose_value=False, callback=self._keep, **kwargs)
         self.key = key
         self.chooses = kwargs.get("flag_value") is not None
         """Whether it is one of several flags for the values of one key."""
         self._convert = convert
+        self._adds = adds
+        """Whether its values join those of another flag for the same key."""
 
     def _keep(self, ctx: click.Context, _option: click.Parameter, value: Any) -> None:
         if value in (None, ()):
@@ -90,13 +93,15 @@ class Setting(click.Option):
         settings = _settings(ctx)
         if self.chooses and settings.get(self.key, value) != value:
             raise click.UsageError(f"--{settings[self.key]} and {self.opts[0]} exclude each other", ctx)
-        settings[self.key] = self._convert(value) if self._convert else value
+        given = self._convert(value) if self._convert else value
+        settings[self.key] = (*settings.get(self.key, ()), *given) if self._adds else given
 
 
 def setting(key: str, *flags: str, **kwargs: Any) -> Decorator:
     """A flag for `key`."""
     # A name of its own, for two flags of one command may share their last word with another's.
     name = key.replace(".", "_") + (f"_{kwargs['flag_value']}" if "flag_value" in kwargs else "")
+    name += flags[0].replace("-", "_") if kwargs.get("adds") else ""
     return click.option(*flags, name, cls=Setting, key=key, default=None, **kwargs)
 
 

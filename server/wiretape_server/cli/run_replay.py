@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import sys
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from wiretape_replay.verdict.model import Run
 from wiretape_server.cli import endpoints, job_view
 from wiretape_server.cli.command import open_workspace
 from wiretape_server.cli.terminal import near, out, out_json, say
+from wiretape_server.workspace.failed import with_failed
 from wiretape_server.workspace.specs import replay_spec
 
 COLOURS = {" ✔": "green", " ✖": "red", " ?": "yellow", " ▲": "yellow"}
@@ -25,7 +27,7 @@ COLOURS = {" ✔": "green", " ✖": "red", " ?": "yellow", " ▲": "yellow"}
 
 def run_replay(*, verify: bool, as_json: bool) -> None:
     """Replay the workspace's snapshot and end the command with the verdict's exit code."""
-    ws = open_workspace()
+    ws = asyncio.run(with_failed(open_workspace()))
     for condition in ws.config.replay.fail_if:
         parse(condition)  # a typo is told before anything starts
     now = datetime.now(UTC)

@@ -120,7 +120,7 @@ class ReplayConfig(_Section):
         ("requests.failed > 0",), description="Evals: the run fails when one of these conditions is true."
     )
     only: tuple[str, ...] = Field(
-        (), description="Replay only these: sequence numbers (3 or 3-7) or routes (GET /orders/*)."
+        (), description="Replay only these: sequence numbers (3 or 3-7), routes (GET /orders/*), failed or failed:RUN."
     )
     openapi: str = Field(
         "", description="OpenAPI 3.0 or 3.1 file, relative to wiretape.toml, that answers are checked against as well."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -157,6 +158,12 @@ def service_maps(ws: Workspace) -> tuple[ServiceMap, ...]:
     return parse_maps(url if ":" in name else f"{name}={url}" for name, url in ws.config.services.items())
 
 
+def services_table(maps: Sequence[str]) -> dict[str, str]:
+    """`NAME=URL` and `HOST:PORT` as the table `services`, each checked."""
+    return {each.name: text.partition("=")[2] if text.startswith(f"{each.name}=") else text
+            for each, text in zip(parse_maps(maps), maps, strict=True)}  # fmt: skip
+
+
 def target_url(ws: Workspace, app: AppSpec | None) -> str | None:
     """Where to replay to; None leaves it to the app that the job starts."""
     config = ws.config
@@ -182,7 +189,7 @@ def selection(only: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
             routes.append(item.strip() if " " in item.strip() else f"* {item.strip()}")
         else:
             raise UsageError(f'"{item}" is neither a sequence number nor a route',
-                             'write 3, 3-7 or "GET /orders/*"')  # fmt: skip
+                             'write 3, 3-7, "GET /orders/*" or failed')  # fmt: skip
     return tuple(sequences), tuple(routes)
 
 
