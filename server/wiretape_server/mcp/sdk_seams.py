@@ -10,6 +10,7 @@ from typing import Any
 import mcp.server.mcpserver.server as sdk_server
 from mcp.server import MCPServer
 from mcp.server.lowlevel.server import Server
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ListResourcesResult, PaginatedRequestParams
 
@@ -46,6 +47,13 @@ def list_resources_with(
 ) -> None:
     """Answer resources/list from `listing` instead of from what was registered."""
     lowlevel(server).add_request_handler("resources/list", PaginatedRequestParams, listing)
+
+
+def client_name(ctx: Context[Any]) -> str:
+    """Name and version of the client as it gave them, in either era of the protocol."""
+    params = ctx.session.client_params
+    told = f"{params.client_info.name} {params.client_info.version}" if params else ""
+    return " ".join(told.split())[:80] or "an unnamed client"
 
 
 def tidy_schemas(tool: Tool) -> None:

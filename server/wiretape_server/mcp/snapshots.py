@@ -10,6 +10,7 @@ from wiretape_server.mcp.names import inside, plain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wiretape_capture.snapshot.exchange import Direction
     from wiretape_capture.snapshot.tape_reader import TapeReader
     from wiretape_server.workspace.workspace import Workspace
 
@@ -29,10 +30,10 @@ async def open_snapshot(workspace: Workspace, name: str | None) -> TapeReader:
     return await TapeReader.open(snapshot_path(workspace, name))
 
 
-def snapshot_path(workspace: Workspace, name: str | None) -> Path:
-    """Where that snapshot lies, inside the workspace."""
+def snapshot_path(workspace: Workspace, name: str | None, holding: Direction | None = None) -> Path:
+    """Where that snapshot lies, inside the workspace; without a name the newest, or the newest `holding` something."""
     from wiretape_capture.snapshot.listing import find_snapshot
 
     expect_some(workspace)
     wanted = plain(name, "snapshot") or workspace.config.snapshot or None
-    return inside(find_snapshot(workspace.snapshots_dir, wanted), workspace.snapshots_dir)
+    return inside(find_snapshot(workspace.snapshots_dir, wanted, holding), workspace.snapshots_dir)

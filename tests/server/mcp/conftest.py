@@ -153,13 +153,13 @@ async def web_server(directory: Path, *flags: str) -> AsyncIterator[tuple[str, a
     )
     try:
         assert process.stderr is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             line = await process.stderr.readline()
         yield line.decode().rpartition(" ")[2].strip(), process
     finally:
         if process.returncode is None:
             process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             await process.communicate()
 
 

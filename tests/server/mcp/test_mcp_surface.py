@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import bpe_openai
 import pytest
 from mcp import Client
 from mcp.types import Tool
@@ -22,15 +23,23 @@ type InMemory = Callable[[Workspace], AbstractAsyncContextManager[Client]]
 
 ROOT = Path(__file__).parents[3]
 SNAPSHOT = Path(__file__).with_name("tool_list.json")
-VISIBLE_BUDGET = 9728
-"""Bytes of name, description and input schema of all tools: what a model pays before it does anything."""
-READ_ONLY = {"get_diff", "get_run", "list_runs", "list_snapshots", "search_exchanges", "get_exchange"}
+VISIBLE_BUDGET = 4000
+"""Tokens of name, description and input schema of all tools: what a model pays before it does anything."""
+MOST_TOOLS = 14
+READ_ONLY = {
+    "get_diff", "explain", "get_traffic", "get_run", "list_runs", "list_snapshots", "search_exchanges", "get_exchange",
+}  # fmt: skip
 
 
 @pytest.fixture
 async def tools(in_memory: InMemory, tmp_path: Path) -> list[Tool]:
     async with in_memory(Workspace(tmp_path)) as client:
         return (await client.list_tools()).tools
+
+
+def tokens(text: str) -> int:
+    """By a vocabulary that current models share or come near to; it lies in the package, nothing is downloaded."""
+    return len(bpe_openai.get_encoding("o200k_base").encode(text))
 
 
 def visible(tool: Tool) -> dict[str, Any]:
@@ -60,13 +69,13 @@ def test_every_tool_states_all_four_hints_truly(tools: list[Tool]) -> None:
         stated = (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint)
         assert None not in stated, tool.name
         assert hints.read_only_hint is (tool.name in READ_ONLY), tool.name
-        assert hints.destructive_hint is False, tool.name
+        assert hints.destructive_hint is (tool.name == "accept_noise"), tool.name
         assert hints.open_world_hint is (tool.name == "start_recording"), tool.name
 
 
 def test_the_model_pays_little_for_the_tool_list(tools: list[Tool]) -> None:
-    assert len(tools) <= 20
-    assert sum(len(json.dumps(visible(tool))) for tool in tools) <= VISIBLE_BUDGET
+    assert len(tools) <= MOST_TOOLS
+    assert sum(tokens(json.dumps(visible(tool))) for tool in tools) <= VISIBLE_BUDGET
     assert len(INSTRUCTIONS) <= 1200
 
 
@@ -107,7 +116,7 @@ def test_a_start_imports_nothing_heavy() -> None:
     code = "import sys, wiretape_server.mcp.main as m; from wiretape_server.mcp.app import build_server; " \
            "from wiretape_server.mcp.state import ServerState; from wiretape_server.mcp.options import ServeOptions; " \
            "build_server(ServerState(ServeOptions(), None)); print(' '.join(sys.modules))"  # fmt: skip
-    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=30)
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=100)
 
     heavy = {"mitmproxy", "httpx", "aiosqlite", "rich", "jsonpatch", "uvloop"}
     assert heavy & set(loaded.stdout.split()) == set()

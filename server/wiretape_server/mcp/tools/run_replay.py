@@ -34,8 +34,10 @@ async def run_replay(
         description="Base URL of an app that already runs, such as http://127.0.0.1:8000 (loopback only unless "
                     "configured). Default: start the app and its mocks as wiretape.toml says.")] = None,
     only: Annotated[list[int | str] | None, Field(
-        description='Replay only these: sequence numbers, ranges "3-7" or routes "GET /orders/*". Default: all '
-                    "inbound exchanges.")] = None,
+        description='Replay only these: sequence numbers, ranges "3-7" or routes "GET /orders/*"; '
+                    "what they need is replayed too. Default: all.")] = None,
+    failed_of: Annotated[str | None, Field(
+        description='Run id, or "newest": replay only what failed in that run and what it needs.')] = None,
     fail_if: Annotated[list[str] | None, Field(
         description='Further evals, such as "latency.p95 > 50"; METRIC OP VALUE. They join those of wiretape.toml, '
                     'which by default are "requests.failed > 0".')] = None,
@@ -51,8 +53,10 @@ async def run_replay(
 inconclusive with findings. Call it after every edit; without arguments it starts the app and its mocks itself."""
     state = ctx.request_context.lifespan_context
     workspace = state.workspace()
+    if failed_of is not None:
+        only = [*(only or ()), _failed(failed_of)]
     settings = _settings(state, workspace, snapshot, target, only, fail_if, mock, baseline)
-    spec = _spec(workspace, settings)
+    spec = await _spec(workspace, settings)
     refuse_held(state.jobs, spec.app, wait_for_runs=True)
     live = await state.jobs.start("run", spec.run.stem, spec, state.log_path(spec.run.stem))
     live.app_log = spec.app.log if spec.app is not None else None
@@ -110,9 +114,16 @@ def _joined(workspace: Workspace, asked: list[str]) -> list[str] | None:
     return list(dict.fromkeys([*workspace.config.replay.fail_if, *asked])) if asked else None
 
 
-def _spec(workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
+def _failed(run: str) -> str:
+    """The item of `only` that stands for what failed in a run."""
+    named = "" if run.strip().lower() in ("", "newest", "latest") else plain(run, "run")
+    return f"failed:{named}" if named else "failed"
+
+
+async def _spec(workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
     from wiretape_replay.verdict.evals import parse
     from wiretape_replay.verdict.judge import MISSES, speaks_of_mock
+    from wiretape_server.workspace.failed import with_failed
     from wiretape_server.workspace.specs import app_spec, replay_spec
 
     configured = workspace.with_settings(settings)
@@ -123,6 +134,7 @@ def _spec(workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
     for condition in configured.config.replay.fail_if:
         parse(condition)  # a typo is told before anything starts
     expect_some(workspace)
+    configured = await with_failed(configured)
     configured.create()
     verify = app_spec(configured) is not None
     spec = replay_spec(configured, now=now(), verify=verify, command=_command(settings, verify=verify))

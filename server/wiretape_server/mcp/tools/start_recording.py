@@ -35,6 +35,9 @@ async def start_recording(
         description="Name of the new snapshot: a-z, 0-9, . _ -; default: date and time.")] = None,
     app_port: Annotated[int | None, Field(
         ge=1, le=65535, description="Port the app listens on, 1 to 65535; default: app.port of wiretape.toml.")] = None,
+    maps: Annotated[list[str] | None, Field(
+        description="Services with a listener of their own, as NAME=URL, such as payments=https://api.example.com; "
+                    "the app is told where. Those of wiretape.toml are there anyway.")] = None,
     start_app: Annotated[bool | None, Field(
         description="false when the app runs already. Default: start it if wiretape.toml has its command.")] = None,
     command: Annotated[list[str] | None, Field(
@@ -42,11 +45,12 @@ async def start_recording(
 ) -> Annotated[CallToolResult, Recording]:  # fmt: skip
     """Start recording the app's traffic into a new snapshot. Send requests to the inbound URL it answers, then call \
 stop_recording. The app's own calls reach its real services."""
-    from wiretape_server.workspace.specs import record_spec
+    from wiretape_server.workspace.specs import record_spec, services_table
 
     state = ctx.request_context.lifespan_context
     check_command(state.options, command)
-    settings = {"app.port": app_port, "app.command": command, "app.start": start_app if command is None else True}
+    settings = {"app.port": app_port, "app.command": command, "app.start": start_app if command is None else True,
+                "services": services_table(maps) if maps else None}  # fmt: skip
     workspace = state.workspace().with_settings({key: value for key, value in settings.items() if value is not None})
     workspace.create()
     moment = now()
