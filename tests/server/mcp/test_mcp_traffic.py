@@ -27,7 +27,8 @@ SECRET = "hunter2hunter2"
 
 
 def order(number: int, **changes: object) -> dict[str, object]:
-    return {"id": number, "state": "paid", "total": 10.5, "items": [{"sku": "a"}], "note": "x", "token": SECRET} | changes
+    usual = {"id": number, "state": "paid", "total": 10.5, "items": [{"sku": "a"}], "note": "x", "token": SECRET}
+    return usual | changes
 
 
 def exchange(sequence: int, method: str, target: str, answer: object, *, status: int = 200, body: object = None,
