@@ -29,7 +29,7 @@ def test_wiretape_starts_beside_modules_named_like_our_wings(tmp_path: Path) -> 
         env={**os.environ, "PYTHONPATH": "."},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -114,7 +114,7 @@ def test_five_minutes_on_ones_own_app(tmp_path: Path, free_port: Callable[[], in
 
 @pytest.mark.parametrize("goal", ["demo", "check"])
 def test_make_goals_exist(goal: str) -> None:
-    planned = subprocess.run(["make", "-n", goal], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    planned = subprocess.run(["make", "-n", goal], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
     assert planned.returncode == 0, planned.stderr
     assert {"demo": "wiretape demo", "check": "pytest"}[goal] in planned.stdout
 

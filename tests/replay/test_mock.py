@@ -27,7 +27,7 @@ API = "http://api.example.com"
 
 def client(proxy: str, folder: Path) -> httpx.AsyncClient:
     context = ssl.create_default_context(cafile=str(folder / "ca" / "wiretape-ca.crt"))
-    return httpx.AsyncClient(proxy=proxy, verify=context, trust_env=False, timeout=10)
+    return httpx.AsyncClient(proxy=proxy, verify=context, trust_env=False, timeout=60)
 
 
 async def test_answers_over_the_proxy_are_as_recorded(tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ async def test_curl_through_the_job(tmp_path: Path) -> None:
     ])  # fmt: skip
     job = await Job.start("wiretape_replay.mock", MockSpec(tape=tape, ca_dir=tmp_path / "ca"), log=tmp_path / "log")
     events = job.events()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         ready = next(event for event in [await anext(events), await anext(events)] if isinstance(event, Ready))
         outputs = []
         for url in ("http://api.example.com/a", "https://secure.example.com/a"):

@@ -64,7 +64,7 @@ async def run(tmp_path: Path, port: int, recorded: Any, live: Any, **given: Any)
     (tmp_path / "pages.yaml").write_text(SPEC)
     app = AppSpec(command=(sys.executable, str(source), str(port)), port=port, log=tmp_path / "app.log")
     spec = ReplaySpec(tape=tape, run=tmp_path / "r.run", app=app, **({"openapi": tmp_path / "pages.yaml"} | given))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return await replay(spec, lambda _event: None, asyncio.Event())
 
 

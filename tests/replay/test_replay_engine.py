@@ -122,7 +122,7 @@ class Playing:
         self.stop = asyncio.Event()
 
     async def run(self) -> Run:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await replay(self.spec, self.events.append, self.stop)
 
     async def outcomes(self) -> dict[int, Outcome]:

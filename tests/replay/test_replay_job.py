@@ -28,7 +28,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 class Prices(BaseHTTPRequestHandler):
     def do_GET(self):
         try:
-            with urllib.request.urlopen("http://rates.test/v1/PATH", timeout=5) as reply:
+            with urllib.request.urlopen("http://rates.test/v1/PATH", timeout=60) as reply:
                 status, body = 200, {"price": 2 * json.load(reply)["rate"]}
         except urllib.error.HTTPError as error:
             status, body = 200, {"price": 3.0}

@@ -124,7 +124,7 @@ async def _play(slots: list[Slot], lanes: dict[int, int], random) -> list[int]: 
                 finished.append(slot.exchange.sequence)
                 order.ended(slot)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(lane(number) for number in set(lanes.values())))
     return finished
 

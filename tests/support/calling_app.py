@@ -157,7 +157,7 @@ def call(method: str, path: str, value: Any = None, headers: dict[str, str] | No
     data = json.dumps(value).encode() if value is not None else None
     sent = {"Content-Type": "application/json"} if data else {}
     request = urllib.request.Request(SERVICES + path, data, {**sent, **(headers or {})}, method=method)
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         return json.load(reply)
 
 

@@ -110,7 +110,7 @@ async def serving(folder: Path, exchanges: Sequence[Exchange], *, seconds: Secon
     stop = asyncio.Event()
     task = asyncio.create_task(serve_mock(spec, emit, stop, seconds))
     up = asyncio.create_task(is_ready.wait())
-    await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED, timeout=15)
+    await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
     up.cancel()
     if task.done():
         task.result()
@@ -127,7 +127,7 @@ async def exchange_bytes(port: int, data: bytes, *, until: bytes | None = None) 
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(data)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await (reader.readuntil(until) if until is not None else reader.read())
     except asyncio.IncompleteReadError as error:
         return error.partial

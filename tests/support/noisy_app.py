@@ -66,7 +66,7 @@ def answers(port: int, count: int) -> list[tuple[str, int, bytes]]:
 
 def _answer(port: int, path: str) -> tuple[str, int, bytes]:
     for _ in range(400):
-        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.request("GET", path)
             return path, time.time_ns(), connection.getresponse().read()

@@ -93,6 +93,9 @@ class Workspace:
             if not ignore.exists():
                 ignore.write_text(GITIGNORE, encoding="utf-8")
             self._tidy_jobs()
+        except FileExistsError as error:
+            raise WiretapeError(f"{error.filename} is a file where wiretape keeps a directory",
+                                "move it away, or run wiretape in another directory") from None  # fmt: skip
         except OSError as error:
             raise WiretapeError(f"{self.data_dir} cannot be written ({error.strerror})",
                                 "run wiretape in a directory that you may write to") from None  # fmt: skip

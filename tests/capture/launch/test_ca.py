@@ -124,7 +124,7 @@ def test_java_opens_the_truststore(ca_dir: Path) -> None:
     load_or_create(ca_dir, {"SSL_CERT_FILE": str(ca_dir / "missing.pem")})
     listing = subprocess.run(
         ["keytool", "-list", "-keystore", ca_dir / "truststore.p12", "-storepass", "changeit"],
-        capture_output=True, text=True, check=True, timeout=30,
+        capture_output=True, text=True, check=True, timeout=90,
     ).stdout  # fmt: skip
     roots = (ca_dir / "bundle.pem").read_text().count("BEGIN CERTIFICATE")
     assert listing.count("trustedCertEntry") == roots

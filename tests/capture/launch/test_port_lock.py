@@ -32,11 +32,11 @@ async def test_a_second_run_waits_for_the_first_and_says_so(tmp_path: Path) -> N
 
     async with port_held(claim(tmp_path, "run a"), told.append, asyncio.Event()):
         task = asyncio.create_task(second())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await waiting.wait()
         held = holder_of(tmp_path / "app-8000.lock")
         order.append("a")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await task
 
     assert (order, held) == (["a", "b"], "run a")

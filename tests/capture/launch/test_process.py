@@ -17,7 +17,7 @@ from wiretape_capture.launch import ports
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import AppSpec
 
-BOUND = 10.0
+BOUND = 60.0
 SERVER = """
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -14,7 +14,7 @@ def python(code: str, *folders: Path, **environment: str) -> subprocess.Complete
     path = os.pathsep.join(map(str, [PYTHON_HOOK, *folders]))
     return subprocess.run(
         [sys.executable, "-c", code], env={"PATH": os.defpath, "PYTHONPATH": path, **environment},
-        capture_output=True, text=True, timeout=30, check=False,
+        capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
 
 

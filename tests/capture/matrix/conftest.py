@@ -25,7 +25,7 @@ from wiretape_replay.mock.spec import MockSpec
 
 PROGRAMS = Path(__file__).parent / "programs"
 HOSTS = ("127.0.0.1", "localhost")
-BOUND = 90.0
+BOUND = 240.0
 """Seconds for all runtimes together; a machine compiles Java and Go meanwhile."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.matrix, pytest.mark.xdist_group("matrix"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.matrix, pytest.mark.xdist_group("matrix"), pytest.mark.timeout(900)]
 
 type Matrix = Any
 """The conftest's Outcome: a conftest is not a module that a test can import."""

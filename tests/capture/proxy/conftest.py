@@ -19,7 +19,7 @@ from wiretape_capture.record import record
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_capture.snapshot.tape_reader import TapeReader
 
-BOUND = 10.0
+BOUND = 60.0
 """Seconds that any wait in these tests may take."""
 
 

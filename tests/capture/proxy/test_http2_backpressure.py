@@ -71,7 +71,7 @@ async def test_a_client_that_reads_late_gets_everything(recording: Any, listen: 
     conn.send_headers(1, [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")],
                       end_stream=True)  # fmt: skip
     writer.write(conn.data_to_send())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await source.beyond_limit.wait()
         got, ended = 0, False
         while not ended:

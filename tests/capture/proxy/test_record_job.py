@@ -30,7 +30,7 @@ class App(http.server.BaseHTTPRequestHandler):
             os._exit(7)
         body = b"plain"
         if self.path == "/call":
-            body = urllib.request.urlopen(os.environ["DEPENDENCY"], timeout=5).read()
+            body = urllib.request.urlopen(os.environ["DEPENDENCY"], timeout=60).read()
         if self.path == "/direct":
             import socket
             self.server.held = socket.create_connection(("127.0.0.1", int(os.environ["DATABASE"])))
@@ -60,7 +60,7 @@ class Followed:
 
     async def until[E: Event](self, kind: type[E]) -> E:
         """The first event of a kind."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 found = next((event for event in self.said if isinstance(event, kind)), None)
                 if found is not None:
@@ -228,7 +228,7 @@ async def test_sigkill_leaves_a_readable_tape_and_no_app(start: StartJob, spec: 
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something holds that only another process knows."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await holds():  # noqa: ASYNC110 - no event crosses the process boundary
             await asyncio.sleep(0.05)
 

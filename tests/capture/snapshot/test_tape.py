@@ -65,7 +65,7 @@ async def test_a_tape_is_readable_while_it_is_recorded(tmp_path: Path, plain: Ma
 async def test_an_exchange_reaches_the_disk_without_a_flush(tmp_path: Path, plain: Made) -> None:
     async with await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1) as tape:
         tape.put(plain(1))
-        async with asyncio.timeout(5), await TapeReader.open(tmp_path / "a.tape") as reader:
+        async with asyncio.timeout(60), await TapeReader.open(tmp_path / "a.tape") as reader:
             while not await reader.exchanges():
                 await asyncio.sleep(0.02)
 

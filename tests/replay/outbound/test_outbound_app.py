@@ -111,7 +111,7 @@ async def record(made: Recorded) -> None:
 
 async def customer(url: str, name: str) -> None:
     headers = {"X-Session-Id": f"customer-{name}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
         for turn in (1, 2):
             assert (
                 await client.post("/orders", json={"id": f"ord-{turn}{name}", "skus": SKUS[name]})

@@ -28,6 +28,9 @@ STARTED = 1_795_000_000_000_000_000
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
+BOUND = 120.0
+"""Seconds for one step: far more than it takes, for a machine that is busy with other things."""
+
 
 def environment(**extra: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
@@ -40,7 +43,7 @@ def wiretape(tmp_path: Path) -> Run:
 
     def call(*arguments: str, cwd: Path = tmp_path, **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [WIRETAPE, *arguments], cwd=cwd, env=environment(**extra), capture_output=True, text=True, timeout=60,
+            [WIRETAPE, *arguments], cwd=cwd, env=environment(**extra), capture_output=True, text=True, timeout=BOUND,
             check=False,
         )  # fmt: skip
 
@@ -74,7 +77,7 @@ class Terminal:
         os.close(slave)
         self.output = ""
 
-    def wait_for(self, text: str, seconds: float = 30.0) -> None:
+    def wait_for(self, text: str, seconds: float = BOUND) -> None:
         """Read until `text` has been shown."""
         end = time.monotonic() + seconds
         while text not in self.output:
@@ -89,7 +92,7 @@ class Terminal:
         """Read all there is and give the exit code."""
         while self._read():
             pass
-        return self.process.wait(30)
+        return self.process.wait(BOUND)
 
     @property
     def lines(self) -> list[str]:
@@ -98,8 +101,8 @@ class Terminal:
         return [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._screen], [], [], 30)
-        assert ready, f"nothing was shown for 30 s:\n{self.output}"
+        ready, _, _ = select.select([self._screen], [], [], BOUND)
+        assert ready, f"nothing was shown for {BOUND:.0f} s:\n{self.output}"
         try:
             data = os.read(self._screen, 65536)
         except OSError:  # EIO: the other side is closed
@@ -115,7 +118,7 @@ class Terminal:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(BOUND)
         if self._screen >= 0:
             os.close(self._screen)
 

@@ -179,7 +179,7 @@ def test_an_error_is_a_json_document_too(capfd: pytest.CaptureFixture[str]) -> N
 def test_help_and_version_import_nothing_heavy() -> None:
     code = "import sys, wiretape_server.cli.main as main; main.run(['--help']); main.run(['--version']); "
     code += "print([name for name in ('pydantic', 'asyncio', 'rich', 'mcp', 'mitmproxy') if name in sys.modules])"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=90, check=True)
     assert ran.stdout.splitlines()[-1] == "[]"
 
 

@@ -71,7 +71,7 @@ def service(tmp_path: Path, free_port: Callable[[], int], programs: None) -> Ite
 
 
 def get(port: int, path: str) -> dict[str, Any] | None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         document: dict[str, Any] = json.loads(connection.getresponse().read())
@@ -222,7 +222,7 @@ def test_variables_for_an_app_started_by_hand_are_in_a_file(
     screen.wait_for("Ctrl-C ends the mock")
     (file,) = (tmp_path / ".wiretape" / "jobs").glob("mock-*.env")
     shell = subprocess.run(["sh", "-c", f". {file}; {sys.executable} client.py {port} /a"], cwd=tmp_path, text=True,
-                           capture_output=True, timeout=30, check=False)  # fmt: skip
+                           capture_output=True, timeout=90, check=False)  # fmt: skip
     assert shell.stdout == "the client is done"
     screen.interrupt()
     assert screen.finish() == 0

@@ -54,7 +54,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     assert process.stderr is not None
     assert "Ctrl-C ends the recording\n" in process.stderr
     for item in (7, 8):
-        connection = http.client.HTTPConnection("127.0.0.1", listen, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", listen, timeout=90)
         connection.request("GET", f"/items/{item}")
         assert json.load(connection.getresponse())["id"] == item
         connection.close()
@@ -82,7 +82,7 @@ def wait_until_open(port: int, seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
         except ConnectionRefusedError:
             assert time.monotonic() < end
             select.select([], [], [], 0.02)

@@ -48,7 +48,7 @@ def recording(tmp_path: Path, free_port: Callable[[], int]) -> Path:
     assert "Ctrl-C ends the recording\n" in process.stdout
     process.stdout.close()
     for path in ("/a", "/b"):
-        urllib.request.urlopen(f"http://127.0.0.1:{listen}{path}", timeout=30).read()
+        urllib.request.urlopen(f"http://127.0.0.1:{listen}{path}", timeout=90).read()
     process.send_signal(signal.SIGINT)
     try:
         assert process.wait(30) == 0
@@ -96,7 +96,7 @@ def test_a_terminal_that_is_closed_ends_the_recording_whole(terminal: Any, wiret
     screen = terminal("record", "--name", "two", "--listen", "0")
     screen.wait_for("Ctrl-C ends the recording")
     url = next(word for line in screen.lines if "send requests to" in line for word in line.split() if "http" in word)
-    urllib.request.urlopen(f"{url}/c", timeout=30).read()
+    urllib.request.urlopen(f"{url}/c", timeout=90).read()
     screen.hang_up()
     assert screen.process.wait(30) == 0
     info = next(

@@ -263,13 +263,13 @@ async def test_nothing_is_left_when_the_server_ends(shop: Shop, web: Web, end: s
             async with httpx.AsyncClient(trust_env=False) as browser:
                 await browser.get(f"{inbound}/orders/1")
             process.send_signal(end)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await process.wait()
         assert await shop.is_gone()
         assert await gone(int(inbound.rpartition(":")[2]))
 
     # The recorder's ports are gone a moment before it has closed its tape.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (info := await info_of(shop.root / ".wiretape" / "snapshots" / "cut.tape")).closed:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.05)
     assert info.inbound == 1

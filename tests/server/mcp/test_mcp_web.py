@@ -118,7 +118,7 @@ async def test_a_taken_port_is_told_in_one_line(project: Workspace, web: Web) ->
             sys.executable, "-m", "wiretape_server.mcp", "--http", "--port", port,
             cwd=project.root, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             _, errors = await process.communicate()
 
     assert process.returncode == 3
@@ -131,7 +131,7 @@ async def test_a_short_token_is_refused(project: Workspace) -> None:
         sys.executable, "-m", "wiretape_server.mcp", "--http", "--port", "0", "--token", "short",
         cwd=project.root, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         _, errors = await process.communicate()
 
     assert process.returncode == 2

@@ -14,47 +14,47 @@ import urllib3
 
 
 def by_requests(url: str) -> str:
-    return requests.get(url, timeout=20).text
+    return requests.get(url, timeout=60).text
 
 
 def by_requests_without_environment(url: str) -> str:
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(url, timeout=20).text
+        return session.get(url, timeout=60).text
 
 
 def by_httpx(url: str) -> str:
-    return httpx.get(url, timeout=20).text
+    return httpx.get(url, timeout=60).text
 
 
 def by_httpx_without_environment(url: str) -> str:
-    with httpx.Client(trust_env=False, timeout=20, transport=httpx.HTTPTransport(retries=1)) as client:
+    with httpx.Client(trust_env=False, timeout=60, transport=httpx.HTTPTransport(retries=1)) as client:
         return client.get(url).text
 
 
 def by_httpx_async(url: str) -> str:
     async def call() -> str:
-        async with httpx.AsyncClient(timeout=20, transport=httpx.AsyncHTTPTransport(retries=1)) as client:
+        async with httpx.AsyncClient(timeout=60, transport=httpx.AsyncHTTPTransport(retries=1)) as client:
             return (await client.get(url)).text
 
     return asyncio.run(call())
 
 
 def by_urllib(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=20) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         body: bytes = response.read()
     return body.decode()
 
 
 def by_urllib3(url: str) -> str:
     with urllib3.PoolManager() as pool:
-        return pool.request("GET", url, timeout=20, retries=False).data.decode()
+        return pool.request("GET", url, timeout=60, retries=False).data.decode()
 
 
 def by_http_client(url: str) -> str:
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=20)
+    connection = kind(parts.netloc, timeout=60)
     connection.request("GET", parts.path)
     body = connection.getresponse().read().decode()
     connection.close()
