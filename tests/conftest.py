@@ -6,6 +6,11 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# What a busy machine takes to draw an example says nothing about the code.
+settings.register_profile("wiretape", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("wiretape")
 
 
 @pytest.fixture

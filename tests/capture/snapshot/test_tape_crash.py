@@ -110,7 +110,7 @@ FLAT_MB = 48
 
 def run(code: str, path: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
