@@ -14,7 +14,10 @@ from mcp.types import ToolAnnotations
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_server.mcp.annotations import READ, RECORD, START, STOP, WAIVE
+from wiretape_server.mcp.announcements import Announcements
 from wiretape_server.mcp.arguments import argument_check
+from wiretape_server.mcp.completions import add_completions
+from wiretape_server.mcp.prompts import add_prompts
 from wiretape_server.mcp.resources import add_resources
 from wiretape_server.mcp.results import said
 from wiretape_server.mcp.sdk_seams import plain_logging, registered_tool, tidy_schemas
@@ -75,10 +78,12 @@ def build_server(state: ServerState) -> MCPServer[ServerState]:
     async def lifespan(_: MCPServer[ServerState]) -> AsyncIterator[ServerState]:
         yield state  # owned by the process: HTTP enters a lifespan once, SSE once a connection
 
+    announcements = Announcements()
     with plain_logging():
         server = MCPServer(
             "wiretape", title="wiretape", version=importlib.metadata.version("wiretape"), instructions=INSTRUCTIONS,
             lifespan=lifespan, cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="public")},
+            subscriptions=announcements.bus,
         )  # fmt: skip
     for function, title, hints in TOOLS:
         server.add_tool(_told(function), title=title, annotations=hints)
@@ -86,6 +91,10 @@ def build_server(state: ServerState) -> MCPServer[ServerState]:
         assert tool is not None
         tidy_schemas(tool)
     add_resources(server, state)
+    add_prompts(server)
+    add_completions(server, state)
+    announcements.serve(server)
+    state.jobs.on_end.append(announcements.ended)
     server.middleware.append(argument_check(server))
     return server
 

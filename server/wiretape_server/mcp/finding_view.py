@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from wiretape_replay.report.diff import FindingDetail
-from wiretape_replay.verdict.model import Part
+from wiretape_replay.report.diff import FindingDetail, bare_detail, finding_detail
+from wiretape_replay.verdict.model import Finding, Part, Run
 from wiretape_server.mcp.masking import Mask
 from wiretape_server.mcp.quoting import fence
 from wiretape_server.mcp.results import cut
 from wiretape_server.mcp.runs import finding_line, shortened
 
+if TYPE_CHECKING:
+    from wiretape_replay.run_file import RunReader
+
 STEP_LIMIT = 200
 """Bytes of each part of a patch operation."""
+
+
+async def detail_of(reader: RunReader, run: Run, finding: Finding) -> FindingDetail:
+    """Everything about one finding, as it was recorded and came."""
+    sequence = finding.sequences[0] if finding.sequences else 0
+    recorded = await reader.recorded(sequence)
+    if recorded is None:
+        return bare_detail(run, finding)
+    return finding_detail(run, finding, recorded, await reader.live_response(sequence))
 
 
 def capped(detail: FindingDetail, mask: Mask, limit: int) -> FindingDetail:

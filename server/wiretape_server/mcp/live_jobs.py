@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal, Self
 
@@ -124,6 +125,8 @@ class LiveJobs:
         self._starting: dict[tuple[Kind, str], asyncio.Task[LiveJob]] = {}
         """Jobs whose process is about to be there: their names are taken."""
         self._tasks = asyncio.TaskGroup()
+        self.on_end: list[Callable[[LiveJob], Awaitable[None]]] = []
+        """Told of each job that ended."""
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -150,8 +153,13 @@ class LiveJobs:
         live = LiveJob(kind, name, await Job.start(MODULES[kind], spec, log=log), log)
         self._jobs[(kind, name)] = live
         self._forget_oldest()
-        self._tasks.create_task(live.follow())
+        self._tasks.create_task(self._follow(live))
         return live
+
+    async def _follow(self, live: LiveJob) -> None:
+        await live.follow()
+        for told in self.on_end:
+            await told(live)
 
     def _stop_unwanted(self, starting: asyncio.Task[LiveJob]) -> None:
         """Nobody waits any more for what was started."""

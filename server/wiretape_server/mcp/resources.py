@@ -11,7 +11,10 @@ from mcp.types import ListResourcesResult, PaginatedRequestParams, Resource
 from pydantic import BaseModel
 
 from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_replay.report.diff import FindingDetail
 from wiretape_server.mcp.exchange_view import request_view, response_view
+from wiretape_server.mcp.finding_view import capped, detail_of
+from wiretape_server.mcp.names import plain
 from wiretape_server.mcp.paging import MOST_DIGITS, page
 from wiretape_server.mcp.quoting import DATA_NOTE
 from wiretape_server.mcp.results import said
@@ -23,6 +26,7 @@ from wiretape_server.mcp.wording import in_tools
 
 PAGE = 50
 BODY_LIMIT = 20_000
+DETAIL_LIMIT = 20_000
 INDEX = (
     Resource(uri="wiretape://snapshots", name="snapshots", mime_type="application/json",
              description="All snapshots of this project, newest first"),
@@ -61,6 +65,11 @@ def add_resources(server: MCPServer[ServerState], state: ServerState) -> None:
                      description="A run with its verdict, evals and findings")  # fmt: skip
     async def run(run: str) -> str:
         return await _told(run_text(state, run))
+
+    @server.resource("wiretape://runs/{run}/findings/{finding}", name="finding", mime_type="application/json",
+                     description="One finding in full: both sides, diff, patch, why it counts")  # fmt: skip
+    async def finding(run: str, finding: str) -> str:
+        return await _told(finding_text(state, run, finding))
 
     @server.resource("wiretape://runs/{run}/report", name="report", mime_type="text/markdown",
                      description="A run's report")  # fmt: skip
@@ -152,6 +161,30 @@ async def run_text(state: ServerState, run: str) -> str:
     """The whole run."""
     async with await open_run(state.workspace(), run) as reader:
         return _json(masked_run(await reader.run(), state.mask()))
+
+
+class FindingResource(BaseModel):
+    """A finding in full, and why it counts."""
+
+    detail: FindingDetail
+    why: tuple[str, ...]
+    considered: tuple[str, ...]
+    unchanged: str
+
+
+async def finding_text(state: ServerState, run: str, finding: str) -> str:
+    """One finding, as get_diff and explain answer it but longer."""
+    from wiretape_server.workspace.explaining import explain_finding
+    from wiretape_server.workspace.finding_names import find_finding
+
+    workspace, mask = state.workspace(), state.mask()
+    async with await open_run(workspace, run) as reader:
+        found = await reader.run()
+        wanted = find_finding(found, plain(finding, "finding") or "")
+        detail = capped(await detail_of(reader, found, wanted), mask, DETAIL_LIMIT)
+    told = (await explain_finding(workspace, workspace.runs_dir / f"{found.id}.run", wanted.id)).told
+    return _json(FindingResource(detail=detail, why=tuple(map(mask.queries, told.why)), unchanged=told.unchanged,
+                                 considered=tuple(map(mask.queries, told.considered))))  # fmt: skip
 
 
 async def report_text(state: ServerState, run: str) -> str:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp.server.mcpserver.server as sdk_server
 from mcp.server import MCPServer
-from mcp.server.lowlevel.server import Server
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
-from mcp.types import ListResourcesResult, PaginatedRequestParams
+from mcp.types import (
+    EmptyResult,
+    ListResourcesResult,
+    PaginatedRequestParams,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+
+if TYPE_CHECKING:
+    from mcp.server.connection import Connection
 
 
 @contextmanager
@@ -47,6 +59,29 @@ def list_resources_with(
 ) -> None:
     """Answer resources/list from `listing` instead of from what was registered."""
     lowlevel(server).add_request_handler("resources/list", PaginatedRequestParams, listing)
+
+
+def subscribe_with(
+    server: MCPServer[Any],
+    subscribe: Callable[[ServerRequestContext[Any, Any], SubscribeRequestParams], Awaitable[EmptyResult]],
+    unsubscribe: Callable[[ServerRequestContext[Any, Any], UnsubscribeRequestParams], Awaitable[EmptyResult]],
+) -> None:
+    """Take subscriptions of the 2025 protocol, and tell its clients that they may come."""
+    low = lowlevel(server)
+    low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
+    low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
+    plain = low.create_initialization_options
+    vars(low)["create_initialization_options"] = functools.partial(plain, NotificationOptions(resources_changed=True))
+
+
+def connection_of(ctx: ServerRequestContext[Any, Any]) -> Connection:
+    """The connection that a request came on."""
+    return ctx.session._connection
+
+
+def is_modern(ctx: ServerRequestContext[Any, Any]) -> bool:
+    """Whether a request speaks the protocol without handshake, whose clients are told on streams they ask for."""
+    return ctx.session.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
 def client_name(ctx: Context[Any]) -> str:

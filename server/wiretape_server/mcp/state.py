@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from wiretape_server.workspace.workspace import Workspace
 
 
+KEY_FILE = "fingerprint.key"
+
+
 @dataclass(frozen=True)
 class ServerState:
     """Given to every tool. Snapshots and runs are files; nothing about them is kept here."""
 
     options: ServeOptions
     jobs: LiveJobs
+    new_key: str = field(default_factory=lambda: secrets.token_hex(32))
+    """For a workspace that has none yet."""
 
     def workspace(self) -> Workspace:
         """The project as it is now: wiretape.toml may have changed since the last call."""
@@ -32,8 +37,14 @@ class ServerState:
         return Workspace.find(self.options.directory)
 
     def mask(self) -> Mask:
-        """Masks credentials with this workspace's key."""
-        return Mask(bytes.fromhex(self.secret("fingerprint.key")))
+        """Masks credentials with this workspace's key; a tool that only reads makes no file for it."""
+        path = self.workspace().jobs_dir / KEY_FILE
+        return Mask(bytes.fromhex(_read_secret(path) if path.exists() else self.new_key))
+
+    def prepare(self, workspace: Workspace) -> None:
+        """Make the folders that jobs write to, and keep the key that values were masked with so far."""
+        workspace.create()
+        secret_file(workspace.jobs_dir / KEY_FILE, self.new_key)
 
     def secret(self, name: str) -> str:
         """A secret of this workspace."""
@@ -46,14 +57,14 @@ class ServerState:
         return self.workspace().jobs_dir / f"{name}.log"
 
 
-def secret_file(path: Path) -> str:
-    """A random hex secret, made on first use and readable by its owner only."""
+def secret_file(path: Path, fresh: str = "") -> str:
+    """A random hex secret, made on first use (or `fresh`) and readable by its owner only."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return _read_secret(path)
     with os.fdopen(descriptor, "w") as file:
-        secret = secrets.token_hex(32)
+        secret = fresh or secrets.token_hex(32)
         file.write(secret + "\n")
     return secret
 

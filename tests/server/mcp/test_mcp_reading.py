@@ -351,7 +351,7 @@ async def test_resources_are_listed_as_they_are_now_in_pages(project: Workspace,
     assert templates == [
         "wiretape://snapshots/{name}", "wiretape://snapshots/{name}/contract",
         "wiretape://snapshots/{name}/exchanges/{sequence}", "wiretape://runs/{run}",
-        "wiretape://runs/{run}/report",
+        "wiretape://runs/{run}/findings/{finding}", "wiretape://runs/{run}/report",
     ]  # fmt: skip
 
 

@@ -114,8 +114,9 @@ def test_every_tool_has_a_file_of_its_name_and_a_row_in_the_docs(tools: list[Too
 def test_a_start_imports_nothing_heavy() -> None:
     """`initialize` must be answered before clients give up."""
     code = "import sys, wiretape_server.mcp.main as m; from wiretape_server.mcp.app import build_server; " \
+           "from wiretape_server.mcp.live_jobs import LiveJobs; " \
            "from wiretape_server.mcp.state import ServerState; from wiretape_server.mcp.options import ServeOptions; " \
-           "build_server(ServerState(ServeOptions(), None)); print(' '.join(sys.modules))"  # fmt: skip
+           "build_server(ServerState(ServeOptions(), LiveJobs())); print(' '.join(sys.modules))"  # fmt: skip
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=100)
 
     heavy = {"mitmproxy", "httpx", "aiosqlite", "rich", "jsonpatch", "uvloop"}

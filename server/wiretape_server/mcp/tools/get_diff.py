@@ -10,10 +10,10 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from wiretape_capture.errors import UsageError
-from wiretape_replay.report.diff import FindingDetail, bare_detail, finding_detail
+from wiretape_replay.report.diff import FindingDetail
 from wiretape_replay.report.printable import plural
 from wiretape_replay.verdict.model import Finding, Run, Suppressed
-from wiretape_server.mcp.finding_view import capped, detail_lines
+from wiretape_server.mcp.finding_view import capped, detail_lines, detail_of
 from wiretape_server.mcp.masking import Mask
 from wiretape_server.mcp.paging import page
 from wiretape_server.mcp.quoting import DATA_NOTE, fence
@@ -74,12 +74,7 @@ def _all(run: Run, mask: Mask, limit: int, cursor: str | None) -> CallToolResult
 
 async def _one(reader: RunReader, run: Run, finding: Finding, mask: Mask, limit: int) -> CallToolResult:
     sequence = finding.sequences[0] if finding.sequences else 0
-    recorded = await reader.recorded(sequence)
-    if recorded is None:
-        detail = bare_detail(run, finding)
-    else:
-        detail = finding_detail(run, finding, recorded, await reader.live_response(sequence))
-    detail = capped(detail, mask, limit)
+    detail = capped(await detail_of(reader, run, finding), mask, limit)
     only = f"; run_replay(only=[{sequence}]) replays just this exchange and what it needs" if sequence else ""
     result = Diff(
         summary=f"finding {finding.id} of run {run.id}: {finding.kind}, part {finding.part}",

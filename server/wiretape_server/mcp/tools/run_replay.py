@@ -56,7 +56,7 @@ inconclusive with findings. Call it after every edit; without arguments it start
     if failed_of is not None:
         only = [*(only or ()), _failed(failed_of)]
     settings = _settings(state, workspace, snapshot, target, only, fail_if, mock, baseline)
-    spec = await _spec(workspace, settings)
+    spec = await _spec(state, workspace, settings)
     refuse_held(state.jobs, spec.app, wait_for_runs=True)
     live = await state.jobs.start("run", spec.run.stem, spec, state.log_path(spec.run.stem))
     live.app_log = spec.app.log if spec.app is not None else None
@@ -120,7 +120,7 @@ def _failed(run: str) -> str:
     return f"failed:{named}" if named else "failed"
 
 
-async def _spec(workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
+async def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
     from wiretape_replay.verdict.evals import parse
     from wiretape_replay.verdict.judge import MISSES, speaks_of_mock
     from wiretape_server.workspace.failed import with_failed
@@ -135,7 +135,7 @@ async def _spec(workspace: Workspace, settings: dict[str, object]) -> ReplaySpec
         parse(condition)  # a typo is told before anything starts
     expect_some(workspace)
     configured = await with_failed(configured)
-    configured.create()
+    state.prepare(configured)
     verify = app_spec(configured) is not None
     spec = replay_spec(configured, now=now(), verify=verify, command=_command(settings, verify=verify))
     if spec.mock is not None and not speaks_of_mock(workspace.config.replay.fail_if):

@@ -50,7 +50,7 @@ starts its own mocks: use this to run or debug the app by hand without its real 
                 "app.start": start_app or command is not None}  # fmt: skip
     workspace = state.workspace().with_settings({key: value for key, value in settings.items() if value is not None})
     expect_some(workspace)
-    workspace.create()
+    state.prepare(workspace)
     name = workspace.new_mock_name()
     spec = mock_spec(workspace, log=workspace.jobs_dir / f"{name}.app.log",
                      journal=workspace.jobs_dir / f"{name}.journal", name=name)  # fmt: skip

@@ -52,7 +52,7 @@ stop_recording. The app's own calls reach its real services."""
     settings = {"app.port": app_port, "app.command": command, "app.start": start_app if command is None else True,
                 "services": services_table(maps) if maps else None}  # fmt: skip
     workspace = state.workspace().with_settings({key: value for key, value in settings.items() if value is not None})
-    workspace.create()
+    state.prepare(workspace)
     moment = now()
     name = name or workspace.new_snapshot_name(moment)
     spec = record_spec(workspace, now=moment, name=name, log=workspace.jobs_dir / f"{name}.app.log")
