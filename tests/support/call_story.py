@@ -9,7 +9,7 @@ from typing import Any
 from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Headers, Request, Response
 from wiretape_replay.engine.outbound import Calls, judge_calls
-from wiretape_replay.engine.play import Played
+from wiretape_replay.engine.played import Played
 from wiretape_replay.mock.spec import Candidate, MockAnswer, MockResult, MockTally
 from wiretape_replay.routes import RouteTable
 from wiretape_replay.verdict.model import ExchangeResult, Finding, Outcome

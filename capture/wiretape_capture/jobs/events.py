@@ -56,6 +56,13 @@ class Heard(_Event):
     number: int
 
 
+class Counted(_Event):
+    """A worker of a load tells its job what it has counted since it told last."""
+
+    event: Literal["counted"] = "counted"
+    counts: str
+
+
 class Finished(_Event):
     """The job's result, the JSON form of its result model."""
 
@@ -72,7 +79,9 @@ class Failed(_Event):
     exit_code: int = 3
 
 
-type Event = Annotated[Started | Ready | Progress | Notice | Heard | Finished | Failed, Field(discriminator="event")]
+type Event = Annotated[
+    Started | Ready | Progress | Notice | Heard | Counted | Finished | Failed, Field(discriminator="event")
+]
 type Emit = Callable[[Event], None]
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

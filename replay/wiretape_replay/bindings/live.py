@@ -6,7 +6,7 @@ merely came in another order teaches nothing wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,7 +61,7 @@ class LiveSession:
 
         Clocks of the client read `now_ns`; without it they stay as recorded.
         """
-        self._make_anew(exchange)
+        self.make_anew(exchange)
         placed = []
         for edge in self._plan.by_consumer.get(exchange.sequence, ()):
             live = self._learned.get((edge.noun, edge.value))
@@ -77,12 +77,12 @@ class LiveSession:
             request = request.model_copy(update={"headers": headers})
         return self._sign(exchange, request, self._claim) if self._sign else request
 
-    def _make_anew(self, exchange: Exchange) -> None:
+    def make_anew(self, exchange: Exchange) -> None:
+        """Make the values anew that the client made for itself in this request."""
         recorded = self._plan.client.values.get(exchange.sequence, ()) if self._seed is not None else ()
         for value in recorded:
             if (made := made_anew(value, self._seed or "")) is not None:
-                self._learned["", value] = self._first["", value] = made
-                self._replace(("", value))
+                self.assume(("", value), made)
 
     def _claim(self, name: str, text: str) -> str:
         """What a claim of a token that the client made has become; its subject is a user."""
@@ -109,6 +109,19 @@ class LiveSession:
             elif partner and (renumbered or self._became(exchange, token, partner, before)):
                 self._learn(exchange, token, partner.value)
 
+    def taught(self, exchange: Exchange, recorded: Token, partner: Token, before: Collection[Key]) -> bool:
+        """Learn what one recorded value became where its live partner is known already; False where it is none.
+
+        `before` are the keys of all that the recorded answer holds; the recorded value must be gone from the live one.
+        """
+        if recorded.value == partner.value:
+            if self._began_anew(recorded):
+                return False
+        elif not self._became(exchange, recorded, partner, before):
+            return False
+        self._learn(exchange, recorded, partner.value)
+        return True
+
     def _known(self, path: str, pointer: str, name: str, value: str) -> str | None:
         """What a number became, in a list at a pointer."""
         nouns = nouns_of(name, [*split(pointer), "0", name], path)
@@ -119,15 +132,24 @@ class LiveSession:
         random = token.distinctive and format_of(token.value) is not None
         return not random and any(self._first.get(key, token.value) != token.value for key in token.keys)
 
-    def _became(self, exchange: Exchange, token: Token, partner: Token, before: set[Key]) -> bool:
+    def _became(self, exchange: Exchange, token: Token, partner: Token, before: Collection[Key]) -> bool:
         """Whether the live value can be what the recorded one became: of the same make, and new to the recording."""
         if not self._plan.is_issued(exchange.command, token):
             return False
         random = partner.distinctive and format_of(partner.value) is not None
-        known = not before.isdisjoint(partner.keys) or (random and ("", partner.value) in self._plan.born)
+        known = any(key in before for key in partner.keys) or (random and ("", partner.value) in self._plan.born)
         if random and not drawn_apart(token.value, partner.value):
             return False
         return not known and same_make(token.value, partner.value)
+
+    def assume(self, key: Key, live: str) -> None:
+        """Take it that a recorded value became `live`, though no answer says so."""
+        self._learned[key] = self._first[key] = live
+        self._replace(key)
+
+    def current(self, key: Key) -> str | None:
+        """What a recorded value became last; None where nothing was learned of it."""
+        return self._learned.get(key)
 
     def missing(self, exchange: Exchange) -> int | None:
         """The exchange that failed to produce a value which this one cannot do without."""

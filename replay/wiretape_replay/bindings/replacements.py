@@ -12,6 +12,9 @@ from urllib.parse import quote, quote_plus
 _WORD = re.compile(r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.|([A-Za-z0-9]+)")
 """A word, or an escape that is no part of one: `%2F` before an id ends with a letter."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
+"""What is spelt alike in URLs and JSON."""
+
 
 class Replacements:
     """Applied in one pass, longest first at each place, so that no live value is taken for a recorded one."""
@@ -72,6 +75,8 @@ class Replacements:
 
 
 def _spellings(recorded: str, live: str) -> list[tuple[str, str]]:
+    if _PLAIN.fullmatch(recorded) and _PLAIN.fullmatch(live):
+        return [(recorded, live)]
     spelt = {spell(recorded): spell(live) for spell in (_lower_quoted, quote_plus, _in_json, _quoted, str)}
     return list(spelt.items())
 

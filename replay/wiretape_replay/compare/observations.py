@@ -50,6 +50,13 @@ class Observations:
             counted[0] += differed
             counted[1] += 1
 
+    def join(self, other: Observations) -> None:
+        """Count the answers of another replay under way as well."""
+        for spot, (differed, of) in other._answers.items():
+            counted = self._answers.setdefault(spot, [0, 0])
+            counted[0] += differed
+            counted[1] += of
+
     def end_pass(self, gap_ns: int = 0) -> None:
         """The replay under way is over."""
         for spot, (differed, of) in self._answers.items():

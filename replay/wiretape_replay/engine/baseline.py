@@ -15,7 +15,7 @@ from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.observing import Watch
 from wiretape_replay.compare.places import LEARNED
 from wiretape_replay.engine.plan import Plan
-from wiretape_replay.engine.play import Played
+from wiretape_replay.engine.played import Played
 from wiretape_replay.engine.recording import in_full
 from wiretape_replay.engine.spec import BaselineSpec, ReplaySpec
 from wiretape_replay.formats import Window

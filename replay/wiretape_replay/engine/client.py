@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -15,6 +14,7 @@ import httpx
 
 from wiretape_capture.snapshot.exchange import Body, Request, Response
 from wiretape_replay.engine.wire import RawHeaders, raw_headers, raw_target
+from wiretape_replay.loopback import is_loopback
 from wiretape_replay.run_file import BODY_LIMIT
 
 type OpenBody = Callable[[], AsyncIterator[bytes]]
@@ -80,9 +80,10 @@ class Client:
     async def _transport(self, http2: bool) -> httpx.AsyncHTTPTransport:
         http2 = http2 and (self._base.scheme == "https" or await self._prior_knowledge())
         if http2 not in self._transports:
+            # An app under test has a certificate of its own on loopback; anything farther is verified.
             # Without TLS there is no ALPN to negotiate with: HTTP/2 is then spoken from the first byte.
             self._transports[http2] = httpx.AsyncHTTPTransport(
-                http1=not http2 or self._base.scheme == "https", http2=http2, verify=not _is_loopback(self._base.host),
+                http1=not http2 or self._base.scheme == "https", http2=http2, verify=not is_loopback(self._base.host),
                 limits=httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT,
                                     keepalive_expiry=KEEP_ALIVE_SECONDS),
             )  # fmt: skip
@@ -185,14 +186,6 @@ async def _answers_preface(host: str, port: int) -> bool:
     except (OSError, EOFError):
         return False
     return frame[3] == 4  # SETTINGS must be the server's first frame (RFC 9113 §3.4)
-
-
-def _is_loopback(host: str) -> bool:
-    """An app under test has a certificate of its own on loopback; anything farther is verified."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _told(error: httpx.TransportError) -> str:

@@ -24,7 +24,7 @@ from wiretape_replay.compare.settle import settle
 from wiretape_replay.contract.check import Violation
 from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.described import violations_of, with_violations
-from wiretape_replay.engine.play import Played
+from wiretape_replay.engine.played import Played
 from wiretape_replay.engine.recording import in_full
 from wiretape_replay.engine.violations import Violations
 from wiretape_replay.formats import Window

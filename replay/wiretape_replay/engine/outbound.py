@@ -9,7 +9,7 @@ from wiretape_capture.protocols.http import header, json_body
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Request, Response
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
-from wiretape_replay.engine.play import Played
+from wiretape_replay.engine.played import Played
 from wiretape_replay.leaves import leaf_name, walk
 from wiretape_replay.match.content import BODY_LIMIT, content_of
 from wiretape_replay.match.lanes import trace_of

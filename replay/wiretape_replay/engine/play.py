@@ -17,23 +17,10 @@ from wiretape_replay.engine.client import IN_FLIGHT, Answer, Client
 from wiretape_replay.engine.live_bodies import LiveResponses
 from wiretape_replay.engine.order import Order
 from wiretape_replay.engine.pacing import Slot, must_end_first
+from wiretape_replay.engine.played import Played
 from wiretape_replay.engine.target import MockJob
 
 type BodyChunks = Callable[[str], AsyncIterator[bytes]]
-
-
-@dataclass(slots=True)
-class Played:
-    """How one exchange went; its response is kept apart."""
-
-    exchange: Exchange
-    ended_ns: int = 0
-    """When the answer had come, or it was certain that none would; nanoseconds since the Unix epoch."""
-    latency_ms: float | None = None
-    error: str = ""
-    blocked_by: int | None = None
-    started_ns: int = 0
-    """When it was sent; 0 when it was not."""
 
 
 @dataclass(slots=True)

@@ -38,4 +38,4 @@ async def _read(path: Path) -> Run | None:
 
 def _compared(run: Run) -> bool:
     counts = run.counts
-    return counts.total > 0 and counts.bytes_equal + counts.semantically_equal + counts.different > 0
+    return run.load is None and counts.bytes_equal + counts.semantically_equal + counts.different > 0

@@ -31,7 +31,8 @@ from wiretape_replay.engine.live_bodies import LiveResponses
 from wiretape_replay.engine.outbound import judge_calls, load_outbound
 from wiretape_replay.engine.pacing import Slot, schedule, speed_of
 from wiretape_replay.engine.plan import Plan, make_plan
-from wiretape_replay.engine.play import Playback, Played
+from wiretape_replay.engine.play import Playback
+from wiretape_replay.engine.played import Played
 from wiretape_replay.engine.previous import since_previous
 from wiretape_replay.engine.progress import Stage, telling
 from wiretape_replay.engine.recording import in_full, load_inbound
@@ -65,8 +66,8 @@ async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
     has_baseline = spec.baseline is not None or spec.against is not None
     signer = Signer(spec.sign, os.environ, spec.sign_dir) if spec.sign else None
     asked = conditions(spec.fail_if, mocked=spec.mock is not None, has_baseline=has_baseline)
-    baseline = await _baseline(spec)
-    await asyncio.to_thread(_refuse_existing, spec)
+    baseline = await earlier_run(spec)
+    await asyncio.to_thread(refuse_existing, spec)
     async with AsyncExitStack() as stack:
         tape = await stack.enter_async_context(await TapeReader.open(spec.tape))
         live = stack.enter_context(LiveResponses(spec.run.parent))
@@ -346,13 +347,15 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> boo
     return False
 
 
-async def _baseline(spec: ReplaySpec) -> Run | None:
+async def earlier_run(spec: ReplaySpec) -> Run | None:
+    """The run that evals relative to the baseline refer to."""
     if spec.baseline is None:
         return None
     async with await RunReader.open(spec.baseline) as reader:
         return await reader.run()
 
 
-def _refuse_existing(spec: ReplaySpec) -> None:
+def refuse_existing(spec: ReplaySpec) -> None:
+    """A run is written once."""
     if spec.run.exists():
         raise UsageError(f"there is a run file {spec.run} already", "give the run another name")

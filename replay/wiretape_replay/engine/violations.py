@@ -32,6 +32,13 @@ class Violations:
             self.first.setdefault(place, violation)
             self.sequences.setdefault(place, []).append(sequence)
 
+    def join(self, other: Violations) -> None:
+        """Count those of other answers as well."""
+        self.by_route.update(other.by_route)
+        for place, violation in other.first.items():
+            self.first.setdefault(place, violation)
+            self.sequences.setdefault(place, []).extend(other.sequences[place])
+
     def shown_by(self, findings: Iterable[Finding]) -> list[Finding]:
         """The findings with the contract's evidence, and one more for each violation that none of them shows."""
         told = [self._with_evidence(finding) for finding in findings]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from wiretape_replay.report.diff import FindingDetail
 from wiretape_replay.report.latency import baseline_lines
+from wiretape_replay.report.load import load_lines
 from wiretape_replay.report.printable import cut, listed, plural, printable, wrapped
 from wiretape_replay.verdict.causes import by_cause
 from wiretape_replay.verdict.changes import Changes
@@ -21,8 +22,8 @@ SHOWN_ROUTES = 12
 def run_lines(run: Run, findings: int = SHOWN_FINDINGS) -> list[str]:
     """The whole report of one run."""
     sections = [
-        finding_lines(run, findings), since_lines(run), count_lines(run), route_lines(run), baseline_lines(run),
-        noise_lines(run), mock_lines(run),
+        finding_lines(run, findings), since_lines(run), count_lines(run), load_lines(run), route_lines(run),
+        baseline_lines(run), noise_lines(run), mock_lines(run),
         note_lines(run), verdict_lines(run), outcome_lines(run), next_lines(run),
     ]  # fmt: skip
     lines: list[str] = []
@@ -88,8 +89,10 @@ def count_lines(run: Run) -> list[str]:
         f"{counts.different:,} different" if counts.different else "",
         plural(counts.errors, "error") if counts.errors else "",
         f"{counts.blocked:,} blocked by an earlier failure" if counts.blocked else "",
+        f"{counts.unchecked:,} equal in status, their other bytes not looked into" if counts.unchecked else "",
     ])  # fmt: skip
-    return wrapped(f"{plural(counts.total, 'exchange')} replayed: {parts}", "", WIDTH) + _binding_lines(run)
+    what = plural(counts.total, "exchange") + " replayed" if run.load is None else plural(counts.total, "request")
+    return wrapped(f"{what}: {parts}", "", WIDTH) + _binding_lines(run)
 
 
 def route_lines(run: Run, limit: int = SHOWN_ROUTES) -> list[str]:

@@ -40,19 +40,29 @@ def speaks_of_mock(fail_if: Iterable[str]) -> bool:
 
 
 def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, stopped: str = "",
-          doubts: Sequence[str] = (), pairs: Mapping[str, Pairs] | None = None) -> Verdict:  # fmt: skip
+          doubts: Sequence[str] = (), pairs: Mapping[str, Pairs] | None = None,
+          untimed: str = "") -> Verdict:  # fmt: skip
     """The verdict on a run whose own verdict holds its findings only.
 
-    `stopped` says how the run was cut short: nothing is judged then. Each of `doubts` forbids a pass.
+    `stopped` says how the run was cut short: nothing is judged then. Each of `doubts` forbids a pass. `untimed` says
+    why response times and rates are not the app's own: they neither pass nor fail then.
     """
     metrics = measure(run)
     reference = None if baseline is None else measure(baseline)
     evals = tuple(evaluate(condition, metrics, reference, pairs) for condition in asked)
+    if untimed:
+        evals = tuple(_untimed(one, condition, untimed) for one, condition in zip(evals, asked, strict=True))
+        doubts = [*doubts, untimed]
     findings = tuple(sorted(run.verdict.findings, key=_rank))
     failed = [one for one in evals if one.passed is False]
     doubt = next(iter([*doubts, *_hollow(run), *_unjudged(evals)]), "")
     word, reason = _decided(run, stopped, failed, doubt, findings)
     return Verdict(verdict=word, reason=reason, evals=evals, findings=findings, causes=causes_of(findings))
+
+
+def _untimed(one: Eval, condition: Condition, why: str) -> Eval:
+    timed = condition.metric.startswith(("latency.", "requests.per-"))
+    return one.model_copy(update={"passed": None, "note": why}) if timed else one
 
 
 def _decided(run: Run, stopped: str, failed: Sequence[Eval], doubt: str,
@@ -74,7 +84,7 @@ def _hollow(run: Run) -> list[str]:
     if counts.total == 0:
         return ["nothing was sent: the snapshot has no inbound exchange that can be replayed; "
                 "`wiretape mock` answers its outbound calls while you drive the app"]  # fmt: skip
-    if counts.bytes_equal + counts.semantically_equal + counts.different == 0:
+    if counts.total == counts.errors + counts.blocked:
         return ["nothing was compared: no exchange got a response"]
     if run.mock is not None and run.mock.nearest:
         return [f"{run.mock.nearest} calls were answered by the nearest recording, not by their own"]

@@ -203,6 +203,8 @@ class Counts(_Value):
     different: int = 0
     errors: int = 0
     blocked: int = 0
+    unchecked: int = 0
+    """Under load: answered with the recorded status and other bytes, and not among those compared in full."""
 
     @property
     def failed(self) -> int:
@@ -284,6 +286,59 @@ class BindingUse(_Value):
         return self.same > 0 and self.ok == 0
 
 
+class LoadPoint(_Value):
+    """A stretch of a load: what was answered then, and how fast."""
+
+    at_s: float
+    """When it began, in seconds after the load did."""
+    per_second: float
+    errors: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class LoadSummary(_Value):
+    """How a load was made, and whether its generator kept to the schedule."""
+
+    arrivals: Literal["recorded", "poisson", "constant", "closed"]
+    rate: float | None
+    """Sessions a second, or sessions at once where one follows the other (`closed`)."""
+    scale: float
+    speed: float
+    stages: tuple[tuple[float, float], ...] = ()
+    """Seconds, and the scale at their end."""
+    warmup_s: float = 0.0
+    connections: Literal["pool", "session"]
+    workers: int
+    workers_lost: int = 0
+    sessions_started: int
+    sessions_ended: int
+    sessions_cut: int = 0
+    """Under way when the load ended."""
+    sessions_dropped: int = 0
+    """Not begun, because too many were under way."""
+    sessions_compared: int = 0
+    """Sessions that were chosen to be compared in full."""
+    requests_sent: int
+    requests_late: int = 0
+    """Sent more than 10 ms after their moment."""
+    requests_resent: int = 0
+    """Sent again because an idle connection turned out to be closed."""
+    connections_opened: int = 0
+    lag: LatencySummary | None = None
+    """Schedule lag: from a request's moment until its worker saw to it."""
+    lag_bound_ms: float
+    """p99 of the lag above which the run is inconclusive."""
+    service: LatencySummary | None = None
+    """From the first byte sent to the last byte received; the run's latency counts from the intended moment."""
+    shape_fidelity: float | None = None
+    """The share of sessions that began in the stretch of time in which they should have, from 0 to 1."""
+    worker_memory_bytes: int = 0
+    """Most memory of one worker."""
+    timeline: tuple[LoadPoint, ...] = ()
+
+
 class Run(_Value):
     """One replay, as kept in its `.run` file and printed by `--json`."""
 
@@ -313,6 +368,8 @@ class Run(_Value):
     """Places where a live response breaks the contract inferred from the recording."""
     mock: MockTally | None = None
     """None when no mock took part."""
+    load: LoadSummary | None = None
+    """None for a replay, which sends each request once."""
     notes: tuple[str, ...] = ()
     wiretape_version: str = ""
     command: str = Field(default="", description="The command line that repeats this run.")

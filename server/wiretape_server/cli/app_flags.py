@@ -74,25 +74,42 @@ MOCK: tuple[Decorator, ...] = (
             help="Answer after the last recorded one"),
 )  # fmt: skip
 
-REPLAY: tuple[Decorator, ...] = (
-    setting("replay.fail_if", "--fail-if", multiple=True, metavar="EXPR", help="Fail the run when this is true"),
-    setting("replay.mock", "--mock/--no-mock", help="Answer outbound calls or not"),
+TARGET = (setting("replay.target", "--target", metavar="URL", help="Where the app answers"),)
+ONLY: tuple[Decorator, ...] = (
     setting("replay.only", "--only", multiple=True, metavar="SEQ|ROUTE", adds=True,
             help="Replay only these"),
     setting("replay.only", "--failed-of", multiple=True, metavar="RUN", convert=failed_of, adds=True,
             help="Replay only what failed in RUN"),
-    setting("replay.openapi", "--openapi", metavar="FILE", convert=here, help="Check against this OpenAPI file too"),
-    setting("replay.openapi_requests", "--openapi-requests/--no-openapi-requests", help="Check recorded requests too"),
-    setting("replay.timing", "--timing", "--speed", metavar="PACE",
-            help="asap, recorded, or 2x for twice as fast"),
-    setting("replay.concurrency", "--concurrency", type=Whole(1, 1024), metavar="N",
-            help="Sessions under way at once"),
+)  # fmt: skip
+FAIL_IF = setting("replay.fail_if", "--fail-if", multiple=True, metavar="EXPR", help="Fail the run when this is true")
+
+REQUESTS: tuple[Decorator, ...] = (
     setting("replay.timeout", "--timeout", type=float, metavar="SEC", help="Seconds to wait for a response"),
     setting("replay.client_values", "--client-values", type=click.Choice(["fresh", "keep"]),
             help="The client's own keys and nonces"),
     setting("replay.seed", "--seed", metavar="TEXT", help="What fresh values are made from"),
     setting("replay.sign", "--sign", multiple=True, metavar="KIND:KEY=VALUE", convert=sign_rules,
             help="Sign requests again: jwt, sigv4"),
+)  # fmt: skip
+"""How requests are made, whether they are sent once or many times."""
+
+NOISE: tuple[Decorator, ...] = (
+    setting("noise", "--noise", multiple=True, metavar="[ROUTE ]POINTER", convert=noise_rules,
+            help="Place to check for its shape only"),
+    ROUTE,
+)  # fmt: skip
+
+REPLAY: tuple[Decorator, ...] = (
+    FAIL_IF,
+    setting("replay.mock", "--mock/--no-mock", help="Answer outbound calls or not"),
+    *ONLY,
+    setting("replay.openapi", "--openapi", metavar="FILE", convert=here, help="Check against this OpenAPI file too"),
+    setting("replay.openapi_requests", "--openapi-requests/--no-openapi-requests", help="Check recorded requests too"),
+    setting("replay.timing", "--timing", "--speed", metavar="PACE",
+            help="asap, recorded, or 2x for twice as fast"),
+    setting("replay.concurrency", "--concurrency", type=Whole(1, 1024), metavar="N",
+            help="Sessions under way at once"),
+    *REQUESTS,
     setting("replay.warmup", "--warmup", type=Whole(0, 1000), metavar="N", help="First requests not to time"),
     setting("replay.latency_seconds", "--latency-seconds", type=float, metavar="SEC",
             help="Time to measure a baseline"),
@@ -101,9 +118,7 @@ REPLAY: tuple[Decorator, ...] = (
     setting("replay.baseline_cwd", "--baseline-cwd", metavar="DIR", convert=here, help="Where unchanged code is"),
     setting("replay.baseline_port", "--baseline-port", type=Whole(1, 65535), metavar="PORT", help="Its port"),
     setting("replay.baseline_runs", "--baseline-runs", type=Whole(1, 100), metavar="N", help="Replays of it"),
-    setting("noise", "--noise", multiple=True, metavar="[ROUTE ]POINTER", convert=noise_rules,
-            help="Place to check for its shape only"),
-    ROUTE,
+    *NOISE,
     setting("mock.timing", "--mock-timing", metavar="PACE", help="The mock: none, recorded or 2x"),
     MOCK_PORT,
 )  # fmt: skip

@@ -17,6 +17,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "mock": "Answer an app's outbound calls from a snapshot",
         "replay": "Send a snapshot's requests to an app and compare",
         "verify": "Check the app of wiretape.toml against a snapshot",
+        "load": "Send many clones of recorded sessions to an app",
         "demo": "Show the whole loop on a small real shop",
     },
     "Look at results": {

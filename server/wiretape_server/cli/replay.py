@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import click
 
-from wiretape_server.cli.app_flags import APP, MOCK, REPLAY, add
-from wiretape_server.cli.command import Command, json_option, setting, snapshot_argument
-
-TARGET = (setting("replay.target", "--target", metavar="URL", help="Where the app answers"),)
+from wiretape_server.cli.app_flags import APP, MOCK, REPLAY, TARGET, add
+from wiretape_server.cli.command import Command, json_option, snapshot_argument
 
 
 @click.command(

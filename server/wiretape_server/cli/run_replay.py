@@ -1,4 +1,4 @@
-"""What `replay` and `verify` share: run the engine's job, show the run, give the exit code of its verdict."""
+"""What `replay`, `verify` and `load` share: run the engine's job, show the run, give the exit code of its verdict."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 
 import click
+from pydantic import BaseModel
 
 from wiretape_capture.jobs.events import Ready
 from wiretape_capture.snapshot.exchange import Direction
@@ -20,25 +21,54 @@ from wiretape_server.cli import endpoints, job_view
 from wiretape_server.cli.command import open_workspace
 from wiretape_server.cli.terminal import near, out, out_json, say
 from wiretape_server.workspace.failed import with_failed
-from wiretape_server.workspace.specs import replay_spec
+from wiretape_server.workspace.specs import load_spec, replay_spec
+from wiretape_server.workspace.workspace import Workspace
 
 COLOURS = {" ✔": "green", " ✖": "red", " ?": "yellow", " ▲": "yellow"}
 
 
 def run_replay(*, verify: bool, as_json: bool) -> None:
     """Replay the workspace's snapshot and end the command with the verdict's exit code."""
+    ws, now = _opened(), datetime.now(UTC)
+    files = endpoints.job_files(ws, "verify" if verify else "replay", now)
+    spec = replay_spec(ws, now=now, verify=verify, log=files.app, command=_typed())
+    _announce(ws, spec, "replaying " + spec.tape.stem + ("" if spec.mock is None else ", its services mocked"))
+    _run("wiretape_replay.engine", spec, spec, "replaying", files, as_json=as_json)
+
+
+def run_load(*, as_json: bool) -> None:
+    """Put the workspace's snapshot on a target as load and end the command with the verdict's exit code."""
+    ws, now = _opened(), datetime.now(UTC)
+    files = endpoints.job_files(ws, "load", now)
+    spec = load_spec(ws, now=now, log=files.app, command=_typed())
+    _announce(ws, spec.replay, "loading with " + spec.replay.tape.stem)
+    _run("wiretape_replay.load", spec, spec.replay, "loading", files, as_json=as_json)
+
+
+def _opened() -> Workspace:
     ws = asyncio.run(with_failed(open_workspace()))
     for condition in ws.config.replay.fail_if:
         parse(condition)  # a typo is told before anything starts
-    now = datetime.now(UTC)
-    files = endpoints.job_files(ws, "verify" if verify else "replay", now)
-    spec = replay_spec(ws, now=now, verify=verify, log=files.app, command=f"wiretape {shlex.join(sys.argv[1:])}")
+    return ws
+
+
+def _typed() -> str:
+    return f"wiretape {shlex.join(sys.argv[1:])}"
+
+
+def _announce(ws: Workspace, spec: ReplaySpec, doing: str) -> None:
     ws.create()
     if not ws.config.snapshot and (note := passed_over(ws.snapshots_dir, spec.tape, Direction.INBOUND)):
         say(f"note: {note}")
-    _tell_opening(spec)
-    view = job_view.View(on_ready=lambda ready: _tell_target(ready, spec), doing="replaying")
-    run = Run.model_validate(job_view.run("wiretape_replay.engine", spec, view, log=files.job))
+    say(doing)
+    if spec.app is not None and spec.app.log is not None:
+        say(f"the app's output goes to {near(spec.app.log)}")
+
+
+def _run(module: str, spec: BaseModel, replay: ReplaySpec, doing: str, files: endpoints.JobFiles, *,
+         as_json: bool) -> None:  # fmt: skip
+    view = job_view.View(on_ready=lambda ready: _tell_target(ready, replay), doing=doing)
+    run = Run.model_validate(job_view.run(module, spec, view, log=files.job))
     if as_json:
         out_json(run)
     else:
@@ -51,12 +81,6 @@ def coloured(line: str) -> str:
     """A report's line with its mark in colour."""
     colour = COLOURS.get(line[:2])
     return click.style(line[:2], fg=colour, bold=True) + line[2:] if colour else line
-
-
-def _tell_opening(spec: ReplaySpec) -> None:
-    say(f"replaying {spec.tape.stem}" + ("" if spec.mock is None else ", its services mocked"))
-    if spec.app is not None and spec.app.log is not None:
-        say(f"the app's output goes to {near(spec.app.log)}")
 
 
 def _tell_target(ready: Ready, spec: ReplaySpec) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
 from wiretape_server.cli.command import Command, Whole, json_option, open_workspace
 from wiretape_server.cli.terminal import ms, out, out_json, out_table, say
+
+if TYPE_CHECKING:
+    from wiretape_replay.verdict.model import Run
 
 
 @click.command("runs", cls=Command, short_help="List runs with their verdicts", example="wiretape runs")
@@ -26,7 +30,7 @@ def command(limit: int, as_json: bool) -> None:
         out_table(
             ("run", "verdict", "failed", "sent", "findings", "p95 ms", "snapshot"),
             [(run.id, run.verdict.verdict, str(run.counts.failed), str(run.counts.total),
-              str(len(run.verdict.findings)), ms(run.latency.p95) if run.latency else "-", run.snapshot)
+              str(len(run.verdict.findings)), ms(run.latency.p95) if run.latency else "-", _source(run))
              for run in shown],
             flexible=("snapshot",), right=("failed", "sent", "findings", "p95 ms"),
         )  # fmt: skip
@@ -36,3 +40,10 @@ def command(limit: int, as_json: bool) -> None:
         out(f"and {len(runs) - limit} older; --limit shows more")
     for problem in broken:
         say(problem)
+
+
+def _source(run: Run) -> str:
+    """The snapshot, and how often it was sent where that was not once."""
+    from wiretape_replay.report.load import load_name
+
+    return run.snapshot if run.load is None else f"{run.snapshot} (load {load_name(run.load)})"

@@ -6,7 +6,7 @@ import difflib
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +15,8 @@ from pydantic_core import ErrorDetails
 
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_replay.engine.spec import NoiseRule
+from wiretape_replay.load.spec import LARGEST_SCALE, LARGEST_SPEED, MOST_WORKERS
+from wiretape_replay.load.words import arrivals_of, duration_of, stages_of
 from wiretape_replay.routes import parse_override
 from wiretape_replay.signing.spec import SignRule
 from wiretape_server.workspace.toml_lines import line_of
@@ -159,6 +161,55 @@ class ReplayConfig(_Section):
     )
 
 
+def _read_by(reader: Callable[[str], object]) -> AfterValidator:
+    """Text that `reader` understands."""
+
+    def check(text: str) -> str:
+        try:
+            reader(text)
+        except UsageError as error:
+            raise ValueError(f"{error.problem}; {error.hint}") from None
+        return text
+
+    return AfterValidator(check)
+
+
+class LoadConfig(_Section):
+    """`[load]`: how many clones of recorded sessions are sent, and when."""
+
+    arrivals: Annotated[str, _read_by(arrivals_of)] = Field(
+        "recorded", description="How sessions begin: recorded, poisson RATE or constant RATE a second, or closed N."
+    )
+    scale: Annotated[float, Field(gt=0, le=LARGEST_SCALE)] = Field(
+        1.0, description="Clones of each recorded session, or what the rate is multiplied by."
+    )
+    speed: Annotated[float, Field(gt=0, le=LARGEST_SPEED)] = Field(
+        1.0, description="What recorded times between and inside of sessions are divided by."
+    )
+    duration: Annotated[str, _read_by(duration_of)] = Field(
+        "", description="How long sessions begin, the recording being repeated; empty: as long as it is."
+    )
+    stages: Annotated[str, _read_by(stages_of)] = Field(
+        "", description="The scale over time, on straight lines from 0, such as 1m:10,5m:100,30s:0; empty: `scale`."
+    )
+    warmup: Annotated[str, _read_by(duration_of)] = Field(
+        "", description="How long requests at the beginning stay out of response times, such as 10s."
+    )
+    workers: Annotated[int, Field(ge=1, le=MOST_WORKERS)] | None = Field(
+        None, description="Processes that send; unset: one for each core but one."
+    )
+    connections: Literal["pool", "session"] = Field(
+        "pool", description="Whether sessions share kept connections (pool), or each opens its own (session)."
+    )
+    compare: Literal["full", "bytes"] = Field(
+        "full", description="Compare all by bytes and a sample in full, or all by bytes only."
+    )
+    max_lag: float = Field(
+        10.0, gt=0, description="Milliseconds of schedule lag (p99) above which the generator is not to be trusted."
+    )
+    allow_writes: tuple[str, ...] = Field((), description="Hosts beyond loopback that writes may be sent to.")
+
+
 class McpConfig(_Section):
     """`[mcp]`: how the MCP server is reached."""
 
@@ -188,6 +239,7 @@ class Config(_Section):
     record: RecordConfig = Field(default_factory=RecordConfig)
     mock: MockConfig = Field(default_factory=MockConfig)
     replay: ReplayConfig = Field(default_factory=ReplayConfig)
+    load: LoadConfig = Field(default_factory=LoadConfig)
     noise: tuple[Annotated[NoiseRule, AfterValidator(_place)], ...] = Field(
         (), description="Places declared to be noise, checked for their shape only: route, pointer, reason."
     )

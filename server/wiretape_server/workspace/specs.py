@@ -14,6 +14,8 @@ from wiretape_capture.proxy.spec import RecordSpec
 from wiretape_capture.snapshot.exchange import Direction
 from wiretape_capture.snapshot.listing import find_snapshot
 from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.load.spec import LoadSpec
+from wiretape_replay.load.words import arrivals_of, duration_of, stages_of
 from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.run_file import find_run
 from wiretape_server.workspace.baseline import baseline_spec, is_url
@@ -114,6 +116,33 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
         baseline=find_run(ws.runs_dir, replay.baseline) if replay.baseline and not is_url(replay.baseline) else None,
         against=baseline_spec(ws, app, _mock_spec(ws, tape, app, None) if mocked else None),
         command=command,
+    )
+
+
+def load_spec(ws: Workspace, *, now: datetime, log: Path | None = None, command: str = "") -> LoadSpec:
+    """One load of the workspace's snapshot."""
+    load = ws.config.load
+    if load.stages and load.scale != 1.0:
+        raise UsageError("--stages and --scale both say how many clones there are", "give one of them")
+    replay = replay_spec(ws, now=now, log=log, command=command)
+    if replay.against is not None:
+        raise UsageError("a load is not compared with unchanged code that runs beside it",
+                         "give --baseline the id of an earlier load")  # fmt: skip
+    arrivals, rate = arrivals_of(load.arrivals)
+    return LoadSpec(
+        replay=replay.model_copy(update={"mock": None}),
+        arrivals=arrivals,
+        rate=rate,
+        scale=load.scale,
+        speed=load.speed,
+        stages=stages_of(load.stages),
+        seconds=duration_of(load.duration),
+        warmup=duration_of(load.warmup) or 0.0,
+        workers=load.workers,
+        connections=load.connections,
+        compare=load.compare,
+        max_lag_ms=load.max_lag,
+        allow_writes=load.allow_writes,
     )
 
 

@@ -18,7 +18,7 @@ HEADER = """\
 WITHOUT_DEFAULT = {
     "app.start": "true", "app.port": "8000", "record.listen": "7080", "record.proxy_port": "7090",
     "mock.proxy_port": "7090", "replay.mock": "true",
-    "replay.baseline_port": "8001", "replay.baseline_runs": "3",
+    "replay.baseline_port": "8001", "replay.baseline_runs": "3", "load.workers": "2",
 }  # fmt: skip
 """Examples for keys that are unset by default."""
 

@@ -31,6 +31,7 @@ NOT_SETTINGS = {
     "mcp": set[str](),
     "verify": set[str](),
     "replay": set[str](),
+    "load": set[str](),
     "mock": set[str](),
     "noise learn": set[str](),
 }

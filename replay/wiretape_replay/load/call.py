@@ -1,0 +1,29 @@
+"""One request under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from wiretape_replay.load.item import Item
+
+if TYPE_CHECKING:
+    from wiretape_replay.load.clone import Clone
+
+
+class Call:
+    """A request of a clone, from the moment when it should be sent to its answer."""
+
+    __slots__ = ("_suspicious", "again", "clone", "data", "intended_ns", "item", "sent_ns")
+
+    def __init__(self, clone: Clone, item: Item, data: bytes, intended_ns: int,
+                 suspicious: Callable[[Item, int], bool]) -> None:  # fmt: skip
+        self.clone, self.item, self.data, self.intended_ns = clone, item, data, intended_ns
+        self.sent_ns = 0
+        self.again = False
+        """Whether it was sent before."""
+        self._suspicious = suspicious
+
+    def suspect(self, status: int) -> bool:
+        """Whether an answer that is not the recorded one is worth keeping."""
+        return self._suspicious(self.item, status)

@@ -1,0 +1,63 @@
+"""A session under way: which of its requests come next, and what it has learned. Pure; time is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from wiretape_replay.bindings.live import LiveSession
+from wiretape_replay.load.item import Item
+from wiretape_replay.load.samples import Sample
+
+if TYPE_CHECKING:
+    from wiretape_replay.load.connection import Connection
+
+
+class Clone:
+    """One of many instances of a recorded session."""
+
+    __slots__ = ("blocked", "due", "failed", "idle", "items", "last_end", "next", "number", "running", "sample",
+                 "session", "started")  # fmt: skip
+
+    def __init__(self, number: int, items: Sequence[Item], session: LiveSession | None, begins_ns: int) -> None:
+        self.number, self.items, self.session = number, items, session
+        self.next = 0
+        self.running: set[int] = set()
+        self.started = self.last_end = begins_ns
+        """The intended moment of the request before, and when the last answer came."""
+        self.due = 0
+        """The intended moment of the next request once that is known."""
+        self.sample: Sample | None = None
+        self.blocked: dict[int, int] = {}
+        self.failed: set[int] = set()
+        """Exchanges that produced nothing."""
+        self.idle: list[Connection] = []
+        """Connections of its own, where it has any."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has been played to its end."""
+        return self.next >= len(self.items) and not self.running
+
+    def ready(self, thinks: bool) -> Item | None:
+        """The next request as soon as its moment is known, which `due` then says; None while it waits for answers."""
+        if self.next >= len(self.items):
+            return None
+        item = self.items[self.next]
+        if not self.due:
+            if item.waits and not self.running.isdisjoint(item.waits):
+                return None
+            since = self.last_end if item.waits else self.started
+            self.due = since + item.think_ns if thinks else self.last_end if item.waits else self.started
+        return item
+
+    def sent(self, item: Item) -> None:
+        """The next request is under way."""
+        self.started, self.due = self.due, 0
+        self.next += 1
+        self.running.add(item.index)
+
+    def ended(self, item: Item, now_ns: int) -> None:
+        """It has its answer, or none will come."""
+        self.running.discard(item.index)
+        self.last_end = now_ns

@@ -1,0 +1,238 @@
+"""One HTTP/1.1 connection to the target: at most one request under way, its answer read as it comes.
+
+An answer's bytes are compared with the recorded ones while they arrive; they are kept only where somebody wants them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import httptools
+
+from wiretape_capture.snapshot.exchange import Body, Response
+from wiretape_replay.load.answer_head import Head, head_of
+from wiretape_replay.run_file import BODY_LIMIT
+
+if TYPE_CHECKING:
+    from wiretape_replay.load.call import Call
+
+HEAD_LIMIT = 256 * 1024
+"""Bytes of an answer's head; real servers stop at 8 to 64 KiB."""
+
+
+class Connection(asyncio.Protocol):
+    """A connection; its owner is told of each answer's end, and of the connection's own."""
+
+    __slots__ = (
+        "_broken",
+        "_complete",
+        "_hash",
+        "_in_body",
+        "_kept",
+        "_parser",
+        "_raw",
+        "_transport",
+        "answered",
+        "call",
+        "equal",
+        "heard",
+        "lost",
+        "open",
+        "reusable",
+        "since",
+        "size",
+        "status",
+        "used",
+        "want",
+    )  # fmt: skip
+
+    def __init__(self, answered: Callable[[Connection], None], lost: Callable[[Connection, str], None],
+                 want: Callable[[Connection], bool]) -> None:  # fmt: skip
+        self.answered, self.lost, self.want = answered, lost, want
+        self._transport: Any = None
+        self._parser = httptools.HttpResponseParser(self)
+        self.call: Call | None = None
+        self.open = False
+        self.used = False
+        """Whether an answer came on it before."""
+        self.since = 0
+        """Since when it is idle."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._raw = b""
+        self._in_body = self._complete = self.heard = False
+        self._broken = ""
+        self._kept: list[bytes] | None = None
+        self._hash: Any = None
+        self.equal, self.reusable = True, True
+        self.size = self.status = 0
+
+    def send(self, call: Call, data: bytes) -> None:
+        """Send a request; the owner sees to it that none is under way."""
+        self.call = call
+        self._raw = b""
+        self._in_body = self._complete = self.heard = False
+        self._kept = self._hash = None
+        self.equal = True
+        self.size = 0
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """End it at once, without a word to its owner."""
+        self.open = False
+        self.call = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def response(self) -> Response | None:
+        """The answer as it came; None where its bytes were not kept."""
+        if self._kept is None and self._hash is None:
+            return None
+        head = self.head()
+        data = None if self._kept is None else b"".join(self._kept)
+        digest = self._hash.hexdigest() if data is None else hashlib.sha256(data).hexdigest()
+        return Response(status=self.status, reason=head.reason, version=head.version, headers=head.headers,
+                        body=Body(size=self.size, sha256=digest, data=data))  # fmt: skip
+
+    def head(self) -> Head:
+        """The answer's head."""
+        return head_of(self._raw)
+
+    def body(self) -> bytes | None:
+        """The body where it was kept."""
+        return b"".join(self._kept) if self._kept is not None else None
+
+    @property
+    def digest(self) -> str | None:
+        """The hash of a body that is too large to be held."""
+        return self._hash.hexdigest() if self._hash is not None else None
+
+    # What the event loop says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self.open = True
+
+    def data_received(self, data: bytes) -> None:
+        if self.call is None:
+            self._end("")
+            return
+        self.heard = True
+        if not self._in_body:
+            self._raw = self._raw + data if self._raw else data
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._broken = "the target switched to another protocol"
+        except httptools.HttpParserError as error:
+            if not self._complete:
+                self._broken = self._broken or f"the answer is no HTTP: {_plain(error)}"
+            self.reusable = False
+        if self._complete:
+            self._finish()
+        elif self._broken:
+            self._end(self._broken)
+        elif not self._in_body and len(self._raw) > HEAD_LIMIT:
+            self._end(f"the answer's head is larger than {HEAD_LIMIT // 1024} KiB")
+
+    def eof_received(self) -> None:
+        """Half-closed: nothing more will come, and nobody will read what is sent."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open = False
+        call = self.call
+        if call is not None and self._in_body and not self._complete and self._ends_with_connection():
+            self.reusable = False
+            self._complete = True
+            self._finish()
+        else:
+            self.lost(self, _why(exc, self.heard) if call is not None else "")
+
+    # What the parser says
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            self.reusable = False
+
+    def on_headers_complete(self) -> None:
+        if self._complete:
+            return
+        self.status = self._parser.get_status_code()
+        if self.status < 200:
+            return
+        self._in_body = True
+        call = self.call
+        assert call is not None
+        if self.want(self):
+            self._kept = []
+        elif call.item.body is None:
+            self._hash = hashlib.sha256()
+        if call.item.head and not self._complete:
+            # The parser cannot know that no body follows, so another one reads the next answer.
+            self.reusable = self._parser.should_keep_alive()
+            self._complete = True
+
+    def on_body(self, data: bytes) -> None:
+        if self._complete:
+            self.reusable = False
+            return
+        call = self.call
+        assert call is not None
+        expected = call.item.body
+        if self.equal and expected is not None and not expected.startswith(data, self.size):
+            self.equal = False
+            if self._kept is None and self._hash is None and call.suspect(self.status):
+                self._kept = [expected[: self.size]]
+        self.size += len(data)
+        if self._hash is not None:
+            self._hash.update(data)
+        elif self._kept is not None:
+            self._kept.append(data)
+            if self.size > BODY_LIMIT:
+                self._hash = hashlib.sha256(b"".join(self._kept))
+                self._kept = None
+
+    def on_message_complete(self) -> None:
+        if self._complete:
+            return
+        if self.status < 200:
+            self._raw = self._raw.partition(b"\r\n\r\n")[2]  # the final head may have come with it
+            self._in_body = False
+            if self.status == 101:
+                self._broken = "the target switched to another protocol"
+            return
+        self.reusable = self._parser.should_keep_alive()
+        self._complete = True
+
+    def _finish(self) -> None:
+        call = self.call
+        assert call is not None
+        if call.item.head:
+            self._parser = httptools.HttpResponseParser(self)
+        if self.equal and call.item.body is not None:
+            self.equal = self.size == call.item.size
+        self.used = True
+        self.answered(self)
+
+    def _end(self, why: str) -> None:
+        self.open = False
+        self._transport.abort()
+        self.lost(self, why)
+
+    def _ends_with_connection(self) -> bool:
+        """Whether the answer has no length of its own (RFC 9112 §6.3)."""
+        return not any(name.lower() in ("content-length", "transfer-encoding") for name, _ in self.head().headers)
+
+
+def _why(error: Exception | None, heard: bool) -> str:
+    how = "was reset" if isinstance(error, ConnectionError) else "ended"
+    return f"the connection {how} " + ("in the middle of the answer" if heard else "before any answer")
+
+
+def _plain(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return f"{text[:1].lower()}{text[1:]}" if text else type(error).__name__

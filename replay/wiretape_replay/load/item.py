@@ -1,0 +1,78 @@
+"""A step of a script made ready for sending: its bytes, what answer is expected, what has to be looked at. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wiretape_capture.protocols.http import SAFE
+from wiretape_capture.snapshot.exchange import Exchange
+from wiretape_replay.bindings.plan import BindingPlan, Edge
+from wiretape_replay.load.lesson import Lesson, lesson_of
+from wiretape_replay.load.script import Script, Step
+from wiretape_replay.load.template import Template
+
+IDEMPOTENT = SAFE | {"PUT", "DELETE"}
+"""Methods that may be sent again on a connection that was found closed (RFC 9110 §9.2.2)."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One request of a session, with what every clone of it shares."""
+
+    exchange: Exchange
+    sequence: int
+    index: int
+    waits: frozenset[int]
+    think_ns: int
+    route: int
+    """Number of its route."""
+    template: Template | None
+    """How its bytes come about; None: the binding engine builds each request."""
+    data: bytes | None
+    """The bytes themselves where they are always the same."""
+    needs: frozenset[int]
+    """Exchanges of its session whose answers may hold values that it carries."""
+    learns: bool
+    """Whether later requests carry values of its answer."""
+    lesson: Lesson | None
+    """How to learn them; None: the binding engine looks at the whole answer."""
+    head: bool
+    """Whether its answer has no body whatever its head says."""
+    again: bool
+    status: int
+    body: bytes | None
+    """The recorded body; None where it is too large for memory."""
+    size: int
+    sha256: str
+    equals: int = 0
+    """Answers that were equal byte for byte."""
+    suspects: int = 0
+    """Answers kept although their session is not compared in full."""
+
+
+def items_of(script: Script, routes: Mapping[int, int], templates: Mapping[int, Template | None],
+             plan: BindingPlan) -> list[Item]:  # fmt: skip
+    """The items of a script."""
+    own = {step.exchange.sequence for step in script.steps}
+    needs = {sequence: own.intersection(plan.producers(sequence)) for sequence in own}
+    born: dict[int, list[Edge]] = {}
+    for edge in (edge for sequence in own for edge in plan.by_consumer.get(sequence, ())):
+        born.setdefault(edge.producer, []).append(edge)
+    return [_item(step, routes[step.exchange.sequence], templates[step.exchange.sequence],
+                  frozenset(needs[step.exchange.sequence]), born.get(step.exchange.sequence, ()))
+            for step in script.steps]  # fmt: skip
+
+
+def _item(step: Step, route: int, template: Template | None, needs: frozenset[int], born: Sequence[Edge]) -> Item:
+    exchange, sequence = step.exchange, step.exchange.sequence
+    response = exchange.response
+    assert response is not None  # what has no response is not selected
+    return Item(
+        exchange=exchange, sequence=sequence, index=step.index, waits=step.waits, think_ns=step.think_ns,
+        route=route, template=template, data=template.whole if template else None,
+        needs=needs, learns=bool(born), lesson=lesson_of(exchange, born) if born else None,
+        head=exchange.command == "HEAD", again=exchange.command in IDEMPOTENT, status=response.status,
+        body=b"" if exchange.command == "HEAD" else response.body.data, size=response.body.size,
+        sha256=response.body.sha256,
+    )  # fmt: skip

@@ -1,0 +1,75 @@
+"""What has been counted so far, as a whole and over time: at most `MOST` points, wider ones as a load goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wiretape_replay.load.tally import Series, Tally
+from wiretape_replay.verdict.model import LoadPoint
+
+MOST = 120
+RECENT = 3.0
+"""Seconds that the live figures are about."""
+
+
+@dataclass(slots=True)
+class Point:
+    """A stretch of a load."""
+
+    answered: int = 0
+    failed: int = 0
+    latency: Series = field(default_factory=Series)
+
+    def join(self, other: Point) -> None:
+        """Add another one."""
+        self.answered += other.answered
+        self.failed += other.failed
+        self.latency.join(other.latency)
+
+
+@dataclass(slots=True)
+class Course:
+    """The counts of all workers; time is passed in."""
+
+    total: Tally = field(default_factory=Tally)
+    width: float = 1.0
+    """Seconds that a point stands for."""
+    points: dict[int, Point] = field(default_factory=dict)
+    recent: list[tuple[float, Point]] = field(default_factory=list)
+
+    def add(self, tally: Tally, at: float) -> None:
+        """What a worker has counted until now, `at` seconds after the beginning."""
+        self.total.join(tally)
+        point = Point(tally.answered, tally.failed, Series.all(tally.latency))
+        self.points.setdefault(int(max(at, 0) / self.width), Point()).join(point)
+        while max(self.points) >= MOST:
+            self._widen()
+        self.recent = [(when, each) for when, each in self.recent if when > at - RECENT] + [(at, point)]
+
+    def timeline(self) -> tuple[LoadPoint, ...]:
+        """The points in order."""
+        return tuple(self._told(number, self.points[number]) for number in sorted(self.points))
+
+    def live(self, at: float) -> str:
+        """One line about the last seconds."""
+        lately = Point()
+        for when, point in self.recent:
+            if when > at - RECENT:
+                lately.join(point)
+        rate = lately.answered / max(min(RECENT, at), 1.0)
+        found = lately.latency.summary
+        times = f", p50 {found.p50:.1f}, p95 {found.p95:.1f}, p99 {found.p99:.1f} ms" if found else ""
+        return f"{rate:,.0f} req/s{times}, {self.total.failed:,} errors"
+
+    def _widen(self) -> None:
+        narrow, self.points, self.width = self.points, {}, self.width * 2
+        for number, point in narrow.items():
+            self.points.setdefault(number // 2, Point()).join(point)
+
+    def _told(self, number: int, point: Point) -> LoadPoint:
+        found = point.latency.summary
+        return LoadPoint(
+            at_s=number * self.width, per_second=point.answered / self.width, errors=point.failed,
+            p99_ms=found.p99 if found else None,
+            p50_ms=found.p50 if found else None, p95_ms=found.p95 if found else None,
+        )  # fmt: skip

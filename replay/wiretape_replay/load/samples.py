@@ -1,0 +1,125 @@
+"""Which sessions are compared in full, and the answers kept for it: a fair share of all of them, within bounds.
+
+The first clone of each recorded session is kept, and of all others a uniform random share (a reservoir), so that
+findings speak of the whole run. Outside of them an answer is kept when its status is another one, or when its bytes
+differ although they used to be equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from wiretape_capture.snapshot.exchange import Response
+from wiretape_replay.bindings.live import LiveSession
+from wiretape_replay.load.item import Item
+
+ANSWERS = 1500
+"""Answers of sampled sessions that a worker holds at most, beyond the first clones."""
+BYTES = 48 << 20
+"""Bytes of answers that a worker holds at most; nothing is kept beyond."""
+SUSPECTS = 3
+"""Answers of one exchange kept because their bytes were equal before or their status is another one."""
+USUALLY = 3
+"""So many equal answers make an unequal one suspect."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """One answer that is compared after the load."""
+
+    item: Item
+    response: Response | None
+    """None where none came."""
+    error: str
+    kind: int
+    """What it was counted as at first sight."""
+    latency_ms: float | None
+    started_ns: int
+    ended_ns: int
+    blocked_by: int | None = None
+
+
+@dataclass(slots=True)
+class Sample:
+    """A session whose answers are all kept."""
+
+    clone: int
+    session: LiveSession
+    kept: list[Kept] = field(default_factory=list)
+    size: int = 0
+    first: bool = False
+    """Whether it is the first clone of its session, which is never given up."""
+    whole: bool = True
+    """False where bytes ran out."""
+
+
+@dataclass(slots=True)
+class Samples:
+    """What one worker keeps."""
+
+    chance: Random
+    held: list[Sample] = field(default_factory=list)
+    suspects: list[tuple[int, LiveSession, Kept]] = field(default_factory=list)
+    size: int = 0
+    full: bool = False
+    """Whether something was not kept for want of memory."""
+    _answers: int = 0
+    _seen: int = 0
+
+    def wants(self, first: bool, length: int) -> bool:
+        """Whether a session that begins is to be kept."""
+        if self.size >= BYTES:
+            self.full = True
+            return False
+        if first:
+            return True
+        self._seen += 1
+        if self._answers + length <= ANSWERS:
+            return True
+        others = sum(1 for sample in self.held if not sample.first)
+        return self.chance.random() * self._seen < others
+
+    def add(self, sample: Sample) -> None:
+        """Hold a session that has ended, in the place of another one where there is no room."""
+        self.held.append(sample)
+        self.size += sample.size
+        if sample.first:
+            return
+        self._answers += len(sample.kept)
+        while self._answers > ANSWERS:
+            self._give_up()
+
+    def suspect(self, clone: int, session: LiveSession, kept: Kept) -> None:
+        """Hold one answer."""
+        self.suspects.append((clone, session, kept))
+        kept.item.suspects += 1
+        self.size += _size(kept)
+
+    def room(self, item: Item) -> bool:
+        """Whether another suspect answer of an exchange may be held."""
+        return item.suspects < SUSPECTS and self.size < BYTES
+
+    def __iter__(self) -> Iterator[tuple[int, LiveSession, list[Kept]]]:
+        """Everything held, by clone."""
+        for sample in self.held:
+            yield sample.clone, sample.session, sample.kept
+        for clone, session, kept in self.suspects:
+            yield clone, session, [kept]
+
+    def _give_up(self) -> None:
+        others = [index for index, sample in enumerate(self.held) if not sample.first]
+        gone = self.held.pop(self.chance.choice(others))
+        self._answers -= len(gone.kept)
+        self.size -= gone.size
+
+
+def keep(sample: Sample, kept: Kept) -> None:
+    """Add an answer to a session that is kept."""
+    sample.kept.append(kept)
+    sample.size += _size(kept)
+
+
+def _size(kept: Kept) -> int:
+    return len(kept.response.body.data or b"") + 500 if kept.response else 200

@@ -1,0 +1,167 @@
+"""Request bytes with places for the values that differ from clone to clone, so that filling in is all that is left.
+
+Made by asking the binding engine itself: it rewrites the recorded request with two sets of made-up values, and what
+changes is where values belong. Where that does not explain its bytes, or a live value needs spelling, it is asked
+each time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from wiretape_capture.protocols.http import header
+from wiretape_capture.snapshot.exchange import Exchange, Request
+from wiretape_replay.bindings.live import Key, LiveSession
+from wiretape_replay.bindings.plan import BindingPlan
+from wiretape_replay.bindings.replacements import Replacements
+from wiretape_replay.load.wire import wire_bytes
+
+PLAIN = re.compile(rb"[A-Za-z0-9._~-]+")
+"""Values that are spelt alike in URLs, headers and JSON."""
+_LENGTH = re.compile(rb"(?i)(\r\ncontent-length: )(\d+)(?=\r\n|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A message: bytes that stay, and between them the numbers of values."""
+
+    parts: tuple[bytes | int, ...]
+    keys: tuple[Key, ...] = ()
+    length_at: int | None = None
+    """Which part is followed by the length of the body; the body begins at `body_at`."""
+    body_at: int = 0
+
+    @property
+    def whole(self) -> bytes | None:
+        """The message, where it holds no values."""
+        return b"".join(part for part in self.parts if isinstance(part, bytes)) if not self.keys else None
+
+    def filled(self, values: Sequence[bytes]) -> bytes:
+        """The message with these values, in the order of `keys`."""
+        pieces = [values[part] if isinstance(part, int) else part for part in self.parts]
+        if self.length_at is None:
+            return b"".join(pieces)
+        body = b"".join(pieces[self.body_at :])
+        pieces[self.length_at] += b"%d" % len(body)
+        return b"".join(pieces[: self.body_at]) + body
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What may change in the requests of a recording."""
+
+    plan: BindingPlan
+    fresh: bool
+    """Whether what the client made for itself is made anew."""
+    signed: bool
+    distinctive: Replacements
+    """Every distinctive value that may be replaced, with its number in place of a live value."""
+    values: tuple[str, ...]
+
+    @classmethod
+    def of(cls, plan: BindingPlan, *, fresh: bool, signed: bool) -> Sources:
+        """The sources of a binding plan."""
+        made = {value for values in plan.client.values.values() for value in values} if fresh else set[str]()
+        values = tuple(sorted({value for noun, value in plan.born if not noun} | made))
+        found = Replacements()
+        for number, value in enumerate(values):
+            found.put(value, _mark(number, "Z"))
+        return cls(plan, fresh, signed, found, values)
+
+    def template(self, exchange: Exchange, prefix: str, netloc: str) -> Template | None:
+        """The template of a request; None where each must be built anew."""
+        clocks = self.fresh and exchange.sequence in self.plan.client.clocks
+        if self.signed or clocks or header(exchange.request.headers, "content-encoding") is not None:
+            return None
+        keys = self._keys(exchange)
+        if not keys:
+            return Template((wire_bytes(exchange.request, prefix, netloc),))
+        first, second = ([_mark(number, letter) for number in range(len(keys))] for letter in ("K", "QW"))
+        built = self._built(exchange, keys, first, prefix, netloc)
+        found = _cut(built, [mark.encode() for mark in first], keys)
+        if found is None:
+            return None
+        again = self._built(exchange, keys, second, prefix, netloc)
+        if found.filled([mark.encode() for mark in second]) != again:
+            return None
+        recorded = [value.encode() for _, value in keys]
+        plain = all(PLAIN.fullmatch(value) for value in recorded)
+        same = not plain or found.filled(recorded) == wire_bytes(exchange.request, prefix, netloc)
+        return found if same else None
+
+    def _keys(self, exchange: Exchange) -> list[Key]:
+        carried = {(edge.noun, edge.value) for edge in self.plan.by_consumer.get(exchange.sequence, ())}
+        texts = _texts(exchange.request)
+        standing = {("", self.values[number]) for text in texts for number in _marked(self.distinctive.apply(text))}
+        return sorted(carried | standing)
+
+    def _built(self, exchange: Exchange, keys: Iterable[Key], marks: Iterable[str], prefix: str, netloc: str) -> bytes:
+        session = LiveSession(self.plan)
+        for key, mark in zip(keys, marks, strict=True):
+            session.assume(key, mark)
+        return wire_bytes(session.prepare(exchange), prefix, netloc)
+
+
+def values_of(template: Template, session: LiveSession) -> list[bytes] | None:
+    """The live values of a template's keys, recorded ones where nothing was learned; None where one needs spelling."""
+    found = []
+    for key in template.keys:
+        value = (session.current(key) or key[1]).encode("utf-8", "replace")
+        if PLAIN.fullmatch(value) is None:
+            return None
+        found.append(value)
+    return found
+
+
+def _mark(number: int, letter: str) -> str:
+    return f"x{letter}9{number}9{letter}x"
+
+
+_MARKS = re.compile(r"xZ9(\d+)9Zx")
+
+
+def _marked(text: str) -> Iterable[int]:
+    return (int(found[1]) for found in _MARKS.finditer(text))
+
+
+def _texts(request: Request) -> list[str]:
+    """Where a value of the request may stand."""
+    texts = [request.target, *(value for _, value in request.headers)]
+    if request.body.data:
+        texts.append(request.body.data.decode("latin-1"))
+    return texts
+
+
+def _cut(message: bytes, marks: Sequence[bytes], keys: Sequence[Key]) -> Template | None:
+    places: Mapping[bytes, int] = {mark: number for number, mark in enumerate(marks)}
+    head, blank, body = message.partition(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    if b"chunked" in head.lower() and length is None and any(mark in body for mark in marks):
+        return None  # the sizes of chunks would have to change with the values
+    pattern = re.compile(b"|".join(map(re.escape, sorted(marks, key=len, reverse=True))))
+    parts: list[bytes | int] = []
+    length_at = None
+    if length is not None:
+        _split(head[: length.end(1)], pattern, places, parts)
+        if not parts or isinstance(parts[-1], int):
+            return None
+        length_at = len(parts) - 1
+        _split(head[length.end(2) :] + blank, pattern, places, parts)
+    else:
+        _split(head + blank, pattern, places, parts)
+    body_at = len(parts)
+    _split(body, pattern, places, parts)
+    return Template(tuple(parts), tuple(keys), length_at, body_at)
+
+
+def _split(text: bytes, pattern: re.Pattern[bytes], places: Mapping[bytes, int], parts: list[bytes | int]) -> None:
+    end = 0
+    for found in pattern.finditer(text):
+        if found.start() > end:
+            parts.append(text[end : found.start()])
+        parts.append(places[found[0]])
+        end = found.end()
+    if end < len(text):
+        parts.append(text[end:])

@@ -1,0 +1,200 @@
+"""The load job as the faces run it: processes that share a schedule, one run, one verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from load_kit import Heard, Shop, events_of, load_run, load_spec, order_session, serving, session, write_tape
+
+from wiretape_capture.jobs.events import Event, Failed, Finished, Progress, Ready
+from wiretape_capture.jobs.parent import Job
+from wiretape_replay.load.spec import LoadSpec
+from wiretape_replay.run_file import RunReader
+from wiretape_replay.verdict.model import FindingClass, Run
+
+TEA = {"name": "tea", "price": 4, "tags": ["green", "loose"]}
+
+
+async def test_two_workers_make_one_run(tmp_path: Path) -> None:
+    recorded = [each for number in range(4) for each in order_session(number + 1, at_ms=number * 50)]
+    tape, shop = await write_tape(tmp_path / "shop.tape", recorded), Shop()
+    async with serving(shop) as server:
+        run = await load_run(load_spec(tape, server.url, scale=5.0, workers=2), tmp_path / "log")
+    assert (run.verdict.verdict, run.verdict.reason) == ("pass", "all 40 exchanges came out equal")
+    assert (run.counts.total, run.counts.semantically_equal, run.counts.failed) == (40, 40, 0)
+    assert len(server.heard) == 40
+    assert len(shop.orders) == 20
+    load = run.load
+    assert load is not None
+    assert (load.workers, load.sessions_started, load.sessions_ended, load.requests_sent) == (2, 20, 20, 40)
+    assert load.shape_fidelity is not None
+    assert load.lag is not None
+    assert load.service is not None
+    assert run.latency is not None
+    assert (run.latency.count, load.service.count, load.lag.count) == (40, 40, 40)
+    assert sum(route.histogram.count for route in run.routes if route.histogram) == 40
+    assert sum(round(point.per_second) for point in load.timeline) == 40
+    async with await RunReader.open(tmp_path / "shop.run") as reader:
+        assert await reader.run() == run
+        assert {one.sequence for one in await reader.results()} == {each.sequence for each in recorded}
+
+
+async def test_a_regression_under_load_is_a_finding_with_its_share(tmp_path: Path) -> None:
+    recorded = session(1, ("GET", "/tea", None, TEA), ("GET", "/cup", None, {"name": "cup"}))
+    tape = await write_tape(tmp_path / "shop.tape", recorded)
+
+    async def answer(heard: Heard) -> None:
+        heard.json({"name": "cup"} if heard.target == "/cup" else {"name": "tea", "price": "4", "tags": TEA["tags"]})
+
+    async with serving(answer) as server:
+        run = await load_run(load_spec(tape, server.url, scale=12.0), tmp_path / "log")
+    assert run.verdict.verdict == "fail"
+    (finding,) = run.verdict.findings
+    assert (finding.kind, finding.route, finding.pointer, finding.count, finding.of) == (
+        FindingClass.TYPE, "GET /tea", "/price", 12, 12)  # fmt: skip
+    assert (run.counts.different, run.counts.bytes_equal) == (12, 12)
+    async with await RunReader.open(tmp_path / "shop.run") as reader:
+        live, kept = await reader.live_response(101), await reader.recorded(101)
+    assert live is not None
+    assert json.loads(live.body.data or b"")["price"] == "4"
+    assert kept is not None
+
+
+async def test_what_clones_write_is_no_regression_of_what_they_read(tmp_path: Path) -> None:
+    recorded = session(1, ("POST", "/visits", {}, (201, {})), ("GET", "/count", None, {"visits": 1, "open": True}))
+    tape, visits = await write_tape(tmp_path / "shop.tape", recorded), 0
+
+    async def answer(heard: Heard) -> None:
+        nonlocal visits
+        visits += heard.method == "POST"
+        heard.json({}, 201) if heard.method == "POST" else heard.json({"visits": visits, "open": True})
+
+    async with serving(answer) as server:
+        run = await load_run(load_spec(tape, server.url, arrivals="closed", rate=1, scale=20.0), tmp_path / "log")
+    assert run.verdict.verdict == "pass"
+    assert [(one.severity, one.pointer) for one in run.verdict.findings] == [("warning", "/visits")]
+    assert "sessions write what others read" in run.verdict.findings[0].evidence
+
+
+async def test_a_stop_ends_early_with_a_report(tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+    stopped = asyncio.Event()
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA)
+        stopped.set()
+
+    def stop_soon(job: Job, _: Event) -> None:
+        if stopped.is_set():
+            job.request_stop()
+
+    async with serving(answer) as server:
+        spec = load_spec(tape, server.url, arrivals="constant", rate=50.0, seconds=3600.0)
+        last = (await events_of(spec, tmp_path / "log", stop_soon))[-1]
+    assert isinstance(last, Finished)
+    run = Run.model_validate(last.result)
+    assert run.verdict.verdict == "inconclusive"
+    assert run.verdict.reason.startswith("stopped after ")
+    assert run.counts.bytes_equal == len(server.heard) == run.counts.total > 0
+
+
+async def test_a_worker_that_dies_is_told_and_what_it_counted_is_kept(tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+    killed = 0
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA)
+
+    def kill_one(job: Job, event: Event) -> None:
+        nonlocal killed
+        if isinstance(event, Progress) and event.done > 0 and not killed:
+            children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+            workers = [int(child) for child in children
+                       if b"load.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]  # fmt: skip
+            killed = workers[0]
+            os.kill(killed, signal.SIGKILL)
+            job.request_stop()
+
+    async with serving(answer) as server:
+        spec = load_spec(tape, server.url, arrivals="constant", rate=50.0, seconds=3600.0, workers=2)
+        last = (await events_of(spec, tmp_path / "log", kill_one))[-1]
+    assert isinstance(last, Finished)
+    run = Run.model_validate(last.result)
+    assert run.load is not None
+    assert (run.load.workers, run.load.workers_lost) == (2, 1)
+    assert run.verdict.verdict == "inconclusive"
+    assert any("was lost" in note for note in run.notes)
+    assert run.counts.total > 0
+
+
+async def test_a_generator_that_lags_judges_no_times(tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA)
+
+    async with serving(answer) as server:
+        fail_if = ("latency.p99 > 0", "requests.failed > 0")
+        spec = load_spec(tape, server.url, scale=5.0, max_lag_ms=1e-9, fail_if=fail_if)
+        run = await load_run(spec, tmp_path / "log")
+    assert run.verdict.verdict == "inconclusive"
+    assert run.verdict.reason.startswith("the generator lagged: p99 of the schedule lag was ")
+    assert [one.passed for one in run.verdict.evals] == [None, True]
+
+
+async def test_evals_judge_times_from_the_intended_moment(tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA)
+
+    async with serving(answer) as server:
+        fail_if = ("latency.p50 < 0", "latency.max[GET /tea] > 0", "requests.per-second > 0")
+        run = await load_run(load_spec(tape, server.url, fail_if=fail_if), tmp_path / "log")
+    assert run.verdict.verdict == "fail"
+    assert [one.passed for one in run.verdict.evals] == [True, False, False]
+
+
+async def test_nothing_to_send_is_inconclusive(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    tape = await write_tape(tmp_path / "empty.tape", [])
+    run = await load_run(load_spec(tape, f"http://127.0.0.1:{free_port()}"), tmp_path / "log")
+    assert run.verdict.verdict == "inconclusive"
+    assert run.verdict.reason.startswith("nothing was sent")
+
+
+async def refused(spec: LoadSpec, log: Path) -> Failed:
+    last = (await events_of(spec, log))[-1]
+    assert isinstance(last, Failed)
+    return last
+
+
+async def test_a_target_that_is_not_there_is_an_environment_error(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+    failed = await refused(load_spec(tape, f"http://127.0.0.1:{free_port()}"), tmp_path / "log")
+    assert failed.exit_code == 3
+    assert "cannot be reached: connection refused" in failed.problem
+
+
+async def test_progress_tells_rate_and_percentiles(tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+    told: list[str] = []
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA)
+
+    def enough(job: Job, event: Event) -> None:
+        if isinstance(event, Progress) and "p99" in event.message:
+            told.append(event.message)
+            job.request_stop()
+
+    async with serving(answer) as server:
+        spec = load_spec(tape, server.url, arrivals="constant", rate=50.0, seconds=3600.0)
+        events = await events_of(spec, tmp_path / "log", enough)
+    assert any(isinstance(event, Ready) for event in events)
+    assert "req/s, p50 " in told[0]
+    assert told[0].endswith("0 errors")

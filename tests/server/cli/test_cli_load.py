@@ -1,0 +1,102 @@
+"""`wiretape load` as a user meets it: one whole run, and wrong usage in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from load_kit import session, write_tape
+
+type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Tea(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = json.dumps({"name": "tea"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def target() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tea)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def recorded(tmp_path: Path) -> None:
+    """A snapshot of one session that reads and a later one that writes."""
+    folder = tmp_path / ".wiretape" / "snapshots"
+    folder.mkdir(parents=True)
+    steps = [("GET", f"/tea/{number}", None, {"name": "tea"}) for number in (7, 8)]
+    asyncio.run(
+        write_tape(folder / "shop.tape", [*session(1, *steps), *session(2, ("POST", "/tea", {"a": 1}, {}), at_ms=900)])
+    )
+
+
+def test_a_load_is_a_run_like_any_other(wiretape: Run, target: str) -> None:
+    evals = ("--fail-if", "requests.failed > 0", "--fail-if", "latency.p95 > 60000")
+    ran = wiretape(
+        "load", "shop", "--target", target, "--scale", "4", "--only", "GET /tea/*", "--max-lag", "60000", *evals
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "8 requests: 8 equal byte for byte" in ran.stdout
+    assert "load x4, " in ran.stdout
+    assert " 4 of 4 sessions to their end" in ran.stdout
+    assert "shape of arrivals kept to " in ran.stdout
+    assert "2 EVALS PASSED" in ran.stdout
+    assert "shop (load x4)" in wiretape("runs").stdout
+    (run,) = json.loads(wiretape("runs", "--json").stdout)
+    assert run["load"]["sessions_ended"] == 4
+    assert "load x4, " in wiretape("diff").stdout
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--scale", "0"], "load.scale: it must be more than 0"),
+    (["--scale", "1e9"], "load.scale: it must be at most 100000"),
+    (["--speed", "-1"], "load.speed: it must be more than 0"),
+    (["--for", "soon"], "load.duration: 'soon' is no duration; write it as 90s, 5m or 1h30m"),
+    (["--stages", "1m"], "load.stages: '1m' in the stages '1m' is not DURATION:SCALE"),
+    (["--stages", "1m:5", "--scale", "2"], "--stages and --scale both say how many clones there are"),
+    (["--arrivals", "poisson"], "load.arrivals: 'poisson' has no rate above zero"),
+    (["--arrivals", "burst", "5"], "got unexpected extra argument (5)"),
+    (["--connections", "none"], "'none' is not one of 'pool', 'session'"),
+    (["--fail-if", "latency.p98 > 1"], "the unknown metric 'latency.p98'"),
+    (["--baseline", "http://127.0.0.1:1"], "a load is not compared with unchanged code that runs beside it"),
+    (["--target", "ftp://x"], "is not an http or https URL"),
+])  # fmt: skip
+def test_wrong_usage_is_told_before_anything_starts(in_process: Run, arguments: list[str], said: str) -> None:
+    ran = in_process("load", "shop", "--target", "http://127.0.0.1:1", *arguments)
+    assert ran.returncode == 2
+    assert said in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) <= 3
+
+
+def test_a_rate_may_follow_its_kind(in_process: Run) -> None:
+    ran = in_process("load", "shop", "--target", "http://127.0.0.1:1", "--arrivals", "constant", "0")
+    assert "'constant 0' has no rate above zero" in ran.stderr
+
+
+def test_writes_to_another_machine_need_consent(in_process: Run) -> None:
+    # An address of the documentation block (RFC 5737): nothing is sent there, for it is refused before.
+    ran = in_process("load", "shop", "--target", "http://192.0.2.1:9", "--timeout", "1")
+    assert ran.returncode == 2
+    assert "1 of the requests write, and 192.0.2.1 is not this machine: first POST /tea" in ran.stderr
+    assert "--allow-writes 192.0.2.1" in ran.stderr
