@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, Protocol
 
 LINEAR = 64
@@ -37,27 +38,42 @@ class Marks:
 
     at: dict[Place, int] = field(default_factory=dict)
     below: dict[Place, int] = field(default_factory=dict)
+    _inside: dict[Place, set[Place]] = field(default_factory=dict)
+    """By place, the marked places that are it or below it."""
 
     def state(self, place: Place) -> int:
         """Sequence of the last write related to a place."""
-        return max(self.below.get(place, 0), *(self.at.get(prefix, 0) for prefix in prefixes(place)))
+        if not self.at:
+            return 0
+        at = self.at
+        last = self.below.get(place, 0)
+        for prefix in prefixes(place):
+            if at.get(prefix, 0) > last:
+                last = at[prefix]
+        return last
 
     def write(self, place: Place, sequence: int) -> None:
         """A recorded write has arrived."""
+        chain = prefixes(place)
+        if place not in self.at:
+            for number, prefix in enumerate(chain):
+                self._inside.setdefault(prefix, set()).update(chain[number:])
         self.at[place] = max(sequence, self.at.get(place, 0))
-        for prefix in prefixes(place):
+        for prefix in chain:
             self.below[prefix] = max(sequence, self.below.get(prefix, 0))
 
     def rewind(self, place: Place, sequence: int) -> None:
         """A write comes round again: what related places saw after it has not happened yet."""
-        for marks in (self.at, self.below):
-            for other in [other for other in marks if related(other, place)]:
-                marks[other] = min(marks[other], sequence)
+        for other in {*prefixes(place), *self._inside.get(place, ())}:
+            for marks in (self.at, self.below):
+                if marks.get(other, 0) > sequence:
+                    marks[other] = sequence
 
 
-def prefixes(place: Place) -> list[Place]:
+@lru_cache(maxsize=1 << 12)
+def prefixes(place: Place) -> tuple[Place, ...]:
     """The place and all places above it, down to the service's root."""
-    return [place[:length] for length in range(1, len(place) + 1)]
+    return tuple(place[:length] for length in range(1, len(place) + 1))
 
 
 def related(one: Place, other: Place) -> bool:
@@ -87,9 +103,7 @@ def choose[R: Rung](rungs: Sequence[R], state: int, served: Container[int], at_e
     order and the last one repeats. Where nothing was recorded before the first write, the earliest answer is given:
     nothing else is known.
     """
-    reached = bisect_right(rungs, state, key=_after)
-    epoch = rungs[max(reached - 1, 0)].after
-    begin, end = bisect_left(rungs, epoch, key=_after), bisect_right(rungs, epoch, key=_after)
+    begin, end = _epoch(rungs, state)
     first = _first_fresh(rungs, begin, end, served)
     if first is not None:
         return Choice(first)
@@ -97,6 +111,39 @@ def choose[R: Rung](rungs: Sequence[R], state: int, served: Container[int], at_e
         return Choice(rungs[end - 1])
     forget = frozenset(rung.sequence for rung in rungs[begin:end])
     return Choice(rungs[begin], forget) if at_end == "cycle" else None
+
+
+def settled[R: Rung](rungs: Sequence[R], rung: R, served: Container[int]) -> bool:
+    """Whether `rung`, just chosen and served, stays the answer for good while the last one repeats.
+
+    It is the last of its ladder, so no later write leads to another, and no other answer of its state is left.
+    """
+    if rung is not rungs[-1]:
+        return False
+    return len(rungs) == 1 or _first_fresh(rungs, *_epoch(rungs, rung.after), served) is None
+
+
+def _epoch(rungs: Sequence[Rung], state: int) -> tuple[int, int]:
+    """Begin and end of the answers of the state that was reached."""
+    if len(rungs) == 1:
+        return 0, 1
+    if len(rungs) <= LINEAR:
+        return _short_epoch(rungs, state)
+    epoch = rungs[max(bisect_right(rungs, state, key=_after) - 1, 0)].after
+    return bisect_left(rungs, epoch, key=_after), bisect_right(rungs, epoch, key=_after)
+
+
+def _short_epoch(rungs: Sequence[Rung], state: int) -> tuple[int, int]:
+    """The same for a few, without a function call for each."""
+    begin, epoch = 0, rungs[0].after
+    for at, rung in enumerate(rungs):
+        after = rung.after
+        if after == epoch:
+            continue
+        if after > state:
+            return begin, at
+        begin, epoch = at, after
+    return begin, len(rungs)
 
 
 def _after(rung: Rung) -> int:
@@ -110,4 +157,7 @@ def _first_fresh[R: Rung](rungs: Sequence[R], begin: int, end: int, served: Cont
         return rung.sequence not in served
 
     start = bisect_left(rungs, True, begin, end, key=fresh) if end - begin > LINEAR else begin
-    return next((rungs[at] for at in range(start, end) if fresh(rungs[at])), None)
+    for at in range(start, end):
+        if rungs[at].sequence not in served:
+            return rungs[at]
+    return None

@@ -8,12 +8,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wiretape_capture.protocols.http import decode_content
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Headers, Protocol, Response
-from wiretape_replay.match.causal import Marks, Place, place_of, related
-from wiretape_replay.match.lanes import Lanes, learn_lanes, trace_of
+from wiretape_replay.match.causal import Marks, Place, place_of, prefixes, related
+from wiretape_replay.match.lanes import SHARED, LaneLearner, Lanes, trace_of
 from wiretape_replay.match.parts import Parts, parts_of, service_key
 from wiretape_replay.match.volatile import Masked, mask, mentions
 
@@ -23,6 +23,10 @@ RETRY_LOOKED_AT = 1_000
 """Exchanges between an attempt and the next one."""
 MENTION_LIMIT = 1 << 20
 """Bytes of an answer in which identifiers are looked for."""
+SERVICE_LIMIT = 1_000
+"""Names of services, as requests spell them, whose indexed name is remembered."""
+TEXT_LIMIT = 1 << 16
+"""Different texts that are kept once while an index is built."""
 
 type Key = tuple[object, ...]
 
@@ -58,7 +62,6 @@ class Index:
     masked: dict[Key, list[Recorded]] = field(default_factory=dict)
     by_value: dict[tuple[Key, str], list[Recorded]] = field(default_factory=dict)
     """Recorded requests of one masked key by an identifier in them."""
-    by_path: dict[tuple[str, ...], list[Recorded]] = field(default_factory=dict)
     by_service: dict[str, list[Recorded]] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
     """Identifiers in requests, with the sequence of the first."""
@@ -74,11 +77,45 @@ class Index:
     """Services as the recording names them, by the name under which they are indexed."""
     traces: set[str] = field(default_factory=set)
     lane_names: set[str] = field(default_factory=set)
+    _by_path: dict[tuple[str, ...], list[Recorded]] = field(default_factory=dict)
+    _services: dict[tuple[str, str], str] = field(default_factory=dict)
+    _places: dict[Place, list[int]] = field(default_factory=dict)
+    _inside: dict[Place, list[int]] = field(default_factory=dict)
+
+    def ladder(self, key: Key, lane: str) -> list[Recorded] | None:
+        """The answers to one exact request: those of a lane where it has any, else all."""
+        if self.by_lane and (own := self.by_lane.get((key, lane))):
+            return own
+        return self.exact.get(key)
+
+    @property
+    def by_path(self) -> dict[tuple[str, ...], list[Recorded]]:
+        """Recorded requests by their path. Only misses want it: it is made at the first."""
+        if not self._by_path:
+            for each in self.recorded:
+                self._by_path.setdefault(each.parts.segments, []).append(each)
+        return self._by_path
+
+    def related_after(self, recorded: Recorded) -> Iterator[int]:
+        """Sequences of what was recorded after a write at places above, at and below its own."""
+        if not self._places:
+            for each in self.recorded:
+                self._places.setdefault(each.place, []).append(each.sequence)
+                for prefix in prefixes(each.place):
+                    self._inside.setdefault(prefix, []).append(each.sequence)
+        for place in prefixes(recorded.place)[:-1]:
+            yield from _later(self._places.get(place, ()), recorded.sequence)
+        yield from _later(self._inside.get(recorded.place, ()), recorded.sequence)
 
     def service(self, scheme: str, name: str) -> str:
         """The one name under which a service was indexed."""
-        key = service_key(scheme, name)
-        return self.aliases.get(key, key)
+        known = self._services.get((scheme, name))
+        if known is None:
+            if len(self._services) >= SERVICE_LIMIT:
+                self._services.clear()
+            key = service_key(scheme, name)
+            known = self._services[scheme, name] = self.aliases.get(key, key)
+        return known
 
     def name(self, service: str) -> str:
         """An indexed service as people know it."""
@@ -89,33 +126,61 @@ def build_index(exchanges: Iterable[Exchange], aliases: Mapping[str, str] | None
     """Index the outbound HTTP requests among the exchanges, in recorded order."""
     ordered = sorted(exchanges, key=lambda exchange: exchange.sequence)
     outbound = [each for each in ordered if each.direction is Direction.OUTBOUND and each.protocol is Protocol.HTTP]
-    index = Index(lanes=learn_lanes(outbound), aliases=aliases or {})
+    builder = IndexBuilder(aliases)
     for exchange in outbound:
-        _add(index, _recorded(index, exchange))
-    _set_states(index)
-    _learn_identifiers(index, outbound, [each for each in ordered if each.direction is Direction.INBOUND])
-    return index
+        builder.add(exchange)
+    answers = ((each.sequence, each.response) for each in outbound if each.response is not None)
+    return builder.finish(answers, [each for each in ordered if each.direction is Direction.INBOUND])
 
 
-def _recorded(index: Index, exchange: Exchange) -> Recorded:
-    request = exchange.request
-    service = index.service(exchange.scheme, exchange.service)
-    index.names.setdefault(service, exchange.service)
-    parts = parts_of(service, request.method, request.target, request.headers, request.body)
-    return Recorded(
-        sequence=exchange.sequence, location=request.target, parts=parts, masked=mask(parts),
-        lane=index.lanes.lane(request.headers), trace=exchange.trace or trace_of(request.headers),
-        clock_ns=exchange.started_ns, place=place_of(service, parts.segments), writes=parts.writes,
-        status=exchange.status,
-    )  # fmt: skip
+class IndexBuilder:
+    """Takes outbound HTTP exchanges one by one, in recorded order, and keeps of each only what matching needs."""
+
+    def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
+        self._index = Index(aliases=aliases or {})
+        self._lanes = LaneLearner()
+        self._texts: dict[str, str] = {}
+        """Path segments and the like, of which a recording has few: one object for each."""
+
+    def add(self, exchange: Exchange) -> None:
+        """One more exchange."""
+        request = exchange.request
+        service = self._service(exchange.scheme, exchange.service)
+        parts = parts_of(service, self._one(request.method), request.target, request.headers, request.body)
+        parts = replace(parts, segments=tuple(map(self._one, parts.segments)))
+        self._lanes.see(request.headers)
+        self._index.recorded.append(Recorded(
+            sequence=exchange.sequence, location=request.target, parts=parts, masked=mask(parts),
+            lane=SHARED, trace=exchange.trace or trace_of(request.headers), clock_ns=exchange.started_ns,
+            place=place_of(service, parts.segments), writes=parts.writes, status=self._one(exchange.status),
+        ))  # fmt: skip
+
+    def finish(self, answers: Iterable[tuple[int, Response]], inbound: Sequence[Exchange]) -> Index:
+        """The index; `answers` are the responses by sequence, looked at for ids only where requests have any."""
+        index = self._index
+        index.lanes = self._lanes.learned()
+        for recorded, lane in zip(index.recorded, self._lanes.lanes(), strict=True):
+            recorded.lane = lane
+            _add(index, recorded)
+        _set_states(index)
+        _learn_identifiers(index, answers, inbound)
+        return index
+
+    def _service(self, scheme: str, name: str) -> str:
+        service = self._index.service(scheme, name)
+        self._index.names.setdefault(service, name)
+        return service
+
+    def _one(self, text: str) -> str:
+        return self._texts.setdefault(text, text) if len(self._texts) < TEXT_LIMIT else text
 
 
 def _add(index: Index, recorded: Recorded) -> None:
     parts = recorded.parts
-    index.recorded.append(recorded)
-    index.exact.setdefault(parts.exact, []).append(recorded)
-    index.by_lane.setdefault((parts.exact, recorded.lane), []).append(recorded)
-    index.by_path.setdefault(parts.segments, []).append(recorded)
+    key = parts.exact
+    index.exact.setdefault(key, []).append(recorded)
+    if index.lanes.source:
+        index.by_lane.setdefault((key, recorded.lane), []).append(recorded)
     index.by_service.setdefault(parts.service, []).append(recorded)
     index.lane_names.add(recorded.lane)
     if recorded.trace:
@@ -164,23 +229,27 @@ def _again(index: Index, before: Recorded, recorded: Recorded) -> bool:
     )
 
 
+def _later(sequences: Sequence[int], sequence: int) -> Sequence[int]:
+    return sequences[bisect_right(sequences, sequence) :]
+
+
 def _sequence(recorded: Recorded) -> int:
     return recorded.sequence
 
 
-def _learn_identifiers(index: Index, outbound: Sequence[Exchange], inbound: Sequence[Exchange]) -> None:
+def _learn_identifiers(index: Index, answers: Iterable[tuple[int, Response]], inbound: Sequence[Exchange]) -> None:
     wanted = frozenset(index.sent)
     if not wanted:
         return
     by_sequence = {recorded.sequence: recorded for recorded in index.recorded}
-    for exchange in outbound:
-        if exchange.response is None:
+    for sequence, response in answers:
+        found = frozenset(mentions(answer_texts(response), wanted))
+        if not found:
             continue
-        found = frozenset(mentions(answer_texts(exchange.response), wanted))
-        by_sequence[exchange.sequence].mentions = found
+        by_sequence[sequence].mentions = found
         for value in found:
-            if index.sent[value] > exchange.sequence:
-                index.born.setdefault(value, exchange.sequence)
+            if index.sent[value] > sequence:
+                index.born.setdefault(value, sequence)
     index.given = frozenset(_given(inbound, wanted))
     index.steady = set(_steady(index))
 

@@ -6,11 +6,11 @@ Pure. It looks at headers only; ids inside of requests are followed by bindings.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wiretape_capture.protocols.http import header
-from wiretape_capture.snapshot.exchange import Exchange, Headers
+from wiretape_capture.snapshot.exchange import Headers
 from wiretape_replay.formats import jwt_claims
 
 SHARED = ""
@@ -21,6 +21,7 @@ SESSION_HEADERS = ("x-session-id", "x-session", "x-user-id", "x-tenant-id")
 _SUBJECT_CLAIMS = ("sid", "sub")
 _SIGNED = ("aws4-", "digest ", "oauth ", "signature ", "hawk ", "dpop ")
 """Schemes whose value is new in every request."""
+_SOURCES = (NAMED, *SESSION_HEADERS, "authorization", "cookie")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,41 @@ class Lanes:
         return session_value(self.source, headers) if self.source else SHARED
 
 
-def learn_lanes(outbound: Sequence[Exchange]) -> Lanes:
-    """The first source whose values come again, and of which there are several; our own header needs no proof."""
-    if any(session_value(NAMED, exchange.request.headers) for exchange in outbound):
-        return Lanes(NAMED)
-    for source in (*SESSION_HEADERS, "authorization", "cookie"):
-        values = Counter(session_value(source, exchange.request.headers) for exchange in outbound)
-        values.pop(SHARED, None)
-        if len(values) > 1 and values.total() >= 2 * len(values):
-            return Lanes(source)
-    return Lanes()
+class LaneLearner:
+    """Finds the header that tells sessions apart, one request after another."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[str, ...]] = []
+        self._counts = [Counter[str]() for _ in _SOURCES]
+
+    def see(self, headers: Headers) -> None:
+        """One more outbound request."""
+        values = _values(headers)
+        self._seen.append(values)
+        for counter, value in zip(self._counts, values, strict=True):
+            if value:
+                counter[value] += 1
+
+    def learned(self) -> Lanes:
+        """The first source whose values come again, and of which there are several; our own header needs no proof."""
+        named, *others = self._counts
+        if named:
+            return Lanes(NAMED)
+        for source, values in zip(_SOURCES[1:], others, strict=True):
+            if len(values) > 1 and values.total() >= 2 * len(values):
+                return Lanes(source)
+        return Lanes()
+
+    def lanes(self) -> list[str]:
+        """The lane of each request that was seen."""
+        source = self.learned().source
+        at = _SOURCES.index(source) if source else -1
+        return [values[at] if source else SHARED for values in self._seen]
+
+
+@lru_cache(maxsize=1 << 10)
+def _values(headers: Headers) -> tuple[str, ...]:
+    return tuple(session_value(source, headers) for source in _SOURCES)
 
 
 def session_value(source: str, headers: Headers) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from wiretape_replay.match.causal import AtEnd, Choice, choose, related
+from wiretape_replay.match.causal import AtEnd, Choice, choose, settled
 from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.knowledge import Number
 from wiretape_replay.match.parts import Parts
@@ -39,6 +39,8 @@ class Hit:
     """What to put in the answer in place of recorded values."""
     numbers: tuple[Number, ...] = ()
     """Numbers of the app that differ: put in the answer only where they stand under their noun."""
+    settled: bool = False
+    """The same request in the same session gets this very answer from now on, whatever else is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +72,19 @@ class Matcher:
     def match(self, parts: Parts, lane: str, trace: str, now_ns: int) -> Hit | Miss:
         """The recorded exchange whose answer is due, or a miss. It moves the session's state on."""
         session = self._session(lane)
-        key = parts.exact
-        rungs = self.index.by_lane.get((key, session.lane or "")) or self.index.exact.get(key)
-        if rungs is not None:
-            choice = self._choose(rungs, session, trace)
+        ladder = self.index.ladder(parts.exact, session.lane or "")
+        if ladder is not None:
+            rungs = self._narrowed(ladder, session, trace)
+            choice = choose(rungs, session.marks.state(rungs[0].place), session.served, self._at_end)
             if choice is None:
                 return Miss(used_up=True)
-            return self._hit(session, choice, (), lane)
+            return self._exact_hit(session, choice, rungs, lane)
         masked = mask(parts)
         near = self._nearest(masked, session, now_ns) if masked is not None else []
         if not near:
             return Miss()
-        choice = self._choose([each.recorded for each in near], session, trace)
+        rungs = self._narrowed([each.recorded for each in near], session, trace)
+        choice = choose(rungs, session.marks.state(rungs[0].place), session.served, self._at_end)
         if choice is None:
             return Miss(used_up=True)
         return self._hit(session, choice, next(n.pairs for n in near if n.recorded is choice.rung), lane)
@@ -94,12 +97,13 @@ class Matcher:
                 del self._sessions[next(name for name in self._sessions if name)]
         return session
 
-    def _choose(self, rungs: Sequence[Recorded], session: Session, trace: str) -> Choice[Recorded] | None:
+    def _narrowed(self, rungs: Sequence[Recorded], session: Session, trace: str) -> Sequence[Recorded]:
+        """The answers of the session's own lane, and of the call that a trace names."""
         if len(rungs) > 1 and self.index.lanes.source:
             rungs = self._of_lane(rungs, session)
         if len(rungs) > 1 and trace in self.index.traces:
             rungs = [rung for rung in rungs if rung.trace == trace] or rungs
-        return choose(rungs, session.marks.state(rungs[0].place), session.served, self._at_end)
+        return rungs
 
     def _of_lane(self, rungs: Sequence[Recorded], session: Session) -> Sequence[Recorded]:
         """Answers recorded in the session's own lane; else those of nobody's; else all."""
@@ -109,16 +113,34 @@ class Matcher:
         lane = next((rung.lane for rung in rungs if rung.lane not in self._claimed), rungs[0].lane)
         return [rung for rung in rungs if rung.lane == lane]
 
+    def _exact_hit(self, session: Session, choice: Choice[Recorded], rungs: Sequence[Recorded], lane: str) -> Hit:
+        recorded = choice.rung
+        self._serve(session, choice)
+        if recorded.lane or session.lane is None or (recorded.mentions and session.live_by_recorded):
+            return self._told(session, recorded, (), lane)
+        # Without ids that it mentions, an answer is the same whatever the session has sent.
+        final = self._at_end == "repeat" and not recorded.mentions and settled(rungs, recorded, session.served)
+        return Hit(recorded, "exact", settled=final)
+
     def _hit(self, session: Session, choice: Choice[Recorded], pairs: Sequence[tuple[Volatile, Volatile]],
              lane: str) -> Hit:  # fmt: skip
+        self._serve(session, choice)
+        return self._told(session, choice.rung, pairs, lane)
+
+    def _serve(self, session: Session, choice: Choice[Recorded]) -> None:
+        """Move the state on: this answer is given now."""
         recorded = choice.rung
-        session.served -= choice.forget
-        if choice.forget and recorded.writes:
-            self._begin_round(session, recorded)
+        if choice.forget:
+            session.served -= choice.forget
+            if recorded.writes:
+                self._begin_round(session, recorded)
         session.served.add(recorded.sequence)
         self.used.add(recorded.sequence)
         if recorded.writes:
             session.marks.write(recorded.place, recorded.sequence)
+
+    def _told(self, session: Session, recorded: Recorded, pairs: Sequence[tuple[Volatile, Volatile]],
+              lane: str) -> Hit:  # fmt: skip
         for before, after in pairs:
             if before.identifies:
                 session.bind(before.text, after.text)
@@ -141,10 +163,7 @@ class Matcher:
 
     def _begin_round(self, session: Session, recorded: Recorded) -> None:
         session.marks.rewind(recorded.place, recorded.sequence)
-        session.served -= {
-            other.sequence for other in self.index.by_service.get(recorded.parts.service, ())
-            if other.sequence > recorded.sequence and related(other.place, recorded.place)
-        }  # fmt: skip
+        session.served.difference_update(self.index.related_after(recorded))
 
     def _nearest(self, masked: Masked, session: Session, now_ns: int) -> list[_Near]:
         live = sorted(masked.volatile, key=_place)

@@ -43,6 +43,10 @@ class NumberedMatcher:
         """Whether calls like this carry such numbers, in the request or in the answer."""
         return bool(self._serials.mentions) or (service, method) in self._serials.groups
 
+    def is_plain(self, service: str, method: str, sequence: int) -> bool:
+        """Whether no number of the app has a say in which answer it gets, or stands in this one."""
+        return (service, method) not in self._serials.groups and sequence not in self._serials.mentions
+
     def match(self, asked: Asked) -> Hit | Miss:
         """The recorded exchange whose answer is due, or a miss."""
         found = self._numbered(asked)

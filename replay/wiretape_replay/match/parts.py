@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from pydantic import JsonValue
 
-from wiretape_capture.protocols.http import SAFE, header
+from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Body, Headers
 from wiretape_replay.match.content import Content, content_of
 
@@ -24,6 +24,7 @@ TENANT_HEADERS = (
 )  # fmt: skip
 """Headers that say for whom; no other header is part of the key."""
 KEY_HEADERS = (*OPERATION_HEADERS, *TENANT_HEADERS)
+KEY_HEADER_NAMES = frozenset(KEY_HEADERS)
 
 READ_VERBS = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "Head", "Search")
 LOOPBACK = frozenset({"127.0.0.1", "[::1]", "::1", "0.0.0.0"})
@@ -111,5 +112,13 @@ def split_path(target: str) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...
 def parts_of(service: str, method: str, target: str, headers: Headers, body: Body) -> Parts:
     """The normalised form of a request to `service` (already a `service_key`)."""
     segments, query = split_path(target)
-    named = tuple((name, value) for name in KEY_HEADERS if (value := header(headers, name)) is not None)
-    return Parts(method, service, segments, query, named, content_of(headers, body))
+    return Parts(method, service, segments, query, _key_headers(headers), content_of(headers, body))
+
+
+def _key_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """The first value of each header that is part of the key, in the order of `KEY_HEADERS`."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if (lower := name.lower()) in KEY_HEADER_NAMES:
+            found.setdefault(lower, value)
+    return tuple((name, found[name]) for name in KEY_HEADERS if name in found) if found else ()

@@ -55,32 +55,55 @@ class Serials:
 def learn_serials(index: Index, exchanges: Iterable[Exchange]) -> Serials:
     """Find the numbered calls."""
     ordered = sorted(exchanges, key=lambda each: each.sequence)
-    inbound = [each for each in ordered if each.direction is Direction.INBOUND and each.protocol is Protocol.HTTP]
-    born = {key: sequence for key, sequence in find_bindings(inbound).born.items() if is_number(*key)}
-    serials = Serials()
-    if not born:
-        return serials
-    outbound = [each for each in ordered if each.direction is Direction.OUTBOUND and each.protocol is Protocol.HTTP]
-    started = {each.sequence: each.started_ns for each in inbound}
-    ours: set[Key] = set()
-    theirs: set[Key] = set()
-    wants: set[int] = set()
-    for call in outbound:
+    learner = SerialsLearner(index, [each for each in ordered if each.direction is Direction.INBOUND])
+    for call in ordered if learner.any else ():
+        if call.direction is Direction.OUTBOUND:
+            learner.see(call)
+    return learner.learned()
+
+
+class SerialsLearner:
+    """Finds the numbered calls, one call after another in recorded order."""
+
+    def __init__(self, index: Index, inbound: Iterable[Exchange]) -> None:
+        self._index = index
+        self._inbound = [each for each in inbound if each.protocol is Protocol.HTTP]
+        self._born = {key: sequence for key, sequence in find_bindings(self._inbound).born.items() if is_number(*key)}
+        self._started = {each.sequence: each.started_ns for each in self._inbound}
+        self._serials = Serials()
+        self._ours: set[Key] = set()
+        self._theirs: set[Key] = set()
+        self._wants: set[int] = set()
+
+    @property
+    def any(self) -> bool:
+        """Whether the app gave out any number; if not, no call needs to be seen."""
+        return bool(self._born)
+
+    def see(self, call: Exchange) -> None:
+        """One more outbound call."""
+        if call.protocol is not Protocol.HTTP:
+            return
+        born = self._born
         found = [(token, key) for token in request_tokens(call.request) if (key := _key(token, born)) is not None
-                 and key not in theirs and started[born[key]] <= call.started_ns]  # fmt: skip
+                 and key not in self._theirs and self._started[born[key]] <= call.started_ns]  # fmt: skip
         if found:
-            owners = frozenset(_owners(call, inbound))
+            owners = frozenset(_owners(call, self._inbound))
             # Of several that were under way, the one that created the number made the call.
             owners = owners & {born[key] for _, key in found} or owners
-            _add(serials, index, call, found, owners, born)
-            ours.update(key for _, key in found)
-            wants |= owners | {born[key] for _, key in found}
+            _add(self._serials, self._index, call, found, owners, born)
+            self._ours.update(key for _, key in found)
+            self._wants |= owners | {born[key] for _, key in found}
         if call.response is not None:
             told = {key for token in response_tokens(call.request, call.response) for key in token.keys}
-            theirs |= told - ours
-            serials.mentions[call.sequence] = frozenset(told & ours)
-    serials.wants = frozenset(wants)
-    return serials
+            self._theirs |= told - self._ours
+            if mentioned := told & self._ours:
+                self._serials.mentions[call.sequence] = frozenset(mentioned)
+
+    def learned(self) -> Serials:
+        """What was found."""
+        self._serials.wants = frozenset(self._wants)
+        return self._serials
 
 
 def is_number(noun: str, value: str) -> bool:

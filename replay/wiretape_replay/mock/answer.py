@@ -16,41 +16,84 @@ type Fault = Literal["", "close", "reset", "hang"]
 
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "upgrade", "te"})
 BODILESS = frozenset({204, 304})
-EMPTY_BODY = Body()
+
+
+type Pieces = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One recorded answer, ready to send."""
+    """One recorded answer, ready to send. Its body may be shared with other answers."""
 
     sequence: int
     status: str
-    whole: bytes
-    """Head and body; the head alone when the body is streamed from the tape."""
-    stream: str = ""
-    """sha256 of the body to stream."""
-    stream_size: int = 0
+    head: bytes
+    """Status line and headers, and the size of the chunk where the body goes in one."""
+    body: bytes = b""
     tail: bytes = b""
-    """What follows a streamed body."""
+    """What ends a body that goes in chunks."""
+    stream: str = ""
+    """sha256 of a body that is streamed from the tape between `head` and `tail`."""
     fault: Fault = ""
-    """For an answer that never came; for one cut short, how its connection ended after `whole`."""
+    """For an answer that never came; for one cut short, how its connection ended after its last byte."""
     duration_us: int = 0
-    response: Response | None = None
+    trailers: Headers = ()
+
+    @property
+    def pieces(self) -> Pieces:
+        """What is sent at once."""
+        if self.stream or not self.body:
+            return (self.head,)
+        return (self.head, self.body, self.tail) if self.tail else (self.head, self.body)
+
+    def response(self) -> Response | None:
+        """The response again, as it would be sent. Few answers are ever changed, so that it is not kept."""
+        if not self.head:
+            return None
+        first, *lines = self.head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+        _, status, reason = first.split(" ", 2)
+        pairs = (line.partition(": ") for line in lines)
+        body = Body.model_construct(size=len(self.body), sha256="", data=None if self.stream else self.body)
+        return Response(status=int(status), reason=reason, headers=tuple((name, value) for name, _, value in pairs),
+                        body=body, trailers=self.trailers)  # fmt: skip
 
 
-def build_answer(exchange: Exchange) -> Answer:
-    """The bytes of an exchange's response, or how it failed."""
-    response = exchange.response
-    if response is None:
-        return Answer(exchange.sequence, "", b"", fault=fault_of(exchange.error), duration_us=exchange.duration_us)
-    head_only = exchange.request.method == "HEAD"
-    cut_short = not response.body.complete and not head_only
-    if response.body.data is None and not head_only:
-        return _streamed(exchange, response, cut_short)
-    return Answer(
-        exchange.sequence, exchange.status, render(response, head_only=head_only, cut_short=cut_short),
-        fault=(fault_of(exchange.error) if cut_short else ""), duration_us=exchange.duration_us, response=response,
-    )  # fmt: skip
+class AnswerBuilder:
+    """Builds answers, keeping equal heads and bodies once."""
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, bytes] = {}
+        self._bodies: dict[str, bytes] = {}
+        self.size = 0
+        """Bytes of the bodies that are kept."""
+
+    def build(self, exchange: Exchange, limit: int) -> Answer:
+        """The answer of an exchange, or how it failed; a body that would go beyond the limit is to be streamed."""
+        response = exchange.response
+        if response is None:
+            return Answer(exchange.sequence, "", b"", fault=fault_of(exchange.error), duration_us=exchange.duration_us)
+        head_only = exchange.request.method == "HEAD"
+        cut_short = not response.body.complete and not head_only
+        data = b"" if head_only else self._shared(response.body, limit)
+        if data is None:
+            return _streamed(exchange, response, cut_short)
+        head, body, tail = render(response, data, head_only=head_only, cut_short=cut_short)
+        return Answer(
+            exchange.sequence, exchange.status, self._heads.setdefault(head, head), body, tail,
+            fault=(fault_of(exchange.error) if cut_short else ""), duration_us=exchange.duration_us,
+            trailers=response.trailers,
+        )  # fmt: skip
+
+    def _shared(self, body: Body, limit: int) -> bytes | None:
+        if not body.data:
+            return body.data
+        known = self._bodies.get(body.sha256)
+        if known is None:
+            if self.size + len(body.data) > limit:
+                return None
+            self.size += len(body.data)
+            known = self._bodies[body.sha256] = body.data
+        return known
 
 
 def fault_of(error: str) -> Fault:
@@ -69,27 +112,30 @@ def _streamed(exchange: Exchange, response: Response, cut_short: bool) -> Answer
     return Answer(
         exchange.sequence, exchange.status,
         _head(response, None if chunked or cut_short else size) + (b"%x\r\n" % size if chunked else b""),
-        stream=response.body.sha256, stream_size=size,
+        stream=response.body.sha256,
         tail=b"\r\n" + _last_chunk(response.trailers) if chunked and not cut_short else b"",
-        fault=fault_of(exchange.error) if cut_short else "", duration_us=exchange.duration_us, response=response,
+        fault=fault_of(exchange.error) if cut_short else "", duration_us=exchange.duration_us,
     )  # fmt: skip
 
 
-def render(response: Response, *, head_only: bool, cut_short: bool = False, plain: bool = False) -> bytes:
-    """A response as HTTP/1.1 bytes; `plain` avoids chunks, for a client that speaks HTTP/1.0.
+def render(response: Response, data: bytes, *, head_only: bool, cut_short: bool = False,
+           plain: bool = False) -> tuple[bytes, bytes, bytes]:  # fmt: skip
+    """Head, body and what ends it as HTTP/1.1; `plain` avoids chunks, for a client that speaks HTTP/1.0.
 
     What was chunked is chunked again, in one chunk; what had neither length nor chunks gets its length.
     """
-    data = response.body.data or b""
     if head_only:
-        return _head(response, None)
+        return _head(response, None), b"", b""
     if response.status in BODILESS or 100 <= response.status < 200:
-        return _head(response, None, drop=() if response.status == 304 else ("content-length", "transfer-encoding"))
+        drop = () if response.status == 304 else ("content-length", "transfer-encoding")
+        return _head(response, None, drop=drop), b"", b""
     if _is_chunked(response) and not plain:
-        chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-        return _head(response, None) + chunk + (b"" if cut_short else _last_chunk(response.trailers))
+        last = b"" if cut_short else _last_chunk(response.trailers)
+        if not data:
+            return _head(response, None) + last, b"", b""
+        return _head(response, None) + b"%x\r\n" % len(data), data, b"\r\n" + last
     drop = ("transfer-encoding", "trailer") if plain else ()
-    return _head(response, None if cut_short else len(data), drop=drop) + data
+    return _head(response, None if cut_short else len(data), drop=drop), data, b""
 
 
 def echoed(response: Response, echo: Echo) -> Response:

@@ -10,11 +10,14 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
+from wiretape_capture.protocols.http import header
 from wiretape_replay.mock import refusal, socks
 from wiretape_replay.mock.allow import split_authority
 from wiretape_replay.mock.conversation import Conversation, House
 from wiretape_replay.mock.incoming import BadRequest, Head, Incoming, RequestReader
 from wiretape_replay.mock.origin import PROXY, Origin, aim
+from wiretape_replay.mock.question import Question
+from wiretape_replay.mock.shortcut import Shortcut
 from wiretape_replay.mock.tls import TlsLayer
 from wiretape_replay.mock.wire import Wire
 
@@ -34,6 +37,9 @@ class Connection(asyncio.Protocol):
         self._origin = origin
         self._stage: Callable[[bytes], None] = self._first_bytes
         self._reader = self._new_reader()
+        self._shortcut: Shortcut | None = None
+        self._asked: list[Question] | None = None
+        """What one request asks that is to be remembered."""
         self._held = b""
         self._deadline = 0.0
         """Loop time at which a half-sent request is given up; 0 while none is."""
@@ -127,9 +133,42 @@ class Connection(asyncio.Protocol):
         self._stage(data)
 
     def _http(self, data: bytes) -> None:
+        """Requests: those that came before are answered without reading them, the others go to the reader."""
+        shortcut = self._shortcut
+        if shortcut is None:
+            shortcut = self._shortcut = self._new_shortcut()
+        while not self._reader.within and not self._conversation.busy:
+            used = shortcut.answer(data)
+            if used == len(data) or self._wire.closing:
+                return
+            data = data[used:] if used else data
+            raw, body_size = (b"", 0) if self._conversation.busy else shortcut.worth_keeping(data)
+            if not raw:
+                break
+            rest = self._learn(shortcut, raw, body_size) + data[len(raw) :]
+            if not rest or self._wire.closing:
+                return
+            if self._stage != self._http:
+                self._stage(rest)
+                return
+            data = rest
         rest = self._reader.feed(data)
         if rest and not self._wire.closing:
             self._stage(rest)
+
+    def _learn(self, shortcut: Shortcut, raw: bytes, body_size: int) -> bytes:
+        """Read one request, and remember it if the reader took these bytes as just that."""
+        asked: list[Question] = []
+        self._asked = asked
+        rest = self._reader.feed(raw)
+        self._asked = None
+        if len(asked) == 1 and not rest and not self._reader.within and self._stage == self._http:
+            shortcut.keep(raw, body_size, asked[0])
+        return rest
+
+    def _new_shortcut(self) -> Shortcut:
+        house = self._house
+        return Shortcut(house.seen, self._origin, self._conversation, self._wire, house.desk.journal)
 
     def _tunnel_first(self, data: bytes) -> None:
         if data[0] != TLS_HANDSHAKE:
@@ -211,8 +250,8 @@ class Connection(asyncio.Protocol):
             if origin.authority in self._house.allow:
                 self._conversation.forward(head, origin, target)
                 return True
-        if any(name.lower() == "expect" and value.lower() == "100-continue" for name, value in head.headers):
-            self._wire.later(CONTINUE)
+        if "expect" in head.names and (header(head.headers, "expect") or "").lower() == "100-continue":
+            self._wire.later((CONTINUE,))
         return False
 
     def _on_relayed_piece(self, data: bytes) -> None:
@@ -226,11 +265,15 @@ class Connection(asyncio.Protocol):
         elif incoming.head.method == "CONNECT":
             self._connect(incoming.head.target)
         elif not self._wire.closing:
-            self._conversation.ask(incoming, self._origin)
+            asked = self._asked
+            question = self._conversation.ask(incoming, self._origin, kept=asked is not None)
+            if question is not None and asked is not None:
+                asked.append(question)
 
     def _connect(self, authority: str) -> None:
         if not authority.rpartition(":")[2].isdecimal():
             raise BadRequest(400, f"CONNECT wants host:port, not '{authority[:100]}'")
         self._wire.flush()
         self._reader = self._new_reader()
+        self._shortcut = None
         self._go_to(authority, ESTABLISHED)

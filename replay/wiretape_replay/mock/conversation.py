@@ -16,11 +16,13 @@ from wiretape_capture.errors import WiretapeError
 from wiretape_replay.mock import refusal
 from wiretape_replay.mock.allow import AllowList
 from wiretape_replay.mock.answer import Answer
-from wiretape_replay.mock.desk import Desk, Reply
+from wiretape_replay.mock.desk import Desk
 from wiretape_replay.mock.incoming import Head, Incoming
 from wiretape_replay.mock.journal import Entry
 from wiretape_replay.mock.origin import Origin
+from wiretape_replay.mock.question import Question, Reply
 from wiretape_replay.mock.relay import Relay, forwarded_head, is_chunked
+from wiretape_replay.mock.seen import Seen
 from wiretape_replay.mock.tls import Certificates
 from wiretape_replay.mock.wire import Wire
 
@@ -50,6 +52,7 @@ class House:
     body_chunks: Callable[[str], AsyncIterator[bytes]]
     notice: Callable[[str], None]
     seconds: Seconds
+    seen: Seen
 
 
 class Conversation:
@@ -70,14 +73,27 @@ class Conversation:
         """Whether an answer is under way."""
         return self._task is not None
 
-    def ask(self, incoming: Incoming, origin: Origin) -> None:
-        """One more request."""
+    def ask(self, incoming: Incoming, origin: Origin, *, kept: bool = False) -> Question | None:
+        """One more request, which may be meant to be remembered; what it asks, unless it has to wait."""
         if self._task is None:
-            self._answer(incoming, origin)
-            return
+            question = self._house.desk.question(incoming, origin)
+            question.kept = kept
+            self.answer(question)
+            return question
         self._backlog.append((incoming, origin))
         if len(self._backlog) > BACKLOG_LIMIT:
             self._wire.hold()
+        return None
+
+    def answer(self, question: Question) -> None:
+        """Answer a request while no other answer is under way."""
+        reply = self._house.desk.answer(question)
+        if reply.slow:
+            self._start(self._answer_slowly(reply))
+            return
+        self._wire.later(reply.pieces)
+        if reply.closes:
+            self._wire.close()
 
     def fail(self, answer: Answer) -> None:
         """End the connection as a recorded peer did that never answered."""
@@ -88,19 +104,10 @@ class Conversation:
         if self._task is not None:
             self._task.cancel()
 
-    def _answer(self, incoming: Incoming, origin: Origin) -> None:
-        reply = self._house.desk.reply(incoming, origin)
-        if reply.answer is not None or reply.delay:
-            self._start(self._answer_slowly(reply))
-            return
-        self._wire.later(reply.data)
-        if reply.closes:
-            self._wire.close()
-
     async def _answer_slowly(self, reply: Reply) -> None:
         if reply.delay:
             await asyncio.sleep(reply.delay)
-        self._wire.write(reply.data)
+        self._wire.write(b"".join(reply.pieces))
         answer = reply.answer
         if answer is not None and answer.stream:
             await self._stream(answer)
@@ -134,7 +141,7 @@ class Conversation:
             self._house.notice(f"an answer could not be sent whole: {problem}")
             self._wire.abort()
         while self._backlog and self._task is None and not self._wire.closing:
-            self._answer(*self._backlog.popleft())
+            self.ask(*self._backlog.popleft())
         self._wire.flush()
         if self._task is None and self._last:
             self._wire.close()

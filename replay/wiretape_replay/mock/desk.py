@@ -8,42 +8,27 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
 
-from wiretape_capture.snapshot.exchange import Body, Headers, Request, Response
+from wiretape_capture.snapshot.exchange import Body, Request, Response
 from wiretape_replay.bindings.rewrite import renumber_response
 from wiretape_replay.match.closest import closest
 from wiretape_replay.match.echo import Echo
 from wiretape_replay.match.index import Index
-from wiretape_replay.match.lanes import trace_of
+from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher, Miss
 from wiretape_replay.match.numbered import Asked, NumberedMatcher
-from wiretape_replay.match.parts import KEY_HEADERS, Parts, parts_of
+from wiretape_replay.match.parts import KEY_HEADERS, Parts
 from wiretape_replay.mock import refusal
 from wiretape_replay.mock.answer import Answer, echoed, render
 from wiretape_replay.mock.incoming import Incoming
-from wiretape_replay.mock.journal import Entry, Journal
-from wiretape_replay.mock.origin import Origin, aim, service_of
+from wiretape_replay.mock.journal import Entry, Journal, line_after_time
+from wiretape_replay.mock.origin import Origin
+from wiretape_replay.mock.question import Given, Question, QuestionReader, Reply
 
-MEMO_LIMIT = 10_000
-"""Requests without a body whose parts are remembered."""
 JOURNALED_BODY = 64 << 10
 """Bytes; a longer body of a miss is journaled as its size and hash."""
 MEANING = ("content-type", "content-encoding", *KEY_HEADERS)
 """Headers of a miss that are journaled: without them its body cannot be read; others may be secrets."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What to send for one request."""
-
-    data: bytes
-    answer: Answer | None = None
-    """The recorded answer, where there is more to it than `data`: a delay, a body to stream, a failure."""
-    closes: bool = False
-    delay: float = 0.0
-    """Seconds to wait before sending."""
 
 
 class Desk:
@@ -59,33 +44,48 @@ class Desk:
         self._answers = answers
         self._factor = delay_factor
         self._on_miss = on_miss
-        self._memo: dict[tuple[str, str, str], Parts] = {}
+        self._reader = QuestionReader(index)
 
-    def reply(self, incoming: Incoming, origin: Origin) -> Reply:
+    def question(self, incoming: Incoming, origin: Origin) -> Question:
+        """What a request asks."""
+        return self._reader.read(incoming, origin)
+
+    def answer(self, question: Question) -> Reply:
         """The answer to one request. It moves the matching state on and writes the journal."""
-        head = incoming.head
-        origin, target = aim(origin, head.target, head.headers)
-        service = service_of(self.index, origin, head.headers)
-        if _wants_websocket(head.headers):
-            return self._refuse(incoming, service, target, refusal.WEBSOCKET, Miss(), None)
-        parts = self._parts(service, target, incoming)
-        lane = self.index.lanes.lane(head.headers)
-        trace = trace_of(head.headers) if self.index.traces else ""
+        if question.parts is None:
+            return self._refuse(question, refusal.WEBSOCKET, Miss())
         now = time.time_ns()
-        if self._numbered is not None and self._numbered.concerns(service, head.method):
-            request = Request(method=head.method, target=target, headers=head.headers, body=incoming.body)
-            found = self._numbered.match(Asked(service, request, parts, lane, trace, now))
-        else:
-            found = self._matcher.match(parts, lane, trace, now)
+        found = self._match(question, question.parts, now)
         if isinstance(found, Miss):
-            problem = refusal.USED_UP if found.used_up else refusal.NO_RECORDING
-            return self._refuse(incoming, service, target, problem, found, parts)
+            return self._refuse(question, refusal.USED_UP if found.used_up else refusal.NO_RECORDING, found)
         answer = self._answers[found.recorded.sequence]
-        self.journal.record(Entry(
-            now, self.index.name(service), head.method, target, found.tier, answer.sequence, answer.status,
-            session_name(lane), incoming.body.data, incoming.body.sha256, found.differences, (), trace,
-        ))  # fmt: skip
-        return self._from_recording(incoming, found, answer)
+        if question.kept and found.tier == "exact" and not found.echoes and not found.numbers:
+            return self._as_recorded(question, found, answer, now)
+        self.journal.record(_entry(question, found, answer, now))
+        return self._from_recording(question, found, answer)
+
+    def _match(self, question: Question, parts: Parts, now: int) -> Hit | Miss:
+        numbered, head = self._numbered, question.incoming.head
+        if numbered is None or not numbered.concerns(question.service, head.method):
+            return self._matcher.match(parts, question.lane, question.trace, now)
+        request = Request(method=head.method, target=question.target, headers=head.headers, body=question.incoming.body)
+        return numbered.match(Asked(question.service, request, parts, question.lane, question.trace, now))
+
+    def _as_recorded(self, question: Question, found: Hit, answer: Answer, now: int) -> Reply:
+        """A remembered request gets an answer as it is: what is sent and written is made once."""
+        given = question.given.get(answer.sequence)
+        if given is None:
+            line = line_after_time(_entry(question, found, answer, now))
+            given = question.given[answer.sequence] = Given(self._from_recording(question, found, answer), line)
+        self.journal.again(now, given.line)
+        if found.settled and not given.reply.slow and self._is_fixed(question, answer.sequence):
+            question.settled = given
+        return given.reply
+
+    def _is_fixed(self, question: Question, sequence: int) -> bool:
+        """Whether neither a session that may be forgotten nor a number of the app has a say in the answer."""
+        numbered, method = self._numbered, question.incoming.head.method
+        return question.lane == SHARED and (numbered is None or numbered.is_plain(question.service, method, sequence))
 
     def tunnel_failure(self, authority: str) -> Answer | None:
         """The recorded failure of a tunnel to a service that was not there, when it is due.
@@ -106,48 +106,41 @@ class Desk:
         )
         return self._answers[due.sequence]
 
-    def _parts(self, service: str, target: str, incoming: Incoming) -> Parts:
-        head = incoming.head
-        if incoming.body.size or any(name.lower() in KEY_HEADERS for name, _ in head.headers):
-            return parts_of(service, head.method, target, head.headers, incoming.body)
-        key = (service, head.method, target)
-        parts = self._memo.get(key)
-        if parts is None:
-            if len(self._memo) >= MEMO_LIMIT:
-                self._memo.clear()
-            parts = self._memo[key] = parts_of(service, head.method, target, head.headers, incoming.body)
-        return parts
-
-    def _from_recording(self, incoming: Incoming, found: Hit, answer: Answer) -> Reply:
-        head = incoming.head
-        data = answer.whole
-        plain = head.minor == 0 and not answer.stream
-        if answer.response is not None and not answer.fault and (found.echoes or found.numbers or plain):
-            response = answer.response
-            if found.numbers and not answer.stream:
+    def _from_recording(self, question: Question, found: Hit, answer: Answer) -> Reply:
+        head = question.incoming.head
+        pieces = answer.pieces
+        if not answer.fault and not answer.stream and (found.echoes or found.numbers or head.minor == 0):
+            response = answer.response()
+            assert response is not None
+            if found.numbers:
                 response = _renumbered(found, response)
-            if found.echoes and not answer.stream:
+            if found.echoes:
                 response = echoed(response, Echo(found.echoes))
-            if not answer.stream:
-                data = render(response, head_only=head.method == "HEAD", plain=plain)
+            pieces = render(response, response.body.data or b"", head_only=head.method == "HEAD", plain=head.minor == 0)
         slow = answer if answer.stream or answer.fault else None
-        return Reply(data, slow, not head.keep_alive, self._factor * answer.duration_us / 1e6)
+        return Reply(pieces, slow, not head.keep_alive, self._factor * answer.duration_us / 1e6)
 
-    def _refuse(self, incoming: Incoming, service: str, target: str, problem: str, found: Miss,
-                parts: Parts | None) -> Reply:  # fmt: skip
+    def _refuse(self, question: Question, problem: str, found: Miss) -> Reply:
+        incoming, parts, name = question.incoming, question.parts, question.name
         head = incoming.head
         near = closest(self.index, parts) if parts is not None else ()
-        name = self.index.name(service)
         hint = refusal.hint_for(name, sorted(self.index.names.values()), near, found.used_up)
         entry = Entry(
-            time.time_ns(), name, head.method, target, "miss", None, "502",
-            session_name(self.index.lanes.lane(head.headers)), incoming.body.data, incoming.body.sha256, (), near,
-            trace_of(head.headers) if self.index.traces else "", asked_of(incoming, target),
+            time.time_ns(), name, head.method, question.target, "miss", None, "502", question.session,
+            incoming.body.data, incoming.body.sha256, (), near, question.trace, asked_of(incoming, question.target),
         )  # fmt: skip
         if self.journal.record(entry) and self._on_miss is not None:
             self._on_miss(entry)
-        data = refusal.miss(head.method, name, target, problem, near, hint)
-        return Reply(data, closes=not head.keep_alive or parts is None)
+        data = refusal.miss(head.method, name, question.target, problem, near, hint)
+        return Reply((data,), closes=not head.keep_alive or parts is None)
+
+
+def _entry(question: Question, found: Hit, answer: Answer, now: int) -> Entry:
+    body = question.incoming.body
+    return Entry(
+        now, question.name, question.incoming.head.method, question.target, found.tier, answer.sequence,
+        answer.status, question.session, body.data, body.sha256, found.differences, (), question.trace,
+    )  # fmt: skip
 
 
 def asked_of(incoming: Incoming, target: str) -> Request:
@@ -163,12 +156,3 @@ def asked_of(incoming: Incoming, target: str) -> Request:
 def _renumbered(found: Hit, response: Response) -> Response:
     asked = Request(method=found.recorded.parts.method, target=found.recorded.location)
     return renumber_response(asked, response, {(noun, was): now for noun, was, now in found.numbers})
-
-
-def session_name(lane: str) -> str:
-    """A name for a session in the journal; what tells sessions apart may be a secret."""
-    return "s-" + blake2b(lane.encode("utf-8", "replace"), digest_size=4).hexdigest() if lane else ""
-
-
-def _wants_websocket(headers: Headers) -> bool:
-    return any(name.lower() == "upgrade" and value.strip().lower() == "websocket" for name, value in headers)

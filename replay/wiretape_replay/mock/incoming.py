@@ -34,6 +34,8 @@ class Head:
     method: str
     target: str
     headers: Headers
+    names: frozenset[str]
+    """Names of the headers in lower case."""
     minor: int
     """1 for HTTP/1.1, 0 for HTTP/1.0."""
     keep_alive: bool
@@ -126,7 +128,9 @@ class RequestReader:
             raise BadRequest(505, f"HTTP/{version} is not spoken here")
         self._connect = method == "CONNECT"
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._headers)
-        self._head = Head(method, url.decode("latin-1"), headers, int(version[2:] or 0), parser.should_keep_alive())
+        names = frozenset([name.lower() for name, _ in headers])
+        minor = int(version[2:] or 0)
+        self._head = Head(method, url.decode("latin-1"), headers, names, minor, parser.should_keep_alive())
         self._relayed = self._on_head(self._head)
 
     def on_body(self, data: bytes) -> None:

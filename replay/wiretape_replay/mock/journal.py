@@ -19,6 +19,7 @@ from wiretape_replay.mock.spec import Candidate, LeafDifference, MockAnswer, Moc
 FLUSH_SECONDS = 0.2
 PENDING_LIMIT = 200_000
 """Entries waiting to be written; beyond it, when the disk stalls, hits are counted but not listed."""
+LINES_AT_ONCE = 500
 MISSES_KEPT = 100
 
 
@@ -42,12 +43,17 @@ class Entry:
     request: Request | None = None
 
 
+type Line = tuple[int, bytes]
+"""When, and the rest of a line that was made before."""
+
+
 class Journal:
     """The journal of one mock. Call `flush` now and then, and `close` at the end."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = _open(path) if path is not None else None
-        self._pending: list[Entry] = []
+        self._pending: list[Entry | Line] = []
+        self._again = 0
         self._counts: Counter[Tier] = Counter()
         self._misses: dict[tuple[str, str, str, str], MockAnswer] = {}
         self._writing = asyncio.Lock()
@@ -58,7 +64,14 @@ class Journal:
     @property
     def tally(self) -> MockTally:
         """How many requests ended in each tier."""
-        return MockTally.model_validate(dict(self._counts))
+        counts = self._counts.copy()
+        counts["exact"] += self._again
+        return MockTally.model_validate(dict(counts))
+
+    @property
+    def total(self) -> int:
+        """How many requests there were."""
+        return self._counts.total() + self._again
 
     @property
     def misses(self) -> tuple[MockAnswer, ...]:
@@ -74,6 +87,15 @@ class Journal:
             else:
                 self.unlisted += 1
         return entry.tier == "miss" and self._keep(entry)
+
+    def again(self, at_ns: int, line: bytes) -> None:
+        """Count an exact answer like one before, and queue its line: all but the time was made then."""
+        self._again += 1
+        if self._file is not None:
+            if len(self._pending) < PENDING_LIMIT:
+                self._pending.append((at_ns, line))
+            else:
+                self.unlisted += 1
 
     def _keep(self, entry: Entry) -> bool:
         key = (entry.service, entry.command, entry.location, _sha256(entry))
@@ -123,12 +145,20 @@ def _line(entry: Entry) -> bytes:
     }, option=orjson.OPT_APPEND_NEWLINE)  # fmt: skip
 
 
+def line_after_time(entry: Entry) -> bytes:
+    """What follows the time in an entry's line."""
+    return _line(entry).partition(b",")[2]
+
+
 def _sha256(entry: Entry) -> str:
     return hashlib.sha256(entry.body).hexdigest() if entry.body else entry.body_sha256
 
 
-def _write(file: IO[bytes], batch: Sequence[Entry]) -> None:
-    file.write(b"".join(_line(entry) for entry in batch))
+def _write(file: IO[bytes], batch: Sequence[Entry | Line]) -> None:
+    # A few at a time: formatting holds the interpreter, and answers should not wait for it.
+    for start in range(0, len(batch), LINES_AT_ONCE):
+        some = batch[start : start + LINES_AT_ONCE]
+        file.write(b"".join([b'{"at_ns":%d,%b' % one if isinstance(one, tuple) else _line(one) for one in some]))
     file.flush()
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wiretape_capture.launch.spec import ServiceMap
-from wiretape_capture.snapshot.exchange import Direction, Exchange
+from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Response
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
-from wiretape_replay.match.index import Index, build_index
+from wiretape_replay.match.index import Index, IndexBuilder
 from wiretape_replay.match.parts import service_key
-from wiretape_replay.match.serials import Serials, learn_serials
-from wiretape_replay.mock.answer import Answer, build_answer
+from wiretape_replay.match.serials import Serials, SerialsLearner
+from wiretape_replay.mock.answer import Answer, AnswerBuilder
 from wiretape_replay.mock.origin import mapped
 
 LOADED_BODY = 1 << 20
@@ -29,35 +31,54 @@ class Loaded:
     index: Index
     answers: dict[int, Answer]
     serials: Serials
+    size: int
+    """Bytes, about: bodies in memory, and a kilobyte for each request."""
 
 
 async def load_snapshot(reader: TapeReader, maps: Iterable[ServiceMap]) -> Loaded:
-    """Index the recorded requests and build every answer."""
-    exchanges = await _exchanges(reader)
-    outbound = [exchange for exchange in exchanges if exchange.direction is Direction.OUTBOUND]
-    index = build_index(exchanges, aliases(maps))
-    return Loaded(
-        (await reader.info()).name,
-        index,
-        {exchange.sequence: build_answer(exchange) for exchange in outbound},
-        learn_serials(index, exchanges),
-    )
+    """Index the recorded requests and build every answer, of one exchange after the other."""
+    name = (await reader.info()).name
+    with _uncollected():
+        index_builder, answer_builder = IndexBuilder(aliases(maps)), AnswerBuilder()
+        inbound: list[Exchange] = []
+        answers: dict[int, Answer] = {}
+        async for exchange in reader.stream(Query(), max_body=LOADED_BODY):
+            if exchange.direction is Direction.INBOUND:
+                inbound.append(exchange)
+                continue
+            answers[exchange.sequence] = answer_builder.build(exchange, LOADED_TOTAL)
+            if exchange.protocol is Protocol.HTTP:
+                index_builder.add(exchange)
+        index = index_builder.finish(_responses(answers), inbound)
+        size = answer_builder.size + len(answers) * 1024
+        return Loaded(name, index, answers, await _serials(reader, index, inbound), size)
 
 
-async def _exchanges(reader: TapeReader) -> list[Exchange]:
-    exchanges: list[Exchange] = []
-    loaded = 0
-    async for exchange in reader.stream(Query(), max_body=LOADED_BODY):
-        size = len(exchange.response.body.data or b"") if exchange.response is not None else 0
-        loaded += size
-        exchanges.append(_without_body(exchange) if size and loaded > LOADED_TOTAL else exchange)
-    return exchanges
+async def _serials(reader: TapeReader, index: Index, inbound: Sequence[Exchange]) -> Serials:
+    """Numbers that the app made are rare: where it made any, its calls are read once more."""
+    learner = SerialsLearner(index, inbound)
+    if learner.any:
+        async for call in reader.stream(Query(direction=Direction.OUTBOUND), max_body=LOADED_BODY):
+            learner.see(call)
+    return learner.learned()
 
 
-def _without_body(exchange: Exchange) -> Exchange:
-    assert exchange.response is not None
-    body = exchange.response.body.model_copy(update={"data": None})
-    return exchange.model_copy(update={"response": exchange.response.model_copy(update={"body": body})})
+def _responses(answers: Mapping[int, Answer]) -> Iterator[tuple[int, Response]]:
+    for sequence, answer in answers.items():
+        if (response := answer.response()) is not None:
+            yield sequence, response
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the cycle collector: all that is made here stays, and to look at it over and over doubles the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def aliases(maps: Iterable[ServiceMap]) -> dict[str, str]:

@@ -27,6 +27,7 @@ from wiretape_replay.mock.desk import Desk
 from wiretape_replay.mock.journal import Entry, Journal
 from wiretape_replay.mock.listen import listening
 from wiretape_replay.mock.load import load_snapshot
+from wiretape_replay.mock.seen import Seen
 from wiretape_replay.mock.spec import MockResult, MockSpec
 from wiretape_replay.mock.timing import delay_factor
 from wiretape_replay.mock.tls import Certificates
@@ -55,7 +56,15 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
         )
         stack.callback(hear_lines(hearing(knowledge, lambda number: emit(Heard(number=number)))))
         certificates = Certificates(load_or_create(spec.ca_dir, own_environment(os.environ, spec.app)))
-        house = House(desk, certificates, allow_list(spec.allow), reader.body_chunks, notice, seconds or Seconds())
+        house = House(
+            desk,
+            certificates,
+            allow_list(spec.allow),
+            reader.body_chunks,
+            notice,
+            seconds or Seconds(),
+            Seen(loaded.size),
+        )
         # What was loaded lives as long as the mock: the collector need not look at it again.
         gc.freeze()
         ports = listening(house, (spec.proxy_port, spec.proxy_from), spec.maps, _progress(journal, emit))
@@ -117,7 +126,7 @@ def _progress(journal: Journal, emit: Emit) -> Callable[[], None]:
 
     def tell() -> None:
         nonlocal told
-        total = journal.tally.total
+        total = journal.total
         if total != told:
             told = total
             emit(Progress(done=total, unit="answers"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Iterable
 
 from wiretape_replay.mock.tls import TlsLayer
 
@@ -20,9 +21,9 @@ class Wire:
         self._writable = asyncio.Event()
         self._writable.set()
 
-    def later(self, data: bytes) -> None:
+    def later(self, pieces: Iterable[bytes]) -> None:
         """Queue bytes for the next `flush`, so that pipelined answers leave in one write."""
-        self._out.append(data)
+        self._out += pieces
 
     def flush(self) -> None:
         """Write what is queued."""

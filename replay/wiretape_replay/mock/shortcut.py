@@ -1,0 +1,95 @@
+"""The way of remembered requests through one connection: they are neither parsed nor taken apart again.
+
+Only whole requests that the parser took as exactly one are remembered, so that bytes mean here what they mean there.
+Whether an answer still holds is not decided here: see `Hit.settled`.
+"""
+
+from __future__ import annotations
+
+import re
+from time import time_ns
+
+from wiretape_replay.mock.conversation import Conversation
+from wiretape_replay.mock.journal import Journal
+from wiretape_replay.mock.origin import Origin
+from wiretape_replay.mock.question import Question
+from wiretape_replay.mock.seen import Seen
+from wiretape_replay.mock.wire import Wire
+
+KEPT_REQUEST = 16 << 10
+"""Bytes; a longer request is read each time."""
+_END = b"\r\n\r\n"
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r]*)", re.IGNORECASE)
+_NOTHING = (b"", 0)
+
+
+class Shortcut:
+    """Answers what is known of one origin's requests."""
+
+    def __init__(self, seen: Seen, origin: Origin, conversation: Conversation, wire: Wire, journal: Journal) -> None:
+        self._seen = seen
+        self._origin = origin
+        self._known = seen.at(origin)
+        self._conversation = conversation
+        self._wire = wire
+        self._journal = journal
+
+    def answer(self, data: bytes) -> int:
+        """Answer requests from the front of the data as long as they are known; says how many bytes that took."""
+        known = self._known
+        settled = known.settled
+        start, size = 0, len(data)
+        while start < size:
+            end = data.find(_END, start) + 4
+            if end < 4:
+                break
+            raw = data if end == size and not start else data[start:end]
+            given = settled.get(raw)
+            if given is None and (body := known.bodies.get(raw)) is not None:
+                end += body
+                raw = data[start:end]
+                given = settled.get(raw)
+            if given is not None:
+                self._journal.again(time_ns(), given.line)
+                self._wire.later(given.reply.pieces)
+                start = end
+                if given.reply.closes:
+                    self._wire.close()
+                    break
+                continue
+            question = known.asked.get(raw)
+            if question is None:
+                break
+            start = end
+            self._conversation.answer(question)
+            if question.settled is not None:
+                settled[raw] = question.settled
+                del known.asked[raw]
+            if self._conversation.busy or self._wire.closing:
+                break
+        return start
+
+    def worth_keeping(self, data: bytes) -> tuple[bytes, int]:
+        """The first request of the data with the size of its body, if it is whole and came before; else nothing."""
+        end = data.find(_END) + 4
+        if not 4 <= end <= KEPT_REQUEST:
+            return _NOTHING
+        head = data[:end]
+        if not self._seen.met(head):
+            return _NOTHING
+        framing = _FRAMING.findall(head)
+        if not framing:
+            return head, 0
+        (name, value), *more = framing
+        if more or name.lower() != b"content-length" or not value.isdigit() or len(value) > len(str(KEPT_REQUEST)):
+            return _NOTHING
+        size = int(value)
+        raw = data[: end + size]
+        whole = len(raw) == end + size <= KEPT_REQUEST
+        return (raw, size) if whole and self._seen.met(raw) else _NOTHING
+
+    def keep(self, raw: bytes, body_size: int, question: Question) -> None:
+        """Remember a request."""
+        if question.parts is not None:
+            self._seen.keep(self._origin, raw, body_size, question)
+            self._known = self._seen.at(self._origin)
