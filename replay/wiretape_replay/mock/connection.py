@@ -25,6 +25,8 @@ TLS_HANDSHAKE = 0x16
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending before it is cut off."""
+APART = 32
+"""New requests in one piece of data that are read one by one, to be remembered; the rest is read at once."""
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
@@ -137,15 +139,18 @@ class Connection(asyncio.Protocol):
         shortcut = self._shortcut
         if shortcut is None:
             shortcut = self._shortcut = self._new_shortcut()
-        while not self._reader.within and not self._conversation.busy:
+        for _ in range(APART):
+            if self._reader.within or self._conversation.busy:
+                break
             used = shortcut.answer(data)
             if used == len(data) or self._wire.closing:
                 return
             data = data[used:] if used else data
-            raw, body_size = (b"", 0) if self._conversation.busy else shortcut.worth_keeping(data)
+            raw, body_size, keep = (b"", 0, False) if self._conversation.busy else shortcut.next_request(data)
             if not raw:
                 break
-            rest = self._learn(shortcut, raw, body_size) + data[len(raw) :]
+            rest = self._learn(shortcut, raw, body_size) if keep else self._reader.feed(raw)
+            rest += data[len(raw) :]
             if not rest or self._wire.closing:
                 return
             if self._stage != self._http:

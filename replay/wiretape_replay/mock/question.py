@@ -82,7 +82,8 @@ class QuestionReader:
         refused = "upgrade" in head.names and _wants_websocket(head.headers)
         return Question(
             incoming, target, service, index.name(service),
-            None if refused else self._parts(service, target, incoming), lane, session_name(lane), trace_of(head.headers) if index.traces else "",
+            None if refused else self._parts(service, target, incoming), lane, session_name(lane),
+            trace_of(head.headers) if index.traces else "",
         )  # fmt: skip
 
     def _parts(self, service: str, target: str, incoming: Incoming) -> Parts:

@@ -20,7 +20,6 @@ KEPT_REQUEST = 16 << 10
 """Bytes; a longer request is read each time."""
 _END = b"\r\n\r\n"
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r]*)", re.IGNORECASE)
-_NOTHING = (b"", 0)
 
 
 class Shortcut:
@@ -69,24 +68,26 @@ class Shortcut:
                 break
         return start
 
-    def worth_keeping(self, data: bytes) -> tuple[bytes, int]:
-        """The first request of the data with the size of its body, if it is whole and came before; else nothing."""
+    def next_request(self, data: bytes) -> tuple[bytes, int, bool]:
+        """The first request of the data, or its head, to be read by itself; empty while the head is not whole.
+
+        With it the size of its body and whether it is worth remembering: it is whole, and came before.
+        """
         end = data.find(_END) + 4
         if not 4 <= end <= KEPT_REQUEST:
-            return _NOTHING
+            return b"", 0, False
         head = data[:end]
-        if not self._seen.met(head):
-            return _NOTHING
         framing = _FRAMING.findall(head)
         if not framing:
-            return head, 0
+            return head, 0, self._seen.met(head)
         (name, value), *more = framing
         if more or name.lower() != b"content-length" or not value.isdigit() or len(value) > len(str(KEPT_REQUEST)):
-            return _NOTHING
+            return head, 0, False
         size = int(value)
         raw = data[: end + size]
-        whole = len(raw) == end + size <= KEPT_REQUEST
-        return (raw, size) if whole and self._seen.met(raw) else _NOTHING
+        if not len(raw) == end + size <= KEPT_REQUEST:
+            return head, 0, False
+        return raw, size, self._seen.met(raw)
 
     def keep(self, raw: bytes, body_size: int, question: Question) -> None:
         """Remember a request."""
