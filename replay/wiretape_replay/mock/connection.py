@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._asked: list[Question] | None = None
         """What one request asks that is to be remembered."""
         self._held = b""
-        self._deadline = 0.0
+        self.deadline = 0.0
         """Loop time at which a half-sent request is given up; 0 while none is."""
 
     def _new_reader(self) -> RequestReader:
@@ -60,6 +60,8 @@ class Connection(asyncio.Protocol):
         """asyncio: the client is gone."""
         if not self._wire.closing and self._wire.tls is not None and not self._wire.tls.established:
             self._tell_of_tls("it hung up")
+        if self._reader.within and self._stage not in (self._ignored, self._relayed):
+            self._house.desk.journal.refused += 1
         self._open.discard(self)
         self._wire.lost()
         self._conversation.cancel()
@@ -74,6 +76,8 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """asyncio: the client sends no more; answers under way are still sent."""
+        if self._reader.within and self._stage == self._http and not self._conversation.busy:
+            self._give_up(BadRequest(400, "the client ended its side in the middle of a request"))
         return self._conversation.client_ended()
 
     def data_received(self, data: bytes) -> None:
@@ -90,13 +94,12 @@ class Connection(asyncio.Protocol):
         self._wire.flush()
         self._set_deadline()
 
-    def expire(self, now: float) -> None:
-        """End the connection if its deadline is past."""
-        if self._deadline and now > self._deadline:
-            if self._stage == self._ignored:
-                self._wire.abort()
-            else:
-                self._give_up(BadRequest(408, "the request did not arrive in time"))
+    def expire(self) -> None:
+        """End the connection: its deadline is past."""
+        if self._stage == self._ignored:
+            self._wire.abort()
+        else:
+            self._give_up(BadRequest(408, "the request did not arrive in time"))
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -107,18 +110,19 @@ class Connection(asyncio.Protocol):
             return
         within = self._reader.within
         if within == "head" or self._held:
-            self._deadline = self._deadline or self._loop.time() + self._house.seconds.head
+            self.deadline = self.deadline or self._loop.time() + self._house.seconds.head
         elif within == "body" and self._stage != self._relayed:
-            self._deadline = self._loop.time() + self._house.seconds.body
+            self.deadline = self._loop.time() + self._house.seconds.body
         else:
-            self._deadline = 0.0
+            self.deadline = 0.0
 
     def _give_up(self, error: BadRequest) -> None:
         """Refuse the request, then read on and discard: closing over unread bytes would reset the refusal away."""
+        self._house.desk.journal.refused += 1
+        self._stage = self._ignored
+        self.deadline = self._loop.time() + LINGER_SECONDS
         self._wire.write(refusal.refusal(error.status, error.problem))
         self._wire.finish()
-        self._stage = self._ignored
-        self._deadline = self._loop.time() + LINGER_SECONDS
 
     def _tell_of_tls(self, reason: str) -> None:
         self._house.notice(f"a client broke off TLS for {self._origin.authority} ({reason.lower()}); "
@@ -266,7 +270,7 @@ class Connection(asyncio.Protocol):
         if incoming is None:
             self._conversation.body_ended()
             self._stage = self._ignored
-            self._deadline = 0.0
+            self.deadline = 0.0
         elif incoming.head.method == "CONNECT":
             self._connect(incoming.head.target)
         elif not self._wire.closing:

@@ -60,6 +60,8 @@ class Journal:
         self._flushes: set[asyncio.Task[None]] = set()
         self.unlisted = 0
         """Hits that were counted but not written."""
+        self.refused = 0
+        """Requests that never were one: malformed, too large, too slow, or broken off."""
 
     @property
     def tally(self) -> MockTally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -13,7 +14,9 @@ from wiretape_replay.mock.conversation import House
 from wiretape_replay.mock.origin import PROXY, Origin, mapped
 
 HOST = "127.0.0.1"
-BACKLOG = 1024
+BACKLOG = 4096
+FILES = 65_536
+"""Open files, of which each connection takes one."""
 TRIES = 200
 """Ports that are looked at for a free one."""
 SWEEP_SECONDS = 0.25
@@ -67,6 +70,15 @@ async def _server(connection: Callable[[], Connection], ports: Sequence[int], ro
                             "stop what listens there or choose another port") from error  # fmt: skip
 
 
+def allow_many_connections() -> None:
+    """Raise this process's own limit on open files as far as it may, up to `FILES`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _abort_all(connections: set[Connection]) -> None:
     for connection in list(connections):
         connection.abort()
@@ -78,7 +90,7 @@ async def _sweep(house: House, connections: set[Connection], on_sweep: Callable[
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         now = loop.time()
-        for connection in list(connections):
-            connection.expire(now)
+        for connection in [each for each in connections if 0 < each.deadline < now]:
+            connection.expire()
         await house.desk.journal.flush()
         on_sweep()

@@ -25,7 +25,7 @@ from wiretape_replay.mock.allow import allow_list
 from wiretape_replay.mock.conversation import House, Seconds
 from wiretape_replay.mock.desk import Desk
 from wiretape_replay.mock.journal import Entry, Journal
-from wiretape_replay.mock.listen import listening
+from wiretape_replay.mock.listen import allow_many_connections, listening
 from wiretape_replay.mock.load import load_snapshot
 from wiretape_replay.mock.seen import Seen
 from wiretape_replay.mock.spec import MockResult, MockSpec
@@ -72,7 +72,7 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
         app_exit = await _until_end(spec, _ready(spec, endpoints, loaded.serials), emit, stop)
         return MockResult(
             snapshot=loaded.name, tally=journal.tally, misses=journal.misses,
-            unused=_unused(loaded.index, matcher), app_exit=app_exit,
+            unused=_unused(loaded.index, matcher), refused=journal.refused, app_exit=app_exit,
         )  # fmt: skip
 
 
@@ -94,10 +94,12 @@ def _ready(spec: MockSpec, endpoints: dict[str, str], serials: Serials) -> Ready
 async def _until_end(spec: MockSpec, ready: Ready, emit: Emit, stop: asyncio.Event) -> int | None:
     """Wait for the end; the exit status of the app when it ended by itself."""
     if spec.app is None:
+        allow_many_connections()
         emit(ready)
         await stop.wait()
         return None
     app = await App.start(spec.app, ready.environment)
+    allow_many_connections()  # after the app, which shall have the limit that it is used to
     try:
         return await _until_app_ends(app, ready, emit, stop)
     finally:

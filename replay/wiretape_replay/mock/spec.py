@@ -112,4 +112,6 @@ class MockResult(_Value):
     """The first hundred misses, one for each distinct request."""
     unused: tuple[str, ...] = ()
     """Recorded outbound requests (`COMMAND service location`) that were never asked for; at most a hundred."""
+    refused: int = 0
+    """Requests that never were one: malformed, too large, too slow, or broken off."""
     app_exit: int | None = None

@@ -10,11 +10,15 @@ from wiretape_capture.launch.ca import Authority
 
 CONTEXT_LIMIT = 1024
 """Hosts whose context is kept; beyond it the oldest is made anew."""
-_READ = 256 * 1024
+_READ = 16 * 1024
+"""Bytes of plain text in one record, at most (RFC 8446 §5.1): a larger buffer would only be made to be thrown away."""
 
 
 class Certificates:
-    """A server context for each host, with a certificate of our authority, made when first needed."""
+    """A server context for each host, with a certificate of our authority, made when first needed.
+
+    A context also holds the keys of its session tickets: a client that comes back resumes without a full handshake.
+    """
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
@@ -38,6 +42,7 @@ class Certificates:
             file.flush()
             context.load_cert_chain(file.name)
         context.set_alpn_protocols(["http/1.1"])
+        context.num_tickets = 1  # enough to resume with: a client that wants two connections makes a new one
         context.sni_callback = self._switch
         return context
 
@@ -79,6 +84,9 @@ class TlsLayer:
             try:
                 while piece := self._session.read(_READ):
                     pieces.append(piece)
+                    # To ask once more for what cannot be there costs an exception.
+                    if not self._incoming.pending and not self._session.pending():
+                        return pieces
                 self.closed = True
             except ssl.SSLZeroReturnError:
                 self.closed = True

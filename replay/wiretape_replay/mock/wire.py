@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 
 from wiretape_replay.mock.tls import TlsLayer
 
@@ -86,7 +87,8 @@ class Wire:
             return
         if self.tls is not None and self.tls.established:
             self.raw(self.tls.close())
-        self._transport.write_eof()
+        with suppress(OSError):  # the client may have hung up
+            self._transport.write_eof()
         self.read_on()
 
     def abort(self) -> None:

@@ -73,6 +73,8 @@ def result_lines(result: MockResult) -> list[str]:
     lines = [f"mock {result.snapshot}: {plural(tally.total, 'call')}" + (f", {', '.join(tiers)}" if tiers else "")]
     for miss in result.misses:
         lines += _miss_lines(miss)
+    if result.refused:
+        lines.append(f"refused: {plural(result.refused, 'request')} malformed, too large, too slow or broken off")
     if result.unused:
         lines.append(f"never asked for: {plural(len(result.unused), 'recorded call')}")
         lines += [f"  {visible(unused)}" for unused in result.unused[:UNUSED_SHOWN]]
