@@ -9,15 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Literal, Protocol
 
 LINEAR = 64
 """Answers of one state that are looked through one by one."""
 
 type AtEnd = Literal["repeat", "cycle", "fail"]
-type Place = tuple[str, ...]
-"""A service and the segments of a path below it."""
+type Place = tuple[int, ...]
+"""A service and the paths below it down to one, each by its number."""
 
 
 class Rung(Protocol):
@@ -32,59 +31,69 @@ class Rung(Protocol):
         ...
 
 
+class Places:
+    """Numbers places, so that looking one up costs no hashing of texts."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, str], int] = {}
+
+    def of(self, service: str, segments: Sequence[str]) -> Place:
+        """The place that a path names; a trailing slash names the same."""
+        numbers, at = self._numbers, 0
+        place = []
+        for step in (service, *segments):
+            if step:
+                at = numbers.setdefault((at, step), len(numbers) + 1)
+                place.append(at)
+        return tuple(place)
+
+
 @dataclass(slots=True)
 class Marks:
-    """The last write at each place and below it. Two paths are related when one starts with the other."""
+    """The last write at each place and below it. Two places are related when one lies on the way to the other."""
 
-    at: dict[Place, int] = field(default_factory=dict)
-    below: dict[Place, int] = field(default_factory=dict)
-    _inside: dict[Place, set[Place]] = field(default_factory=dict)
+    at: dict[int, int] = field(default_factory=dict)
+    below: dict[int, int] = field(default_factory=dict)
+    _inside: dict[int, set[int]] = field(default_factory=dict)
     """By place, the marked places that are it or below it."""
 
     def state(self, place: Place) -> int:
         """Sequence of the last write related to a place."""
-        if not self.at:
-            return 0
         at = self.at
-        last = self.below.get(place, 0)
-        for prefix in prefixes(place):
-            if at.get(prefix, 0) > last:
-                last = at[prefix]
+        if not at:
+            return 0
+        last = self.below.get(place[-1], 0)
+        for each in place:
+            mark = at.get(each, 0)
+            if mark > last:
+                last = mark
         return last
 
     def write(self, place: Place, sequence: int) -> None:
         """A recorded write has arrived."""
-        chain = prefixes(place)
-        if place not in self.at:
-            for number, prefix in enumerate(chain):
-                self._inside.setdefault(prefix, set()).update(chain[number:])
-        self.at[place] = max(sequence, self.at.get(place, 0))
-        for prefix in chain:
-            self.below[prefix] = max(sequence, self.below.get(prefix, 0))
+        here = place[-1]
+        if here not in self.at:
+            for number, each in enumerate(place):
+                self._inside.setdefault(each, set()).update(place[number:])
+        if sequence > self.at.get(here, 0):
+            self.at[here] = sequence
+        below = self.below
+        for each in place:
+            if sequence > below.get(each, 0):
+                below[each] = sequence
 
     def rewind(self, place: Place, sequence: int) -> None:
         """A write comes round again: what related places saw after it has not happened yet."""
-        for other in {*prefixes(place), *self._inside.get(place, ())}:
+        for each in {*place, *self._inside.get(place[-1], ())}:
             for marks in (self.at, self.below):
-                if marks.get(other, 0) > sequence:
-                    marks[other] = sequence
-
-
-@lru_cache(maxsize=1 << 12)
-def prefixes(place: Place) -> tuple[Place, ...]:
-    """The place and all places above it, down to the service's root."""
-    return tuple(place[:length] for length in range(1, len(place) + 1))
+                if marks.get(each, 0) > sequence:
+                    marks[each] = sequence
 
 
 def related(one: Place, other: Place) -> bool:
     """Whether a write at one place can change what is read at the other."""
-    length = min(len(one), len(other))
-    return one[:length] == other[:length]
-
-
-def place_of(service: str, segments: Sequence[str]) -> Place:
-    """The place that a path names; a trailing slash names the same."""
-    return (service, *(segment for segment in segments if segment))
+    at = min(len(one), len(other)) - 1
+    return one[at] == other[at]
 
 
 @dataclass(frozen=True, slots=True)

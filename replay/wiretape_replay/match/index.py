@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from wiretape_capture.protocols.http import decode_content
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Headers, Protocol, Response
-from wiretape_replay.match.causal import Marks, Place, place_of, prefixes, related
+from wiretape_replay.match.causal import Marks, Place, Places, related
 from wiretape_replay.match.lanes import SHARED, LaneLearner, Lanes, trace_of
 from wiretape_replay.match.parts import Parts, parts_of, service_key
 from wiretape_replay.match.volatile import Masked, mask, mentions
@@ -79,8 +79,8 @@ class Index:
     lane_names: set[str] = field(default_factory=set)
     _by_path: dict[tuple[str, ...], list[Recorded]] = field(default_factory=dict)
     _services: dict[tuple[str, str], str] = field(default_factory=dict)
-    _places: dict[Place, list[int]] = field(default_factory=dict)
-    _inside: dict[Place, list[int]] = field(default_factory=dict)
+    _at: dict[int, list[int]] = field(default_factory=dict)
+    _inside: dict[int, list[int]] = field(default_factory=dict)
 
     def ladder(self, key: Key, lane: str) -> list[Recorded] | None:
         """The answers to one exact request: those of a lane where it has any, else all."""
@@ -98,14 +98,14 @@ class Index:
 
     def related_after(self, recorded: Recorded) -> Iterator[int]:
         """Sequences of what was recorded after a write at places above, at and below its own."""
-        if not self._places:
+        if not self._at:
             for each in self.recorded:
-                self._places.setdefault(each.place, []).append(each.sequence)
-                for prefix in prefixes(each.place):
-                    self._inside.setdefault(prefix, []).append(each.sequence)
-        for place in prefixes(recorded.place)[:-1]:
-            yield from _later(self._places.get(place, ()), recorded.sequence)
-        yield from _later(self._inside.get(recorded.place, ()), recorded.sequence)
+                self._at.setdefault(each.place[-1], []).append(each.sequence)
+                for place in each.place:
+                    self._inside.setdefault(place, []).append(each.sequence)
+        for place in recorded.place[:-1]:
+            yield from _later(self._at.get(place, ()), recorded.sequence)
+        yield from _later(self._inside.get(recorded.place[-1], ()), recorded.sequence)
 
     def service(self, scheme: str, name: str) -> str:
         """The one name under which a service was indexed."""
@@ -139,6 +139,7 @@ class IndexBuilder:
     def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
         self._index = Index(aliases=aliases or {})
         self._lanes = LaneLearner()
+        self._places = Places()
         self._texts: dict[str, str] = {}
         """Path segments and the like, of which a recording has few: one object for each."""
 
@@ -152,7 +153,7 @@ class IndexBuilder:
         self._index.recorded.append(Recorded(
             sequence=exchange.sequence, location=request.target, parts=parts, masked=mask(parts),
             lane=SHARED, trace=exchange.trace or trace_of(request.headers), clock_ns=exchange.started_ns,
-            place=place_of(service, parts.segments), writes=parts.writes, status=self._one(exchange.status),
+            place=self._places.of(service, parts.segments), writes=parts.writes, status=self._one(exchange.status),
         ))  # fmt: skip
 
     def finish(self, answers: Iterable[tuple[int, Response]], inbound: Sequence[Exchange]) -> Index:

@@ -13,6 +13,7 @@ from typing import Literal
 from wiretape_replay.match.causal import AtEnd, Choice, choose, settled
 from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.knowledge import Number
+from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.parts import Parts
 from wiretape_replay.match.session import Session
 from wiretape_replay.match.volatile import Masked, Volatile, mask, same_in_its_run
@@ -74,11 +75,7 @@ class Matcher:
         session = self._session(lane)
         ladder = self.index.ladder(parts.exact, session.lane or "")
         if ladder is not None:
-            rungs = self._narrowed(ladder, session, trace)
-            choice = choose(rungs, session.marks.state(rungs[0].place), session.served, self._at_end)
-            if choice is None:
-                return Miss(used_up=True)
-            return self._exact_hit(session, choice, rungs, lane)
+            return self._of_ladder(self._narrowed(ladder, session, trace), session, lane)
         masked = mask(parts)
         near = self._nearest(masked, session, now_ns) if masked is not None else []
         if not near:
@@ -88,6 +85,19 @@ class Matcher:
         if choice is None:
             return Miss(used_up=True)
         return self._hit(session, choice, next(n.pairs for n in near if n.recorded is choice.rung), lane)
+
+    def ladder(self, parts: Parts, trace: str) -> Sequence[Recorded] | None:
+        """The answers that are recorded for a request of the shared lane; they stay the same."""
+        ladder = self.index.ladder(parts.exact, SHARED)
+        return ladder and self._narrowed(ladder, self._session(SHARED), trace)
+
+    def match_ladder(self, rungs: Sequence[Recorded]) -> Hit | Miss:
+        """`match` for a request of the shared lane whose `ladder` is known."""
+        return self._of_ladder(rungs, self._session(SHARED), SHARED)
+
+    def _of_ladder(self, rungs: Sequence[Recorded], session: Session, lane: str) -> Hit | Miss:
+        choice = choose(rungs, session.marks.state(rungs[0].place), session.served, self._at_end)
+        return Miss(used_up=True) if choice is None else self._exact_hit(session, choice, rungs, lane)
 
     def _session(self, lane: str) -> Session:
         session = self._sessions.get(lane)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from wiretape_capture.snapshot.exchange import Body, Request, Response
 from wiretape_replay.bindings.rewrite import renumber_response
 from wiretape_replay.match.closest import closest
 from wiretape_replay.match.echo import Echo
-from wiretape_replay.match.index import Index
+from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher, Miss
 from wiretape_replay.match.numbered import Asked, NumberedMatcher
@@ -66,6 +66,8 @@ class Desk:
 
     def _match(self, question: Question, parts: Parts, now: int) -> Hit | Miss:
         numbered, head = self._numbered, question.incoming.head
+        if question.ladder is not None:
+            return self._matcher.match_ladder(question.ladder)
         if numbered is None or not numbered.concerns(question.service, head.method):
             return self._matcher.match(parts, question.lane, question.trace, now)
         request = Request(method=head.method, target=question.target, headers=head.headers, body=question.incoming.body)
@@ -77,15 +79,21 @@ class Desk:
         if given is None:
             line = line_after_time(_entry(question, found, answer, now))
             given = question.given[answer.sequence] = Given(self._from_recording(question, found, answer), line)
+            question.ladder = question.ladder or self._ladder(question)
         self.journal.again(now, given.line)
-        if found.settled and not given.reply.slow and self._is_fixed(question, answer.sequence):
+        if found.settled and question.ladder is not None and not given.reply.slow:
             question.settled = given
         return given.reply
 
-    def _is_fixed(self, question: Question, sequence: int) -> bool:
-        """Whether neither a session that may be forgotten nor a number of the app has a say in the answer."""
+    def _ladder(self, question: Question) -> Sequence[Recorded] | None:
+        """The exact answers to a request, if neither a session nor a number of the app has a say in them."""
+        if question.lane != SHARED or question.parts is None:
+            return None
+        ladder = self._matcher.ladder(question.parts, question.trace)
         numbered, method = self._numbered, question.incoming.head.method
-        return question.lane == SHARED and (numbered is None or numbered.is_plain(question.service, method, sequence))
+        if ladder is None or numbered is None:
+            return ladder
+        return ladder if all(numbered.is_plain(question.service, method, rung.sequence) for rung in ladder) else None
 
     def tunnel_failure(self, authority: str) -> Answer | None:
         """The recorded failure of a tunnel to a service that was not there, when it is due.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from wiretape_capture.snapshot.exchange import Headers
-from wiretape_replay.match.index import Index
+from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.match.parts import KEY_HEADER_NAMES, Parts, parts_of
 from wiretape_replay.mock.answer import Answer, Pieces
@@ -62,6 +63,8 @@ class Question:
     """It is meant to be remembered: what answers it is made for more than once."""
     given: dict[int, Given] = field(default_factory=dict)
     """Exact answers that it got, by sequence."""
+    ladder: Sequence[Recorded] | None = None
+    """All its exact answers in recorded order, once they are known to be those of later requests too."""
     settled: Given | None = None
     """The answer that it gets from now on, whatever else is asked."""
 
