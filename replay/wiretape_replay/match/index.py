@@ -10,19 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from wiretape_capture.protocols.http import decode_content
-from wiretape_capture.snapshot.exchange import Direction, Exchange, Headers, Protocol, Response
+from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Response
 from wiretape_replay.match.causal import Marks, Place, Places, related
+from wiretape_replay.match.identifiers import learn_identifiers
 from wiretape_replay.match.lanes import SHARED, LaneLearner, Lanes, trace_of
 from wiretape_replay.match.parts import Parts, parts_of, service_key
-from wiretape_replay.match.volatile import Masked, mask, mentions
+from wiretape_replay.match.volatile import Masked, mask
 
-STEADY_AFTER = 3
-"""Different requests of one shape that must agree on an identifier before it counts as steady."""
 RETRY_LOOKED_AT = 1_000
 """Exchanges between an attempt and the next one."""
-MENTION_LIMIT = 1 << 20
-"""Bytes of an answer in which identifiers are looked for."""
 SERVICE_LIMIT = 1_000
 """Names of services, as requests spell them, whose indexed name is remembered."""
 TEXT_LIMIT = 1 << 16
@@ -164,7 +160,7 @@ class IndexBuilder:
             recorded.lane = lane
             _add(index, recorded)
         _set_states(index)
-        _learn_identifiers(index, answers, inbound)
+        learn_identifiers(index, answers, inbound)
         return index
 
     def _service(self, scheme: str, name: str) -> str:
@@ -236,58 +232,3 @@ def _later(sequences: Sequence[int], sequence: int) -> Sequence[int]:
 
 def _sequence(recorded: Recorded) -> int:
     return recorded.sequence
-
-
-def _learn_identifiers(index: Index, answers: Iterable[tuple[int, Response]], inbound: Sequence[Exchange]) -> None:
-    wanted = frozenset(index.sent)
-    if not wanted:
-        return
-    by_sequence = {recorded.sequence: recorded for recorded in index.recorded}
-    for sequence, response in answers:
-        found = frozenset(mentions(answer_texts(response), wanted))
-        if not found:
-            continue
-        by_sequence[sequence].mentions = found
-        for value in found:
-            if index.sent[value] > sequence:
-                index.born.setdefault(value, sequence)
-    index.given = frozenset(_given(inbound, wanted))
-    index.steady = set(_steady(index))
-
-
-def _given(inbound: Sequence[Exchange], wanted: frozenset[str]) -> Iterator[str]:
-    """Identifiers that a caller named in a target before the app had told it of them."""
-    told: set[str] = set()
-    for exchange in inbound:
-        yield from (value for value in mentions([exchange.request.target], wanted) if value not in told)
-        if exchange.response is not None:
-            told.update(mentions(answer_texts(exchange.response), wanted))
-
-
-def answer_texts(response: Response) -> Iterator[str]:
-    """Header values and the decoded body of an answer, as text."""
-    yield from (value for _, value in response.headers)
-    data = _decoded(response.headers, response.body.data or b"")
-    if 0 < len(data) <= MENTION_LIMIT:
-        yield data.decode("latin-1")
-
-
-def _decoded(headers: Headers, data: bytes) -> bytes:
-    try:
-        return decode_content(headers, data, limit=MENTION_LIMIT) if data else b""
-    except ValueError:
-        return b""
-
-
-def _steady(index: Index) -> Iterator[tuple[Key, str]]:
-    """Evidence against volatility: requests that differ elsewhere but share an identifier at one place."""
-    for key, group in index.masked.items():
-        different = {recorded.parts.exact: recorded for recorded in group}
-        if len(different) < STEADY_AFTER:
-            continue
-        seen: dict[str, set[str]] = defaultdict(set)
-        for recorded in different.values():
-            for piece in recorded.masked.volatile if recorded.masked else ():
-                if piece.identifies:
-                    seen[piece.place].add(piece.text)
-        yield from ((key, place) for place, values in seen.items() if 2 * len(values) <= len(different))
