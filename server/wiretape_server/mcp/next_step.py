@@ -12,19 +12,26 @@ def next_step(run: Run, app_log: str) -> str:
 
 
 def _step(run: Run) -> str:
+    if run.verdict.verdict == "pass" and _is_partial(run):
+        return "what was chosen is equal; the rest was not replayed: call run_replay for all of it"
     if run.verdict.verdict == "pass" and not run.counts.failed:
         return f"nothing to mend: the change keeps every recorded answer of {run.snapshot}"
     if run.verdict.findings:
         first = run.verdict.findings[0].id
-        shows = f'get_diff(run="{run.id}", finding="{first}") shows the difference'
+        shows = f'explain(id="{first}", run="{run.id}") says why and where to look'
         if run.verdict.verdict == "pass":
             return f"{shows}: no eval fails the run for it, so ask whether it is meant"
-        return f"{shows}; mend it and call run_replay again"
+        return f'{shows}; mend it, then run_replay(failed_of="{run.id}")'
     if run.verdict.verdict == "pass":
         return "no eval fails the run, but not every answer was equal: ask whether that is meant"
     if run.verdict.verdict == "fail":
         return "look at the failed evals, mend the cause and call run_replay again"
     return "clear what the summary names, then call run_replay again"
+
+
+def _is_partial(run: Run) -> bool:
+    """Whether only some of the recording was chosen, by the command that repeats the run."""
+    return " --only " in run.command or " --failed-of " in run.command
 
 
 def _unanswered(run: Run) -> int:

@@ -159,6 +159,60 @@ async def test_an_agent_mends_what_it_broke(connect: Connect, shop: Shop) -> Non
     assert await shop.is_gone()
 
 
+async def test_what_failed_is_replayed_alone_and_then_everything(stdio: Connect, shop: Shop) -> None:
+    async with stdio(shop.root) as client:
+        await record(client, shop)
+        shop.edit(BROKEN)
+        broken = fields(await client.call_tool("run_replay", {}))
+        why = fields(await client.call_tool("explain", {"id": broken["findings"][0]["id"], "run": broken["run"]}))
+        traffic = fields(await client.call_tool("get_traffic", {"route": "/orders/1"}))
+        shop.edit((BROKEN[1], BROKEN[0]))
+        again = fields(await client.call_tool("run_replay", {"failed_of": broken["run"]}))
+        nothing = await client.call_tool("run_replay", {"failed_of": "newest"})
+        other = await client.call_tool("run_replay", {"failed_of": "20200101-000000"})
+
+    assert f'run_replay(failed_of="{broken["run"]}")' in broken["next"]
+    assert why["code"][0]["at"].startswith("app.py:")
+    assert "str(price * 2)" in why["code"][0]["text"]
+    assert traffic["calls"][0]["requests"] == 2
+    assert (again["status"], again["counts"]["total"]) == ("pass", 2), (
+        "two reads failed, the write had not been asked for"
+    )
+    assert "call run_replay for all of it" in again["next"]
+    assert f"nothing failed in run {again['run']}" in text(nothing)
+    assert "there is no run" in text(other)
+
+
+@pytest.mark.parametrize(
+    ("maps", "said"),
+    [(["prices"], "names no"), (["a=http://x.test", "a=http://y.test"], "two maps are named"),
+     (["db=mongo://h:1"], "unknown scheme"), (["p=http://x.test/path"], "leave the path out")],
+)  # fmt: skip
+async def test_maps_are_checked_as_the_command_line_does(stdio: Connect, shop: Shop, maps: list[str],
+                                                         said: str) -> None:  # fmt: skip
+    shop.write(1)
+    async with stdio(shop.root) as client:
+        result = await client.call_tool("start_recording", {"maps": maps})
+
+    assert result.is_error
+    assert said in text(result)
+    assert "--map" not in text(result).replace("in --map", "").replace("--map '", "")
+
+
+async def test_a_mapped_service_is_recorded_under_its_name(stdio: Connect, shop: Shop) -> None:
+    async with stdio(shop.root) as client, price_service() as prices, httpx.AsyncClient(trust_env=False) as browser:
+        shop.write(prices)
+        started = fields(await client.call_tool(
+            "start_recording", {"name": "mapped", "maps": [f"prices=http://127.0.0.1:{prices}"]}))  # fmt: skip
+        assert (await browser.get(f"{started['endpoints']['inbound']}/orders/1")).json()["total"] == 42
+        stopped = fields(await client.call_tool("stop_recording", {}))
+        found = fields(await client.call_tool("search_exchanges", {"direction": "outbound"}))
+
+    assert "map:prices" in started["endpoints"]
+    assert stopped["outbound"] >= 1
+    assert "prices" in {each["service"] for each in found["exchanges"]}
+
+
 async def test_a_long_run_reports_progress_goes_on_and_can_be_polled(stdio: Connect, shop: Shop) -> None:
     told: list[float] = []
 

@@ -45,7 +45,8 @@ async def stop_mock(
     result = Mocked(
         summary=f"{live.name} answered {tally.hits} of {tally.total} requests from snapshot {done.snapshot}, "
                 f"{tally.miss} missed",
-        next="mend the requests that missed, or record again" if tally.miss else "run_replay judges the app's answers",
+        next=f'explain(mock="{live.name}") tells what each miss lacks and what to do' if tally.miss
+        else "run_replay judges the app's answers",
         mock=live.name, snapshot=done.snapshot, tally=tally,
         misses=tuple(cut(_miss(each, mask), 500) for each in done.misses[:MISSES_SHOWN]),
         misses_cut=max(0, len(done.misses) - MISSES_SHOWN),
