@@ -28,6 +28,7 @@ ELSEWHERE = {
     "make demo": "test_demo.py runs what it runs",
     "make check": "this very run is a part of it",
     "uv tool install .": "test_packaging.py installs the wheel",
+    "wiretape install": "tests/server/agents installs into projects and homes of its own",
 }
 
 APP = """

@@ -37,8 +37,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "import": "Import a HAR file or an exported folder",
     },
     "Set up": {
+        "install": "Set wiretape up in your coding agents",
         "ca": "Show the certificate authority and how to trust it",
         "mcp": "Serve coding agents over MCP",
+        "hook": "Answer an agent's hook: verify changed code",
     },
 }
 

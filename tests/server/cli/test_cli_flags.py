@@ -93,10 +93,10 @@ def test_help_is_short_and_has_an_example_that_runs_this_command() -> None:
             assert not option.help.endswith("."), (name, option.help)
 
 
-def test_every_command_but_the_server_speaks_json() -> None:
+def test_every_command_but_those_for_agents_speaks_json() -> None:
     silent = {name for name, command in commands().items() if "--json" not in
               {flag for option in options(command) for flag in option.opts}}  # fmt: skip
-    assert silent == {"mcp"}  # its stdout is the protocol
+    assert silent == {"mcp", "hook"}  # their stdout is the protocol
 
 
 def test_the_reference_page_is_current() -> None:

@@ -1,12 +1,11 @@
-"""Every file in agent_configs/ starts a server that finds the project it was started in."""
+"""What the files in agent_configs/ name starts a server that finds the project it was started in."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,56 +14,48 @@ from mcp import Client, StdioServerParameters
 
 from wiretape_server.workspace.workspace import Workspace
 
-ROOT = Path(__file__).parents[3]
-FILES = sorted(path for path in (ROOT / "agent_configs").rglob("*.json"))
-PLACEHOLDER = "/absolute/path/to/wiretape"
+CONFIGS = Path(__file__).parents[3] / "agent_configs"
+SECTIONS = ("mcpServers", "servers", "mcp", "context_servers", "mcp_servers")
 
 
-def entry(path: Path) -> dict[str, Any]:
-    """The one server of a config, whatever its agent calls the section."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    section = next(data[key] for key in ("mcpServers", "servers", "mcp") if key in data)
-    assert list(section) == ["wiretape"]
-    found: dict[str, Any] = section["wiretape"]
+def entries() -> dict[str, dict[str, Any]]:
+    """The server of every file that has one, by the file's name."""
+    found = {}
+    for path in sorted([*CONFIGS.rglob("*.json"), *CONFIGS.rglob("*.toml")]):
+        text = path.read_text()
+        data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        for section in SECTIONS:
+            if section in data:
+                assert list(data[section]) == ["wiretape"]
+                found[path.relative_to(CONFIGS).as_posix()] = data[section]["wiretape"]
     return found
 
 
-def uv_runs(folder: Path) -> bool:
-    """A version manager's shim may be there for other folders only."""
-    found = shutil.which("uv")
-    return found is not None and subprocess.run([found, "--version"], cwd=folder, check=False).returncode == 0
+def words(entry: dict[str, Any]) -> list[str]:
+    command = entry["command"]
+    return command if isinstance(command, list) else [command, *entry["args"]]
 
 
-def words(config: dict[str, Any]) -> list[str]:
-    command = config["command"]
-    return command if isinstance(command, list) else [command, *config["args"]]
+def test_every_agent_starts_the_same_command_by_its_name() -> None:
+    assert len(entries()) >= 13, "ten agents, plugin, extension, Copilot's coding agent"
+    assert {tuple(words(entry)) for entry in entries().values()} == {("wiretape", "mcp")}
 
 
-def test_every_agent_has_both_forms() -> None:
-    agents = {path.relative_to(ROOT / "agent_configs").parts[0] for path in FILES}
-
-    assert agents == {"claude-code", "cursor", "vscode", "copilot-cli", "opencode"}
-    for agent in agents:
-        assert (ROOT / "agent_configs" / agent / "README.md").is_file()
-        forms = [words(entry(path)) for path in FILES if agent in path.parts]
-        assert sorted(form[0] for form in forms) == ["uv", "wiretape"]
+def bundled() -> list[str]:
+    """What the MCPB bundle runs inside of its own environment."""
+    args = json.loads((CONFIGS / "mcpb/manifest.json").read_text())["server"]["mcp_config"]["args"]
+    start = args.index("${__dirname}/src/server.py")
+    return [sys.executable, *(word.replace("${__dirname}", str(CONFIGS / "mcpb")) for word in args[start:])]
 
 
-COMMANDS = sorted({tuple(words(entry(path))) for path in FILES})
-
-
-@pytest.mark.parametrize("named", COMMANDS, ids=" ".join)
-async def test_the_command_that_files_name_serves_the_project(named: tuple[str, ...], project: Workspace) -> None:
-    command, *args = [word.replace(PLACEHOLDER, str(ROOT)) for word in named]
-    if command == "uv" and not uv_runs(project.root):
-        pytest.skip("uv does not run here")
+@pytest.mark.parametrize("form", ["by name", "bundled"])
+async def test_the_command_that_files_name_serves_the_project(form: str, project: Workspace, tmp_path: Path) -> None:
     scripts = Path(sys.executable).parent
-    # The environment of this test run is the one to use: uv must neither change it nor ask an index.
-    env = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "UV_NO_SYNC": "1", "UV_OFFLINE": "1",
-           "UV_PROJECT_ENVIRONMENT": str(scripts.parent)}  # fmt: skip
-    found = shutil.which(command, path=env["PATH"])
-    assert found is not None
-    async with Client(StdioServerParameters(command=found, args=args, cwd=project.root, env=env)) as client:
+    command, *args = [str(scripts / "wiretape"), "mcp"] if form == "by name" else bundled()
+    args = [word.replace("${user_config.project}", str(project.root)) for word in args]
+    cwd = project.root if form == "by name" else tmp_path
+    server = StdioServerParameters(command=command, args=args, cwd=cwd, env=dict(os.environ))
+    async with Client(server) as client:
         result = await client.call_tool("list_snapshots", {})
 
     assert not result.is_error
