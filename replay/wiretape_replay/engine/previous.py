@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from wiretape_capture.errors import WiretapeError
@@ -16,11 +17,17 @@ LOOKED_AT = 50
 
 async def since_previous(path: Path, run: Run) -> Since | None:
     """The findings against those of the newest run beside `path` that compared anything of the same snapshot."""
-    for other in await asyncio.to_thread(_others, path):
-        before = await _read(other)
-        if before is not None and before.snapshot_sha256 == run.snapshot_sha256 and _compared(before):
+    async for before in earlier_runs(path):
+        if before.snapshot_sha256 == run.snapshot_sha256 and _compared(before):
             return since(before, run)
     return None
+
+
+async def earlier_runs(path: Path) -> AsyncIterator[Run]:
+    """The readable ones of the newest run files beside `path`, newest first."""
+    for other in await asyncio.to_thread(_others, path):
+        if (before := await _read(other)) is not None:
+            yield before
 
 
 def _others(path: Path) -> list[Path]:

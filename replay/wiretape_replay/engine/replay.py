@@ -23,6 +23,7 @@ from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.observations import Observations
 from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.baseline import evidence_notes, observe, rounds, unchanged
+from wiretape_replay.engine.basis import basis_of, integrity_of
 from wiretape_replay.engine.client import Client
 from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.described import description_check
@@ -44,6 +45,7 @@ from wiretape_replay.mock.load import aliases
 from wiretape_replay.openapi.check import SpecCheck
 from wiretape_replay.run_file import RunReader, write_run
 from wiretape_replay.signing.signer import Signer
+from wiretape_replay.verdict.basis import Basis, Integrity
 from wiretape_replay.verdict.evals import Condition
 from wiretape_replay.verdict.explain import explained
 from wiretape_replay.verdict.judge import conditions, judge
@@ -82,6 +84,9 @@ async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
         run = _Replay(spec, tape, live, plan, noise, stage)
         if spec.openapi is not None:
             run.description = await asyncio.to_thread(description_check, spec.openapi, inbound)
+        # Before anything is sent: the app under test could change the files.
+        run.basis = await asyncio.to_thread(basis_of, spec, asked, await tape.info(), plan)
+        run.integrity = await integrity_of(spec, run.basis)
         await run.play(speed, emit, stop)
         await before.replay(turns.after, speed, stop)
         run.notes += [*turns.notes, *before.notes, *evidence_notes(noise, plan.recorded_routes, spec.learned_file)]
@@ -115,6 +120,8 @@ class _Replay:
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     description: SpecCheck | None = None
+    basis: Basis | None = None
+    integrity: Integrity | None = None
 
     @property
     def played(self) -> list[Played]:
@@ -204,7 +211,7 @@ class _Replay:
         run = await self._run(comparing)
         run = run.model_copy(update={"verdict": judge(
             run, asked, baseline=baseline, stopped=self.stopped, doubts=self.doubts,
-            pairs=await self._pairs(run, comparing),
+            pairs=await self._pairs(run, comparing), integrity=self.integrity,
         )})  # fmt: skip
         run = run.model_copy(update={"since": await since_previous(self.spec.run, run)})
         failed = {result.sequence for result in comparing.results if result.findings or result.outcome not in EQUAL}
@@ -247,6 +254,7 @@ class _Replay:
         return Run(
             id=self.spec.run.stem, snapshot=info.name, snapshot_sha256=info.sha256, target=self.target,
             started_ns=self.started_ns, duration_ms=self.duration_ms, counts=_counts(comparing),
+            basis=self.basis, integrity=self.integrity,
             verdict=Verdict(verdict="inconclusive", reason="not judged", findings=tuple(findings)),
             latency=response_times(comparing.results), suppressed=tuple(suppressed), bindings=self._bindings(),
             binding_uses=self._binding_uses(comparing),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from wiretape_capture.launch.spec import AppSpec
 from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.signing.spec import SignRule
+from wiretape_replay.verdict.basis import LockInUse
 
 
 class NoiseRule(BaseModel):
@@ -95,5 +96,11 @@ class ReplaySpec(BaseModel):
     """How long response times are measured against `against`; 0: not at all."""
     warmup: int = Field(default=0, ge=0)
     """So many first requests of each route stay out of the response times; they are compared like all others."""
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    """Keys that can change the verdict, as the user wrote them: what the run is told to rest on."""
+    lock: LockInUse | None = None
+    """What was reviewed; None: earlier runs are what this one is compared with."""
+    locked: bool = False
+    """Refuse a pass when anything is not as in `lock`."""
     command: str = ""
     """The command line that repeats this run, for the report."""

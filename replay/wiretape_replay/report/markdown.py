@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from wiretape_replay.report.integrity import labelled
 from wiretape_replay.report.latency import sparkline
 from wiretape_replay.report.printable import cut, listed, plural, printable, value_text
+from wiretape_replay.verdict.basis import Effect, short
 from wiretape_replay.verdict.causes import by_cause
 from wiretape_replay.verdict.model import Eval, Finding, RouteSummary, Run
 
@@ -15,8 +17,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 
 def markdown(run: Run, limit: int = SHOWN) -> str:
     """The report; findings beyond `limit` are counted, not listed."""
-    parts = [_title(run), _evals(run), _findings(run, limit), _since(run), _routes(run, limit), _baseline(run, limit),
-             _suppressed(run), _notes(run)]  # fmt: skip
+    parts = [_title(run), _integrity(run), _evals(run), _findings(run, limit), _since(run), _routes(run, limit),
+             _baseline(run, limit), _suppressed(run), _notes(run)]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -41,9 +43,22 @@ def _title(run: Run) -> str:
         f"{plural(len(run.verdict.findings), 'finding')}",
     ])  # fmt: skip
     return (
-        f"# wiretape: {run.verdict.verdict}\n\n{escaped(run.verdict.reason)}\n\n"
+        f"# wiretape: {labelled(run)}\n\n{escaped(run.verdict.reason)}\n\n"
         f"{outcome}. Snapshot {code(run.snapshot)}, run {code(run.id)}."
     )
+
+
+def _integrity(run: Run) -> str:
+    told = run.integrity
+    if told is None:
+        return ""
+    lock = f"Lock {code(told.against)} {code(short(told.lock_sha256))}." if told.lock_sha256 else ""
+    if not told.changes:
+        return lock
+    since = f"since {code(told.against)}"
+    rows = [f"- {'(stricter) ' if one.effect is Effect.STRICTER else '**changed** '}{escaped(one.message)}"
+            for one in told.changes]  # fmt: skip
+    return "\n".join([*([lock, ""] if lock else []), f"## What judges this run, {since}", "", *rows])
 
 
 def _evals(run: Run) -> str:

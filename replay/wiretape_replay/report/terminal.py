@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wiretape_replay.report.diff import FindingDetail
+from wiretape_replay.report.integrity import changes_told, integrity_lines, labelled
 from wiretape_replay.report.latency import baseline_lines
 from wiretape_replay.report.load import load_lines
 from wiretape_replay.report.printable import cut, listed, plural, printable, wrapped
@@ -24,7 +25,7 @@ def run_lines(run: Run, findings: int = SHOWN_FINDINGS) -> list[str]:
     sections = [
         finding_lines(run, findings), since_lines(run), count_lines(run), load_lines(run), route_lines(run),
         baseline_lines(run), noise_lines(run), mock_lines(run),
-        note_lines(run), verdict_lines(run), outcome_lines(run), next_lines(run),
+        note_lines(run), integrity_lines(run), verdict_lines(run), outcome_lines(run), next_lines(run),
     ]  # fmt: skip
     lines: list[str] = []
     for section in filter(None, sections):
@@ -42,7 +43,7 @@ def verdict_lines(run: Run) -> list[str]:
 
 def outcome_lines(run: Run) -> list[str]:
     """The verdict with its reason."""
-    return wrapped(f"VERDICT {run.verdict.verdict}: {run.verdict.reason}", "", WIDTH)
+    return wrapped(f"VERDICT {labelled(run)}: {run.verdict.reason}", "", WIDTH)
 
 
 def finding_lines(run: Run, limit: int = SHOWN_FINDINGS) -> list[str]:
@@ -163,7 +164,8 @@ def change_lines(told: Changes) -> list[str]:
 def run_line(run: Run) -> str:
     """One run in one line, for a list of runs."""
     failed = f"{run.counts.failed:,} of {run.counts.total:,} failed" if run.counts.total else "nothing sent"
-    return cut(f"{run.id}  {run.verdict.verdict:<12}  {failed}  {printable(run.snapshot)}", WIDTH)
+    changed = f"  {changes_told(run.integrity)}" if run.integrity and run.integrity.counted else ""
+    return cut(f"{run.id}  {run.verdict.verdict:<12}  {failed}  {printable(run.snapshot)}{changed}", WIDTH)
 
 
 def detail_lines(detail: FindingDetail) -> list[str]:

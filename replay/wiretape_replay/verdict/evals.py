@@ -48,6 +48,12 @@ class Condition:
         """The metric with its scope: `latency.p95[GET /orders/{id}]`."""
         return f"{self.metric}[{self.scope}]" if self.scope else self.metric
 
+    @property
+    def precise(self) -> str:
+        """The condition with all its digits, to be parsed again: two that differ never look alike."""
+        value = f"{self.value:.12f}".rstrip("0").rstrip(".")
+        return f"{self.subject} {self.operator} {'baseline * ' + value if self.relative else value}"
+
     def __str__(self) -> str:
         value = f"{self.value:.2f}"
         return f"{self.subject} {self.operator} {'baseline * ' + value if self.relative else value}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from wiretape_capture.errors import UsageError
+from wiretape_replay.verdict.basis import Integrity
 from wiretape_replay.verdict.causes import causes_of
 from wiretape_replay.verdict.evals import Condition, evaluate, parse
 from wiretape_replay.verdict.metrics import measure
@@ -41,11 +42,12 @@ def speaks_of_mock(fail_if: Iterable[str]) -> bool:
 
 def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, stopped: str = "",
           doubts: Sequence[str] = (), pairs: Mapping[str, Pairs] | None = None,
-          untimed: str = "") -> Verdict:  # fmt: skip
+          untimed: str = "", integrity: Integrity | None = None) -> Verdict:  # fmt: skip
     """The verdict on a run whose own verdict holds its findings only.
 
     `stopped` says how the run was cut short: nothing is judged then. Each of `doubts` forbids a pass. `untimed` says
-    why response times and rates are not the app's own: they neither pass nor fail then.
+    why response times and rates are not the app's own: they neither pass nor fail then. With a locked
+    `integrity` every change of what the verdict rests on forbids a pass.
     """
     metrics = measure(run)
     reference = None if baseline is None else measure(baseline)
@@ -56,7 +58,8 @@ def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, 
     findings = tuple(sorted(run.verdict.findings, key=_rank))
     failed = [one for one in evals if one.passed is False]
     doubt = next(iter([*doubts, *_hollow(run), *_unjudged(evals)]), "")
-    word, reason = _decided(run, stopped, failed, doubt, findings)
+    refusal = integrity.refusal if integrity is not None else ""
+    word, reason = _decided(run, stopped, failed, refusal, doubt, findings)
     return Verdict(verdict=word, reason=reason, evals=evals, findings=findings, causes=causes_of(findings))
 
 
@@ -65,12 +68,14 @@ def _untimed(one: Eval, condition: Condition, why: str) -> Eval:
     return one.model_copy(update={"passed": None, "note": why}) if timed else one
 
 
-def _decided(run: Run, stopped: str, failed: Sequence[Eval], doubt: str,
+def _decided(run: Run, stopped: str, failed: Sequence[Eval], refusal: str, doubt: str,
              findings: Sequence[Finding]) -> tuple[Literal["pass", "fail", "inconclusive"], str]:  # fmt: skip
     if stopped:
         return "inconclusive", stopped
     if failed:
         return "fail", _why_failed(failed, findings)
+    if refusal:
+        return "fail", refusal
     return ("inconclusive", doubt) if doubt else ("pass", _why_passed(run))
 
 

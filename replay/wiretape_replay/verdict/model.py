@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.mock.spec import MockTally
+from wiretape_replay.verdict.basis import Basis, Integrity
 from wiretape_replay.verdict.histogram import Histogram
 
 
@@ -348,6 +349,10 @@ class Run(_Value):
     target: str
     started_ns: int
     duration_ms: float
+    basis: Basis | None = None
+    """What the verdict rests on beside the app's code; None in files of older versions."""
+    integrity: Integrity | None = None
+    """What of it changed; None where there is neither a lock nor an earlier run."""
     verdict: Verdict
     counts: Counts
     latency: LatencySummary | None = None

@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "traffic": "Show what a route was really asked and answered",
         "contract": "Show what recordings say an app promises",
         "noise": "Learn, explain and accept what varies by itself",
+        "lock": "Write down what verdicts rest on, for review",
     },
     "Look after snapshots": {
         "snapshots": "List snapshots",

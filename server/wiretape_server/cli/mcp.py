@@ -22,6 +22,7 @@ FLAGS = (
     setting("mcp.port", "--port", type=PORT, metavar="PORT", help="Port to listen on"),
     setting("mcp.token", "--token", metavar="TOKEN", help="Bearer token to ask for"),
     setting("mcp.allow_hosts", "--allow-host", multiple=True, metavar="NAME", help="Further name of this server"),
+    setting("mcp.idle", "--idle", type=float, metavar="MIN", help="Minutes to keep jobs without a client"),
     setting("mcp.allow_commands", "--allow-commands/--no-commands", help="Let agents start any command"),
     setting("mcp.allow_targets", "--allow-target", multiple=True, metavar="HOST", help="Host agents may replay to"),
 )
@@ -49,6 +50,7 @@ def command() -> None:
             allow_hosts=mcp.allow_hosts,
             allow_commands=mcp.allow_commands,
             allow_targets=mcp.allow_targets,
+            idle_seconds=mcp.idle * 60,
         )
     )
     click.get_current_context().exit(code)

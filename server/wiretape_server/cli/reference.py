@@ -28,7 +28,7 @@ Made by `python -m wiretape_server.cli.reference > docs/cli.md`; a test fails wh
 | exit code | meaning |
 |---|---|
 | 0 | pass; done |
-| 1 | fail: an eval's condition was true; a call to a mock matched nothing |
+| 1 | fail: an eval's condition was true; a call to a mock matched nothing; not as in `wiretape.lock` |
 | 2 | wrong usage: an unknown name, flag or key |
 | 3 | the environment failed: the app was not ready or ended with an error, a port is taken, a target refused |
 | 4 | inconclusive: nothing was sent or compared, so nothing is known |

@@ -24,7 +24,7 @@ from wiretape_server.workspace.failed import with_failed
 from wiretape_server.workspace.specs import load_spec, replay_spec
 from wiretape_server.workspace.workspace import Workspace
 
-COLOURS = {" ✔": "green", " ✖": "red", " ?": "yellow", " ▲": "yellow"}
+COLOURS = {" ✔": "green", " ✖": "red", " ?": "yellow", " ▲": "yellow", " !": "yellow"}
 
 
 def run_replay(*, verify: bool, as_json: bool) -> None:

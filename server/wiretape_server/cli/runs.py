@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from wiretape_replay.verdict.model import Run
 
 
+def _verdict(run: Run) -> str:
+    """`pass, 2 changes`: those to what judges it."""
+    changes = len(run.integrity.counted) if run.integrity is not None else 0
+    return run.verdict.verdict + (f", {changes} {'change' if changes == 1 else 'changes'}" if changes else "")
+
+
 @click.command("runs", cls=Command, short_help="List runs with their verdicts", example="wiretape runs")
 @click.option("--limit", type=Whole(1, 10**6), default=20, show_default=True, help="At most so many")
 @json_option
@@ -29,7 +35,7 @@ def command(limit: int, as_json: bool) -> None:
     if shown:
         out_table(
             ("run", "verdict", "failed", "sent", "findings", "p95 ms", "snapshot"),
-            [(run.id, run.verdict.verdict, str(run.counts.failed), str(run.counts.total),
+            [(run.id, _verdict(run), str(run.counts.failed), str(run.counts.total),
               str(len(run.verdict.findings)), ms(run.latency.p95) if run.latency else "-", _source(run))
              for run in shown],
             flexible=("snapshot",), right=("failed", "sent", "findings", "p95 ms"),

@@ -22,6 +22,7 @@ def _options(argv: list[str]) -> ServeOptions:
     parser.add_argument("--allow-host", dest="allow_hosts", action="append", default=[])
     parser.add_argument("--allow-commands", action="store_true")
     parser.add_argument("--allow-target", dest="allow_targets", action="append", default=[])
+    parser.add_argument("--idle", dest="idle_seconds", type=lambda minutes: float(minutes) * 60, default=30 * 60)
     values = vars(parser.parse_args(argv))
     values["allow_hosts"] = tuple(values["allow_hosts"])
     values["allow_targets"] = tuple(values["allow_targets"])

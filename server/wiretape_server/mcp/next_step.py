@@ -7,13 +7,23 @@ from wiretape_replay.verdict.model import FindingClass, Run
 
 def next_step(run: Run, app_log: str) -> str:
     """One sentence for the agent; `app_log` is empty where the app was not ours or said nothing."""
-    crash = _crash(run, app_log)
-    return f"{crash}; {_step(run)}" if crash else _step(run)
+    steps = (_crash(run, app_log), _step(run), _review(run))
+    return "; ".join(filter(None, steps))
+
+
+def _review(run: Run) -> str:
+    """An agent may not settle by itself what judges its work."""
+    if run.integrity is None or not run.integrity.counted or run.verdict.verdict == "inconclusive":
+        return ""
+    return "tell the user what changed about the judge: only a person's review and `wiretape lock` settle it"
 
 
 def _step(run: Run) -> str:
     if run.verdict.verdict == "pass" and _is_partial(run):
         return "what was chosen is equal; the rest was not replayed: call run_replay for all of it"
+    evals_failed = any(one.passed is False for one in run.verdict.evals)
+    if run.integrity is not None and run.integrity.refusal and not evals_failed:
+        return "no eval failed; take the changes back if they are yours"
     if run.verdict.verdict == "pass" and not run.counts.failed:
         return f"nothing to mend: the change keeps every recorded answer of {run.snapshot}"
     if run.verdict.findings:

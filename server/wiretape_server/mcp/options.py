@@ -27,5 +27,7 @@ class ServeOptions:
     """Further names that the Host header may carry, for a server that other machines reach."""
     allow_commands: bool = False
     """Whether start_recording and start_mock may start a command given by the agent."""
+    idle_seconds: float = 30 * 60
+    """How long http and sse keep recordings and mocks without any client; 0: until they are stopped."""
     allow_targets: tuple[str, ...] = ()
     """Hosts beyond loopback that run_replay may send requests to."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from wiretape_capture.errors import UsageError
 from wiretape_replay.mock.spec import MockTally
 from wiretape_replay.report.printable import plural, printable
+from wiretape_replay.verdict.basis import Integrity
 from wiretape_replay.verdict.causes import by_cause
 from wiretape_replay.verdict.model import (
     Cause,
@@ -23,6 +24,7 @@ from wiretape_replay.verdict.model import (
     Since,
     Suppressed,
 )
+from wiretape_server.mcp.integrity_view import change_lines, told_integrity, verdict_word
 from wiretape_server.mcp.live_jobs import LiveJob
 from wiretape_server.mcp.masking import Mask, carries_credential
 from wiretape_server.mcp.names import inside, plain
@@ -58,6 +60,7 @@ class RunResult(Result):
     total: int | None = None
     duration_ms: float | None = None
     counts: Counts | None = None
+    integrity: Integrity | None = None
     evals: tuple[Eval, ...] = ()
     findings: tuple[Finding, ...] = ()
     findings_total: int = 0
@@ -88,7 +91,8 @@ def finished_result(run: Run, mask: Mask, workspace: Workspace) -> RunResult:
     return _fitting(RunResult(
         summary=summary(run), next=next_step(run, _app_log(workspace, run.id)), run=run.id,
         status=verdict.verdict, snapshot=run.snapshot, target=run.target,
-        duration_ms=round(run.duration_ms, 1), counts=run.counts, evals=verdict.evals[:20],
+        duration_ms=round(run.duration_ms, 1), counts=run.counts, integrity=told_integrity(run),
+        evals=verdict.evals[:20],
         findings=tuple(shortened(each, mask) for each in verdict.findings[:FINDINGS_SHOWN]),
         findings_total=len(verdict.findings), causes=shared_causes(run, mask), causes_total=len(by_cause(verdict)),
         since=recent(run), suppressed_total=sum(each.count for each in run.suppressed),
@@ -153,8 +157,8 @@ def running_result(live: LiveJob, snapshot: str) -> RunResult:
 
 
 def summary(run: Run) -> str:
-    """`FAIL: 2 of 14 exchanges failed, 1 finding (run X of snapshot Y)`."""
-    return f"{run.verdict.verdict.upper()}: {reason(run)} (run {run.id} of snapshot {run.snapshot})"
+    """`FAIL: 2 of 14 exchanges failed, 1 finding (run X of snapshot Y)`; what changed about the judge comes first."""
+    return f"{verdict_word(run)}: {reason(run)} (run {run.id} of snapshot {run.snapshot})"
 
 
 def reason(run: Run) -> str:
@@ -162,6 +166,8 @@ def reason(run: Run) -> str:
     if run.verdict.verdict != "fail":
         return cut(printable(run.verdict.reason.partition(LAST_WORDS)[0]), 300)
     evals = sum(each.passed is False for each in run.verdict.evals)
+    if not evals and run.integrity is not None and run.integrity.refusal:
+        return run.integrity.refusal
     return (f"{run.counts.failed} of {plural(run.counts.total, 'exchange')} failed, "
             f"{plural(len(run.verdict.findings), 'finding')}, {plural(evals, 'eval')} failed")  # fmt: skip
 
@@ -179,6 +185,7 @@ def result_lines(result: RunResult) -> Iterator[str]:
     if result.mock is not None:
         yield (f"mock: {result.mock.exact} exact, {result.mock.normalized} normalized, {result.mock.miss} misses, "
                f"{result.mock.passthrough} passed through")  # fmt: skip
+    yield from change_lines(result.integrity)
     yield from map(eval_line, result.evals)
     yield from finding_lines(result.findings, result.findings_total)
     yield from cause_lines(result)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wiretape_capture.errors import WiretapeError
 from wiretape_server.mcp.live_jobs import LiveJobs
 from wiretape_server.mcp.masking import Mask
+from wiretape_server.mcp.names import inside
 from wiretape_server.mcp.options import ServeOptions
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ class ServerState:
         """The project as it is now: wiretape.toml may have changed since the last call."""
         from wiretape_server.workspace.workspace import Workspace
 
-        return Workspace.find(self.options.directory)
+        workspace = Workspace.find(self.options.directory)
+        for folder in (workspace.data_dir, workspace.snapshots_dir, workspace.runs_dir, workspace.jobs_dir,
+                       workspace.ca_dir):  # fmt: skip
+            inside(folder, workspace.root)  # a repository may bring links to another project's recordings
+        return workspace
 
     def mask(self) -> Mask:
         """Masks credentials with this workspace's key; a tool that only reads makes no file for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import ipaddress
@@ -16,6 +17,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_server.mcp.host_names import HostNames
 from wiretape_server.mcp.options import ServeOptions
+from wiretape_server.mcp.presence import Presence, end_unattended
 from wiretape_server.mcp.state import ServerState
 
 if TYPE_CHECKING:
@@ -39,21 +41,33 @@ async def serve_web(server: MCPServer[Any], state: ServerState) -> None:
     options = state.options
     token = bearer_token(state)
     listener = listen(options.host, options.port)
-    config = uvicorn.Config(application(server, options, token), log_level="warning", timeout_graceful_shutdown=1,
+    # Behind the token's check, so that only who may use the server keeps its jobs alive.
+    presence = Presence(application(server, options))
+    config = uvicorn.Config(guarded(presence, token), log_level="warning", timeout_graceful_shutdown=1,
                             lifespan="on")  # fmt: skip
     _announce(options, listener.getsockname()[1], token)
-    await Uvicorn(config).serve(sockets=[listener])
+    unattended = asyncio.create_task(end_unattended(state.jobs, presence, options.idle_seconds)
+                                     ) if options.idle_seconds else None  # fmt: skip
+    try:
+        await Uvicorn(config).serve(sockets=[listener])
+    finally:
+        if unattended is not None:
+            unattended.cancel()
 
 
-def application(server: MCPServer[Any], options: ServeOptions, token: str) -> ASGIApp:
-    """The ASGI app of one transport behind its checks."""
+def application(server: MCPServer[Any], options: ServeOptions) -> ASGIApp:
+    """The ASGI app of one transport behind its checks of Host and Origin."""
     security = transport_security(options)
     app: ASGIApp
     if options.transport == "sse":
         app = server.sse_app(host=options.host, transport_security=security)
     else:
         app = server.streamable_http_app(host=options.host, transport_security=security)
-    app = HostNames(app)
+    return HostNames(app)
+
+
+def guarded(app: ASGIApp, token: str) -> ASGIApp:
+    """The app behind its token, where there is one."""
     return BearerCheck(app, token) if token else app
 
 

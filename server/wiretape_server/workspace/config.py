@@ -124,6 +124,9 @@ class ReplayConfig(_Section):
     only: tuple[str, ...] = Field(
         (), description="Replay only these: sequence numbers (3 or 3-7), routes (GET /orders/*), failed or failed:RUN."
     )
+    locked: bool = Field(
+        False, description="Refuse a pass when anything that judges the run is not as in wiretape.lock."
+    )
     openapi: str = Field(
         "", description="OpenAPI 3.0 or 3.1 file, relative to wiretape.toml, that answers are checked against as well."
     )
@@ -220,6 +223,9 @@ class McpConfig(_Section):
         "", description="Bearer token that http and sse ask for; empty: none on loopback, a generated one elsewhere."
     )
     allow_hosts: tuple[str, ...] = Field((), description="Further names that the Host header of a request may carry.")
+    idle: float = Field(
+        30.0, ge=0, description="Minutes that http and sse keep recordings and mocks without any client; 0: for ever."
+    )
     allow_commands: bool = Field(False, description="Whether an agent may start commands other than `app.command`.")
     allow_targets: tuple[str, ...] = Field((), description="Hosts beyond loopback that an agent may replay to.")
 

@@ -18,7 +18,11 @@ from wiretape_replay.load.spec import LoadSpec
 from wiretape_replay.load.words import arrivals_of, duration_of, stages_of
 from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.run_file import find_run
+from wiretape_replay.verdict.basis import LockInUse, short
 from wiretape_server.workspace.baseline import baseline_spec, is_url
+from wiretape_server.workspace.judging import judging_settings
+from wiretape_server.workspace.lock_file import FILE_NAME as LOCK_NAME
+from wiretape_server.workspace.lock_file import lock_in_use
 from wiretape_server.workspace.noise_file import FILE_NAME, read_rules
 from wiretape_server.workspace.ports import INBOUND, PROXY, checked_port
 from wiretape_server.workspace.workspace import Workspace
@@ -80,10 +84,16 @@ def _mock_spec(ws: Workspace, tape: Path, app: AppSpec | None, journal: Path | N
 
 
 def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path | None = None,
-                command: str = "") -> ReplaySpec:  # fmt: skip
-    """One run of the workspace's snapshot; with `verify` the snapshot answers outbound calls unless told not to."""
+                command: str = "", relock: bool = False) -> ReplaySpec:  # fmt: skip
+    """One run of the workspace's snapshot; with `verify` the snapshot answers outbound calls unless told not to.
+
+    With `relock` it is about to be locked, so that `replay.locked` wants no lock yet.
+    """
     replay = ws.config.replay
-    tape = default_snapshot(ws, Direction.INBOUND)
+    lock = lock_in_use(ws.root)
+    if replay.locked and lock is None and not relock:
+        raise UsageError(f"there is no {LOCK_NAME} in {ws.root}", "write it with `wiretape lock`, review and commit it")
+    tape = _judging_snapshot(ws, lock)
     app = app_spec(ws, log)
     target = target_url(ws, app)
     # Only an app that we start is sure to know the mock's address.
@@ -115,6 +125,9 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
         learned=read_rules(ws.root / FILE_NAME),
         baseline=find_run(ws.runs_dir, replay.baseline) if replay.baseline and not is_url(replay.baseline) else None,
         against=baseline_spec(ws, app, _mock_spec(ws, tape, app, None) if mocked else None),
+        settings=judging_settings(ws.config, ws.root, started=app is not None, mocked=mocked),
+        lock=lock,
+        locked=replay.locked,
         command=command,
     )
 
@@ -144,6 +157,19 @@ def load_spec(ws: Workspace, *, now: datetime, log: Path | None = None, command:
         max_lag_ms=load.max_lag,
         allow_writes=load.allow_writes,
     )
+
+
+def _judging_snapshot(ws: Workspace, lock: LockInUse | None) -> Path:
+    """The snapshot to replay; recordings are seldom in git, so a checkout may have the lock without them."""
+    try:
+        return default_snapshot(ws, Direction.INBOUND)
+    except UsageError as error:
+        known = ", ".join(f"{one.name} ({short(one.sha256)})" for one in lock.lock.snapshot) if lock else ""
+        if not known:
+            raise
+        raise UsageError(f"{error.problem}; {LOCK_NAME} was made with {known}",
+                         f"bring it to {ws.snapshots_dir.relative_to(ws.root)} from where your team keeps it, or "
+                         "record again, review and `wiretape lock`") from None  # fmt: skip
 
 
 def _held(ws: Workspace, app: AppSpec | None, holder: str) -> AppSpec | None:

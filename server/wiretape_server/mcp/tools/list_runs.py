@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wiretape_replay.report.printable import plural
 from wiretape_replay.verdict.model import Run
+from wiretape_server.mcp.integrity_view import with_changes
 from wiretape_server.mcp.paging import page
 from wiretape_server.mcp.results import Result, answer, cut
 from wiretape_server.mcp.runs import Status, reason
@@ -65,7 +66,7 @@ def row(run: Run) -> RunRow:
     """One run for a list."""
     return RunRow(run=run.id, status=run.verdict.verdict, snapshot=run.snapshot, started_at=utc(run.started_ns),
                   exchanges=run.counts.total, failed=run.counts.failed, findings=len(run.verdict.findings),
-                  reason=cut(reason(run), 120))  # fmt: skip
+                  reason=cut(with_changes(run, reason(run)), 120))  # fmt: skip
 
 
 def _line(each: RunRow) -> str:

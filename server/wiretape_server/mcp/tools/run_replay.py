@@ -10,7 +10,6 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from wiretape_capture.errors import UsageError
-from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.verdict.model import Run
 from wiretape_server.mcp.commands import check_target
 from wiretape_server.mcp.holders import refuse_held
@@ -24,6 +23,7 @@ from wiretape_server.mcp.times import now
 from wiretape_server.mcp.waiting import wait_or_stop
 
 if TYPE_CHECKING:
+    from wiretape_replay.engine.spec import ReplaySpec
     from wiretape_server.workspace.workspace import Workspace
 
 

@@ -1,0 +1,62 @@
+"""Which keys of wiretape.toml can change a verdict: all but those named here, so that a new key counts at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from wiretape_server.workspace.config import Config, known_keys
+
+EXEMPT = frozenset({
+    "app.ready", "app.ready_timeout", "app.log",  # when the app is up, and where its output goes
+    "record.listen", "record.proxy_port", "mock.proxy_port", "replay.baseline_port",  # ports of ours
+    "mcp.transport", "mcp.host", "mcp.port", "mcp.token", "mcp.allow_hosts", "mcp.idle", "mcp.allow_commands",
+    "mcp.allow_targets",  # who may ask, never what is answered
+}) | frozenset(key for key in known_keys() if key.startswith("load."))  # fmt: skip
+"""Keys that change no verdict of a replay."""
+
+APART = frozenset({"snapshot", "noise", "replay.fail_if", "app.start", "replay.mock"})
+"""Keys that are told by what they come to: a recording, noise rules, evals, an app and a mock of ours."""
+
+PATHS = frozenset({"app.cwd", "replay.openapi", "replay.baseline_cwd"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def judging_settings(config: Config, root: Path, *, started: bool, mocked: bool) -> dict[str, JsonValue]:
+    """The values that differ from their defaults, the same on every machine: relative paths, no secrets."""
+    given, default = config.model_dump(mode="json"), Config().model_dump(mode="json")
+    settings: dict[str, JsonValue] = {}
+    for key in known_keys():
+        value = _at(given, key)
+        if key not in EXEMPT | APART and value is not None and value != _at(default, key):
+            settings[key] = _portable(key, value, root)
+    settings |= {"app.start": started, "replay.mock": mocked}
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+def _at(tree: JsonValue, key: str) -> JsonValue:
+    for part in key.split("."):
+        assert isinstance(tree, dict)
+        tree = tree[part]
+    return tree
+
+
+def _portable(key: str, value: JsonValue, root: Path) -> JsonValue:
+    if key in PATHS and isinstance(value, str):
+        relative = os.path.relpath(root / value, root)
+        return None if key == "app.cwd" and relative == "." else relative
+    if key == "app.env" and isinstance(value, dict):  # a lock is committed, and a variable may be a secret
+        return {name: _fingerprint(name, str(text)) for name, text in sorted(value.items())}
+    if key == "replay.target" and isinstance(value, str) and urlsplit(value).hostname in LOOPBACK:
+        return "loopback"  # which port the user's own app has says nothing about it
+    if key == "replay.sign" and isinstance(value, list):
+        return [{name: text for name, text in each.items() if text} for each in value if isinstance(each, dict)]
+    return value
+
+
+def _fingerprint(name: str, text: str) -> str:
+    return "sha256:" + hashlib.sha256(f"{name}\0{text}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
