@@ -32,8 +32,8 @@ DEFAULT_TARGET = "http://127.0.0.1:8000"
 @click.option("--har", metavar="FILE", type=click.Path(path_type=Path), help="Write a HAR 1.2 file")
 @click.option("--folder", metavar="DIR", type=click.Path(path_type=Path), help="Write readable text files")
 @click.option("--format", "tool", type=click.Choice(LOAD_TOOLS), help="Write a script for a load tool")
-@click.option("--output", metavar="FILE", help="Where the script goes, - for stdout  [default: named by the snapshot]")
-@click.option("--target", metavar="URL", help="Base URL in a script of vegeta; the others ask when run")
+@click.option("--output", metavar="FILE", help="File of the script, - for stdout")
+@click.option("--target", metavar="URL", help="Base URL in a script of vegeta")
 @json_option
 def command(snapshot: str | None, har: Path | None, folder: Path | None, tool: str | None, output: str | None,
             target: str | None, as_json: bool) -> None:  # fmt: skip
