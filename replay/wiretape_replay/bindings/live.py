@@ -94,9 +94,9 @@ class LiveSession:
         if exchange.response is None or response.status >= 400:
             return
         ours = read_content(exchange.response.headers, exchange.response.body)
-        recorded = response_tokens(exchange.request, exchange.response, ours)
+        recorded = response_tokens(exchange.request, exchange.response, ours, self._plan.named)
         theirs = read_content(response.headers, response.body)
-        live = response_tokens(exchange.request, response, theirs)
+        live = response_tokens(exchange.request, response, theirs, self._plan.named)
         places = {token.place: token for token in live}
         values, before = _keys(live), _keys(recorded)
         path = split_target(exchange.request.target)[0]

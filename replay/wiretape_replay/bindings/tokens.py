@@ -65,7 +65,7 @@ _CONTAINERS = frozenset({
     "entries", "list", "values", "hits", "edges", "node", "nodes", "object", "objects", "meta",
 })  # fmt: skip
 _SECRET_WORDS = frozenset(
-    {"token", "csrf", "xsrf", "nonce", "secret", "session", "sid", "jwt", "csrftoken", "sessionid"}
+    {"token", "csrf", "xsrf", "nonce", "secret", "session", "sid", "jwt", "csrftoken", "sessionid", "authorization"}
 )
 _DIGEST_NAME = re.compile(r"(?:^|[_-])(?:sha\d*|md5|crc\d*|checksum|digest|hash|fingerprint)(?:$|[_-])", re.IGNORECASE)
 _LONG_NUMBER = 8
@@ -133,13 +133,14 @@ def token(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...]) -> 
     return None
 
 
-def body_tokens(tree: JsonValue, path: str) -> list[Token]:
-    """The tokens of a whole body."""
+def body_tokens(tree: JsonValue, path: str, named: frozenset[str] = frozenset()) -> list[Token]:
+    """The tokens of a whole body. `named` are fields that identify what they are called after, see `self_named`."""
     found: list[Token] = []
     listed = _listed(tree, path)
     for pointer, value in walk(tree):
         if isinstance(value, str | int) and not isinstance(value, bool):
             name = leaf_name(pointer)
+            found += called_after(Place("body", pointer), name, value, named)
             if is_id_name(name) or (isinstance(value, str) and (len(value) >= _OPENED or is_secret_name(name))):
                 keys = split(pointer)
                 nouns = nouns_of(name, keys, path)
@@ -147,6 +148,25 @@ def body_tokens(tree: JsonValue, path: str) -> list[Token]:
                     nouns = tuple(dict.fromkeys((*nouns, path_noun(path))))
                 found += tokens_at(Place("body", pointer), name, value, nouns, path)
     return found
+
+
+def called_after(place: Place, name: str, value: str | int, named: frozenset[str]) -> list[Token]:
+    """The token of `{"room": 101}` where rooms are addressed by such numbers."""
+    noun = own_noun(name) if named else ""
+    return [Token(str(value), place, (noun,), distinctive=False)] if noun in named and len(str(value)) <= 64 else []
+
+
+def own_noun(name: str) -> str:
+    """What a field is called after: `room` for `room`."""
+    return singular("_".join(name_words(name)))
+
+
+def listed_under(keys: list[str], path: str) -> str:
+    """What the elements of the list are in which a member of an element stands; empty for other members."""
+    if len(keys) < 2 or not keys[-2].isdecimal():
+        return ""
+    parent = keys[-3] if len(keys) > 2 else ""
+    return path_noun(path) if not parent or parent.lower() in _CONTAINERS else own_noun(parent)
 
 
 def _listed(tree: JsonValue, path: str) -> str | None:
@@ -213,6 +233,18 @@ def nouns_of(name: str, keys: list[str], path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([noun for noun in (by_path, *named, *own) if noun]))
 
 
+def key_nouns(keys: list[str], path: str) -> tuple[str, ...]:
+    """What the keys of an object name when they are data: tickets in `by_ticket`, `tickets`, or at `/tickets`."""
+    parents = [key for key in keys if not key.isdecimal()]
+    if not parents or parents[-1].lower() in _CONTAINERS:
+        return (path_noun(path),) if path_noun(path) else ()
+    words = name_words(parents[-1])
+    if mark := next((word for word in ("by", "per") if word in words[:-1]), ""):
+        return (singular("_".join(words[words.index(mark) + 1 :])),)
+    shorter = ("_".join(words[:-1]),) if len(words) > 1 else ()
+    return tuple(singular(noun) for noun in ("_".join(words), *shorter))
+
+
 @lru_cache(4096)
 def path_noun(path: str) -> str:
     """The resource that a path is about: `order` for `/api/orders/17`."""
@@ -243,7 +275,11 @@ def _segment_tokens(place: Place, segment: str, noun: str) -> list[Token]:
     return [*whole, *(each for each in tokens_at(place, "", segment, (), "") if each.place.within != place.within)]
 
 
-def query_tokens(pairs: list[tuple[str, str]], path: str) -> list[Token]:
+def query_tokens(pairs: list[tuple[str, str]], path: str, named: frozenset[str] = frozenset()) -> list[Token]:
     """The tokens of query or form parameters."""
-    found = (tokens_at(Place("query", name), name, value, nouns_of(name, [name], path), path) for name, value in pairs)
-    return [token for tokens in found for token in tokens]
+    found: list[Token] = []
+    for name, value in pairs:
+        place = Place("query", name)
+        found += called_after(place, name, value, named)
+        found += tokens_at(place, name, value, nouns_of(name, [name], path), path)
+    return found

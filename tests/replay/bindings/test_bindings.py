@@ -114,6 +114,38 @@ def test_a_form_follows() -> None:
     assert live.body.data == f"csrf={LIVE_TOKEN}&order_id=1234&n=17".encode()
 
 
+@pytest.mark.parametrize("token", ["ZvMVVwiVbsjsLvGVRJsgZL", "YF_rabtrTeemt0Chat1h_s"])
+def test_a_token_that_does_not_look_drawn_is_known_by_where_it_is_sent(token: str) -> None:
+    later = request("GET", "/me", Authorization=f"Bearer {token}")
+    exchanges = story((LOGIN, response({"access_token": token})), (later, DONE))
+    assert ("Authorization", f"Bearer {LIVE_TOKEN}") in prepared(
+        exchanges, response({"access_token": LIVE_TOKEN})
+    ).headers
+
+
+ROOMS = (request("GET", "/rooms?page=1"), response({"page": 1, "rooms": [{"room": 109}, {"room": 103, "floor": 1}]}))
+OTHER_ROOMS = response({"page": 1, "rooms": [{"room": 209}, {"room": 203, "floor": 1}]})
+
+
+def test_a_number_called_after_what_it_numbers_is_followed_where_paths_prove_it() -> None:
+    seen = (request("GET", "/rooms/109"), response({"room": 109}))
+    book = (request("POST", "/bookings", {"room": 103, "nights": 1}), DONE)
+    assert edges(story(ROOMS, seen, book)) == [
+        (1, "/rooms/0/room", 2, "path:2"), (1, "/rooms/1/room", 3, "/room"),
+    ]  # fmt: skip
+    assert edges(story(ROOMS, seen, (request("GET", "/free?room=103&floor=1"), DONE)))[1:] == [
+        (1, "/rooms/1/room", 3, "query:room")
+    ]
+    sent = prepared(story(ROOMS, seen, book), OTHER_ROOMS, response({"room": 209}))
+    assert json.loads(sent.body.data or b"") == {"room": 203, "nights": 1}
+
+
+def test_a_number_called_after_its_list_is_data_without_such_a_path() -> None:
+    first = (request("GET", "/offers"), response({"prices": [{"price": 5}], "page": 2}))
+    assert edges(story(first, (request("POST", "/orders", {"price": 5, "page": 2}), DONE))) == []
+    assert edges(story(ROOMS, (request("POST", "/bookings", {"room": 103}), DONE))) == []
+
+
 def test_client_known_values_are_not_bound() -> None:
     assert (
         edges(story((request("GET", f"/a/{UUID}"), response({"id": UUID})), (request("GET", f"/b/{UUID}"), DONE))) == []
