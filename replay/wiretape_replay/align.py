@@ -22,6 +22,8 @@ type Rename = Callable[[str, JsonValue], JsonValue]
 _KEY_NAMES = ("id", "uuid", "guid", "_id", "key", "sku", "code", "slug", "name", "email", "title", "username", "@id")
 _LCS_LIMIT = 3000
 _SIMILARITY_LIMIT = 200
+ALIKE = 0.5
+"""Share of equal members from which on two elements with different keys may be one and the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _shared_pairs(
         if j is None or j in taken:
             continue
         rest = [{k: v for k, v in item.items() if k != name} for item in (left[i], right[j])]
-        if likeness(rest[0], rest[1]) >= 0.5:
+        if likeness(rest[0], rest[1]) >= ALIKE:
             pairs.append((i, j))
             taken.add(j)
     return sorted(pairs)

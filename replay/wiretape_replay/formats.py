@@ -82,8 +82,13 @@ def is_opaque(text: str) -> bool:
     changes = sum(before != after for before, after in pairwise(classes))
     if "0" not in classes and (len(text) < 20 or changes < 0.35 * len(classes)):
         return False
+    return not holds_words(text)
+
+
+def holds_words(text: str) -> bool:
+    """Whether the letters follow each other as they do in words."""
     pairs = [a + b for a, b in pairwise(text.lower()) if a.isalpha() and b.isalpha()]
-    return len(pairs) < 4 or sum(pair in _COMMON_PAIRS for pair in pairs) < 0.45 * len(pairs)
+    return len(pairs) >= 4 and sum(pair in _COMMON_PAIRS for pair in pairs) >= 0.45 * len(pairs)
 
 
 def _text_format(text: str, window: Window | None) -> str | None:

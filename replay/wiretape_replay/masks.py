@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from wiretape_replay.durations import IN_TEXT
-from wiretape_replay.formats import Window, format_of
+from wiretape_replay.formats import Window, format_of, holds_words
 
 type Piece = tuple[str, str | None]
 """Text with its volatile format, or None for literal text."""
@@ -82,6 +82,30 @@ def alike_tokens(expected: str, actual: str) -> bool:
     same = _TOKEN_LIKE.fullmatch(expected) and _TOKEN_LIKE.fullmatch(actual)
     dots = expected.count(".") == actual.count(".")
     return bool(same) and dots and abs(len(expected) - len(actual)) <= len(expected) // 8
+
+
+def drawn_alike(expected: str, actual: str) -> bool:
+    """Whether one is a token and the other, of its length and alphabet, merely happened to come without a digit."""
+    texts = (expected, actual)
+    one = {format_of(text) for text in texts} == {"token", None}
+    mixed = all(text.lower() != text != text.upper() and not holds_words(text) for text in texts)
+    return one and mixed and len(expected) == len(actual) and alike_tokens(expected, actual)
+
+
+def cut_alike(expected: str, actual: str, ours: list[Piece], theirs: list[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """Both texts cut at the same places, where one holds tokens and the other what `drawn_alike` takes for some."""
+    if len(ours) == len(theirs):
+        return ours, theirs
+    longer, text = (ours, actual) if len(ours) > len(theirs) else (theirs, expected)
+    if any(name not in (None, "token") for _, name in longer):
+        return ours, theirs
+    cut = "".join(
+        f"({re.escape(part)})" if name is None else f"([A-Za-z0-9_-]{{{len(part)}}})" for part, name in longer
+    )
+    if (found := re.fullmatch(cut, text)) is None:
+        return ours, theirs
+    other: list[Piece] = [(part, name) for part, (_, name) in zip(found.groups(), longer, strict=True)]
+    return (longer, other) if longer is ours else (other, longer)
 
 
 def _same_case(expected: str, actual: str) -> bool:

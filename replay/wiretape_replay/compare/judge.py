@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import LiveSession
-from wiretape_replay.bindings.tokens import is_digest_name, is_id_name, is_secret_name, nouns_of
+from wiretape_replay.bindings.tokens import is_digest_name, is_id_name, is_secret_name, key_nouns, nouns_of
 from wiretape_replay.compare.noise import NoiseModel, Variation
 from wiretape_replay.compare.observations import Observations, never
 from wiretape_replay.compare.places import Kind
@@ -26,7 +26,7 @@ from wiretape_replay.durations import is_duration
 from wiretape_replay.formats import TIMED, VOLATILE, Window, format_of, jwt_claims
 from wiretape_replay.instants import DAY, SECOND, Instant, instant_of
 from wiretape_replay.leaves import kind_of, leaf_name, split
-from wiretape_replay.masks import alike_tokens, drawn_apart, pieces, same_make
+from wiretape_replay.masks import alike_tokens, cut_alike, drawn_alike, drawn_apart, pieces, same_make
 
 COUNTER = "counter"
 """Noise only if all answers of the run together grew as the recorded ones did."""
@@ -203,9 +203,18 @@ class Judge:
         """Whether a value is named as the hash of some content."""
         return isinstance(expected, str) and is_digest_name(leaf_name(at)) and format_of(expected) == "hex"
 
-    def same_key(self, expected: str, actual: str) -> str | None:
-        """Why an object's key that is data stands for a recorded one."""
+    def same_key(self, at: str, expected: str, actual: str) -> str | None:
+        """Why a key that is data, of the object at a pointer, stands for a recorded one."""
+        if (became := self.key_became(at, expected)) is not None and expected.isdecimal():
+            return "bound" if became == actual else None
         return self._text("", expected, actual)
+
+    def key_became(self, at: str, key: str) -> str | None:
+        """What an identifier that is a key of the object at a pointer has become, by what such keys name."""
+        if self.session is None:
+            return None
+        live = (self.session.live_value(key, f"{noun}_id", self._path) for noun in key_nouns(split(at), self._path))
+        return next((value for value in live if value is not None), None)
 
     def rename(self, name: str, value: JsonValue) -> JsonValue:
         """What a recorded key of an array's elements has become."""
@@ -222,6 +231,8 @@ class Judge:
             return self._bound_reason(at, expected)
         if bound is None and (simple := self._fresh(expected, actual, leaf_name(at))):
             return simple
+        if bound is None and self._numbered_by_clock(expected, actual):
+            return "snowflake"
         if instants := self._instants(expected, actual):
             return instants[0].kind if self._clock_moved(*instants) else None
         if bound is None and self._created(at, expected) and self.same_shape(expected, actual):
@@ -248,7 +259,8 @@ class Judge:
         """A value of a format that is drawn anew: not what the client sent, and nothing the recording knows."""
         ours, theirs = format_of(expected), format_of(actual)
         if ours != theirs or ours is None:
-            ours = "token" if is_secret_name(name) and alike_tokens(expected, actual) else None
+            secret = is_secret_name(name) and alike_tokens(expected, actual)
+            ours = "token" if secret or drawn_alike(expected, actual) else None
         if ours is None or ours in TIMED or not same_make(expected, actual) or not drawn_apart(expected, actual):
             return None
         known = actual in self.noise.known or self._was_sent(expected) or _other_prefix(expected, actual)
@@ -300,7 +312,9 @@ class Judge:
         return abs(before - after) <= min(lengths, max(60 * SECOND, abs(before) // 2)) + ours.slack
 
     def _masked(self, expected: str, actual: str) -> str | None:
-        ours, theirs = pieces(expected, self.noise.window), pieces(actual, self.live_window)
+        ours, theirs = cut_alike(
+            expected, actual, pieces(expected, self.noise.window), pieces(actual, self.live_window)
+        )
         if len(ours) != len(theirs) or len(ours) < 2:
             return None
         names: list[str] = []
@@ -343,6 +357,12 @@ class Judge:
             if birth in self.noise.commands and self.noise.commands[birth].startswith("POST "):
                 return True
         return False
+
+    def _numbered_by_clock(self, expected: str, actual: str) -> bool:
+        """Two snowflakes written as text: each embeds a time of its own run, and the live one is new."""
+        formats = format_of(expected, window=self.noise.window), format_of(actual, window=self.live_window)
+        new = actual not in self.noise.known and not self._was_sent(expected)
+        return formats == ("snowflake", "snowflake") and new
 
     def _addressed(self, text: str) -> str:
         for address in self._addresses:

@@ -6,7 +6,7 @@ Only values and order are ever learned as noise, never structure (status, type, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from pydantic import JsonValue
@@ -17,8 +17,10 @@ from wiretape_replay.align import align
 from wiretape_replay.bindings.plan import BindingPlan
 from wiretape_replay.bindings.tokens import is_distinctive
 from wiretape_replay.compare.counters import find_counters
+from wiretape_replay.compare.evidence import ENOUGH
 from wiretape_replay.compare.observations import Observations
 from wiretape_replay.compare.places import place_of, template
+from wiretape_replay.compare.representations import representations, spread
 from wiretape_replay.content import read_content
 from wiretape_replay.engine.spec import NoiseRule
 from wiretape_replay.formats import Window
@@ -34,9 +36,12 @@ class Variation:
 
     differed: int = 0
     of: int = 0
+    route: str = ""
+    """Whose repetitions these were, when another route shows the same object."""
 
     def __str__(self) -> str:
-        return f"differed in {self.differed} of {self.of} repetitions in the recording"
+        whose = f" of {self.route}" if self.route else ""
+        return f"differed in {self.differed} of {self.of} repetitions{whose} in the recording"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +90,22 @@ class NoiseModel:
             if taken[route] <= _PAIRS_PER_ROUTE:
                 model._learn_pair(route, before, after)
         model.counters.update(find_counters(ordered, model.commands))
+        model._spread(ordered)
         return model
 
     def rule_for(self, route: str, place: str) -> NoiseRule | None:
         """The user's rule for a pointer or `header:NAME`."""
         return next((rule for rule in self.rules if rule.route in ("*", route) and _covers(rule.pointer, place)), None)
+
+    def _spread(self, ordered: Sequence[Exchange]) -> None:
+        """What varies of an object in the answers of one route varies wherever the same object is shown."""
+        tables = [table for table in (self.varying, self.orders) if any(each.differed for each in table.values())]
+        groups = representations(ordered, self.commands) if tables else []
+        for table in tables:
+            varied = [spot for spot, each in table.items() if each.differed]
+            settled = {spot for spot, each in table.items() if each.differed or each.of >= ENOUGH}
+            for spot, origin in spread(settled, groups, varied).items():
+                table[spot] = replace(table[origin], route=origin[0])
 
     def _learn_pair(self, route: str, before: Exchange, after: Exchange) -> None:
         assert before.response and after.response

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from wiretape_capture.snapshot.exchange import Headers, Response
-from wiretape_replay.align import align, shared
+from wiretape_replay.align import ALIKE, Alignment, align, likeness, shared
 from wiretape_replay.compare.headers import header_values
 from wiretape_replay.compare.judge import Judge
+from wiretape_replay.compare.keys import numbers_became, same_keys
 from wiretape_replay.compare.places import Kind, Seen, place_of, places_below, template
 from wiretape_replay.compare.shape import Shape
-from wiretape_replay.compare.tree import nested, same_keys
+from wiretape_replay.compare.tree import nested
 from wiretape_replay.content import read_content
 from wiretape_replay.leaves import join, kind_of
 
@@ -74,16 +75,19 @@ class Watch:
         self._mark(place, Kind.VALUE, not same and self.judge.unexplained(at, expected, actual))
 
     def _objects(self, expected: dict[str, JsonValue], actual: dict[str, JsonValue], at: str, pointer: str) -> None:
-        removed = [key for key in expected if key not in actual]
-        added = [key for key in actual if key not in expected]
+        partners = numbers_became(self.judge, at, expected, actual)
+        taken = set(partners.values())
+        removed = [key for key in expected if key not in partners and (key not in actual or key in taken)]
+        added = [key for key in actual if key not in taken and (key not in expected or key in partners)]
         data = [key for key in (*removed, *added) if template("", key) == "/*"]
-        partners = {key: other for key, other, _ in same_keys(self.judge, removed, added)} if data else {}
+        if data:
+            partners |= {key: other for key, other, _ in same_keys(self.judge, at, removed, added)}
         below = f"{pointer}/*"
         if data or any(template("", key) == "/*" for key in expected):
             left = [key for key in data if key not in partners and key not in partners.values()]
             self._mark(place_of(below, join(at, 0), lines=False), Kind.ITEMS, bool(left))
         for key, value in expected.items():
-            other = key if key in actual else partners.get(key)
+            other = partners.get(key, key if key not in removed else None)
             child = template(pointer, key)
             if child != below:
                 self._mark(place_of(child, join(at, key), lines=False), Kind.PRESENCE, other is None)
@@ -97,7 +101,7 @@ class Watch:
         found = align(expected, actual, self.judge.rename)
         drawn = shared(expected, actual, self.judge.rename)
         differs = bool(found.removed or found.added)
-        if drawn and (drawn.removed or drawn.added):
+        if drawn and (drawn.removed or drawn.added) and not self._renewed(expected, actual, drawn, at):
             found, differs = drawn, True
         below = f"{pointer}/*"
         if len(found.pairs) > 1 and not self._lines:
@@ -114,10 +118,25 @@ class Watch:
             for i in {*range(len(expected))} - {i for i, _ in found.pairs}:
                 self._profile(expected[i], join(at, i), below)
 
+    def _renewed(self, expected: list[JsonValue], actual: list[JsonValue], drawn: Alignment, at: str) -> bool:
+        """Whether items have no partner only because every start gives them other keys."""
+        if len(drawn.removed) != len(drawn.added):
+            return False
+        for i, j in zip(drawn.removed, drawn.added, strict=True):
+            ours, theirs = expected[i], actual[j]
+            assert isinstance(ours, dict)
+            assert isinstance(theirs, dict)
+            rest = [{name: value for name, value in item.items() if name != drawn.by} for item in (ours, theirs)]
+            place = join(join(at, i), drawn.by)
+            if not self._same(ours[drawn.by], theirs[drawn.by], place) or likeness(rest[0], rest[1]) < ALIKE:
+                return False
+        return True
+
     def _same(self, expected: JsonValue, actual: JsonValue, at: str) -> bool:
         if expected == actual:
             return True
-        return kind_of(expected) == kind_of(actual) and self.judge.explained(at, expected, actual) is not None
+        scalars = kind_of(expected) == kind_of(actual) and not isinstance(expected, dict | list)
+        return scalars and self.judge.explained(at, expected, actual) is not None
 
     def _profile(self, value: JsonValue, at: str, pointer: str) -> None:
         """The shapes below a value that has no partner."""

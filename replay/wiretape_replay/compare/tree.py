@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher
 
 from pydantic import JsonValue
 
-from wiretape_replay.align import Alignment, align, as_sets, shared, signature
+from wiretape_replay.align import Alignment, align, as_sets, shared
 from wiretape_replay.compare.difference import Difference, Ignored
 from wiretape_replay.compare.judge import Judge
+from wiretape_replay.compare.keys import numbers_became, renames, same_keys
 from wiretape_replay.compare.messages import kind_said, said
 from wiretape_replay.compare.places import Kind, place_of, places_below, template
 from wiretape_replay.exact_json import RepeatedKeys, loads
-from wiretape_replay.formats import format_of
 from wiretape_replay.leaves import escape, join, kind_of
 from wiretape_replay.verdict.model import FindingClass, Part, Severity
 
@@ -43,15 +42,19 @@ class TreeComparison:
 
     def _objects(self, expected: dict[str, JsonValue], actual: dict[str, JsonValue], at: str, pointer: str) -> None:
         removed = []
+        became = numbers_became(self.judge, at, expected, actual)
+        taken = set(became.values())
         for key, value in expected.items():
-            if key in actual:
+            if key in became:
+                self._renamed(expected, actual, key, became[key], "bound", at, pointer)
+            elif key in actual and key not in taken:
                 if type(value) in _SCALARS and type(value) is type(actual[key]) and value == actual[key]:
                     continue
                 self.compare(value, actual[key], join(at, key), template(pointer, key))
             else:
                 removed.append(key)
         if len(actual) > len(expected) - len(removed) or removed:
-            added = [key for key in actual if key not in expected]
+            added = [key for key in actual if key not in taken and (key not in expected or key in became)]
             self._keys(expected, actual, removed, added, at, pointer)
         if type(actual) is RepeatedKeys or type(expected) is RepeatedKeys:
             self._repeated(expected, actual, at, pointer)
@@ -65,17 +68,29 @@ class TreeComparison:
         at: str,
         pointer: str,
     ) -> None:
-        for key, partner, reason in same_keys(self.judge, removed, added):
+        for key, partner, reason in same_keys(self.judge, at, removed, added):
             removed.remove(key)
             added.remove(partner)
-            self.ignored.append(Ignored(Part.BODY, f"{pointer}/*", join(at, key), key, partner, reason))
-            self.compare(expected[key], actual[partner], join(at, key), f"{pointer}/*")
+            self._renamed(expected, actual, key, partner, reason, at, pointer)
         renamed = renames(expected, actual, removed, added)
         for key in removed:
             self._removed(expected[key], key, renamed.get(key), at, pointer)
         before = {new: old for old, new in renamed.items()}
         for key in added:
             self._added(actual[key], key, before.get(key), at, pointer)
+
+    def _renamed(
+        self,
+        expected: dict[str, JsonValue],
+        actual: dict[str, JsonValue],
+        key: str,
+        live: str,
+        reason: str,
+        at: str,
+        pointer: str,
+    ) -> None:
+        self.ignored.append(Ignored(Part.BODY, f"{pointer}/*", join(at, key), key, live, reason))
+        self.compare(expected[key], actual[live], join(at, key), f"{pointer}/*")
 
     def _removed(self, value: JsonValue, key: str, new: str | None, at: str, pointer: str) -> None:
         message = f"the field {said(key)} is gone; it was {said(value)}"
@@ -258,41 +273,6 @@ class TreeComparison:
         breaking: bool = False,
     ) -> None:
         self.differences.append(Difference(kind, Part.BODY, pointer, at, expected, actual, message, severity, breaking))
-
-
-def same_keys(judge: Judge, removed: list[str], added: list[str]) -> list[tuple[str, str, str]]:
-    """Keys that are data: bound, or of one volatile format and as many on both sides."""
-    found: list[tuple[str, str, str]] = []
-    free = list(added)
-    for key in removed:
-        if format_of(key) is None and not key.isdecimal():
-            continue
-        for other in free:
-            if reason := judge.same_key(key, other):
-                found.append((key, other, reason))
-                free.remove(other)
-                break
-    return found
-
-
-def renames(
-    expected: dict[str, JsonValue], actual: dict[str, JsonValue], removed: list[str], added: list[str]
-) -> dict[str, str]:
-    """Old name to new name, where a lost field's value turned up in a new one."""
-    found: dict[str, str] = {}
-    free = list(added)
-    for key in removed:
-        same = [name for name in free if signature(actual[name]) == signature(expected[key])]
-        telling = not isinstance(expected[key], bool) and expected[key] not in (None, "", 0, 1, [], {})
-        best = max(same, key=lambda name: _alike(key, name), default=None)
-        if best is not None and (telling or _alike(key, best) >= 0.5):
-            found[key] = best
-            free.remove(best)
-    return found
-
-
-def _alike(one: str, other: str) -> float:
-    return SequenceMatcher(None, one.lower(), other.lower(), autojunk=False).ratio()
 
 
 def nested(expected: str, actual: str) -> tuple[JsonValue, JsonValue] | None:

@@ -107,6 +107,38 @@ def test_a_difference_is_noise_only_with_a_reason(expected: Any, actual: Any, re
     assert verdict(compare_bodies(expected, actual)) == result
 
 
+def snowflake(at_s: int, serial: int) -> str:
+    return str(((at_s * 1000 - 1_288_834_974_657) << 22) | serial)
+
+
+def test_a_snowflake_written_as_text_is_noise_while_its_time_is_of_its_run() -> None:
+    recorded = {"entry": snowflake(REC_S, 7)}
+    assert verdict(compare_bodies(recorded, {"entry": snowflake(LIVE_S, 9)})) == ["snowflake"]
+    for wrong in (snowflake(LIVE_S - 30 * 86_400, 9), snowflake(LIVE_S, 9)[:-3], ""):
+        assert verdict(compare_bodies(recorded, {"entry": wrong})) != ["snowflake"]
+    exchanges = [exchange(1, request("GET", "/things"), response([recorded, {"entry": snowflake(REC_S, 8)}]))]
+    noise = NoiseModel.learn(exchanges, find_bindings(exchanges))
+    assert verdict(compare_bodies(recorded, {"entry": snowflake(REC_S, 8)}, noise)) == ["value"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "result"),
+    [
+        ("jOcKsFUSjBpklDsf", "oKrHZ6mCXkA1CUgL", ["token"]),
+        ("oKrHZ6mCXkA1CUgL", "jOcKsFUSjBpklDsf", ["token"]),
+        ("https://labels.test/jOcKsFUSjBpklDsf.pdf", "https://labels.test/oKrHZ6mCXkA1CUgL.pdf", ["holds token"]),
+        ("https://labels.test/oKrHZ6mCXkA1CUgL.pdf", "https://labels.test/jOcKsFUSjBpklDsf.pdf", ["holds token"]),
+        ("https://labels.test/oKrHZ6mCXkA1CUgL.pdf", "https://labels.test/report-not-found.pdf", ["value"]),
+        ("https://labels.test/oKrHZ6mCXkA1CUgL.pdf", "https://labels.test/ReportNotFoundAt.pdf", ["value"]),
+        ("https://labels.test/oKrHZ6mCXkA1CUgL.pdf", "https://labels.test/jOcKsFUSjBpkl.pdf", ["value"]),
+        ("https://labels.test/oKrHZ6mCXkA1CUgL.pdf", "https://labels.test/jOcKsFUSjBpklDsf.png", ["value"]),
+        ("oKrHZ6mCXkA1CUgL", "NullPointerExcep", ["format"]),
+    ],
+)  # fmt: skip
+def test_one_of_two_tokens_may_lack_the_digits_of_the_other(expected: str, actual: str, result: list[str]) -> None:
+    assert verdict(compare_bodies({"label": expected}, {"label": actual})) == result
+
+
 def test_a_value_that_the_client_sent_or_the_recording_knows_is_not_new() -> None:
     exchanges = [exchange(1, request("GET", "/things"), response({"a": UUID, "b": OTHER}))]
     noise = NoiseModel.learn(exchanges, find_bindings(exchanges))

@@ -258,6 +258,27 @@ def test_the_order_of_one_array_says_nothing_of_another() -> None:
     assert errors(found(exchanges, unchanged, lambda n: turned(n) | {"list": TAGS[::-1]})) == {("order", "/list")}
 
 
+def test_items_with_other_keys_in_every_run_are_the_same_items() -> None:
+    def entries(run: int, kind: str = "deposit", **more: Any) -> Answer:
+        def entry(n: int, k: int) -> dict[str, Any]:
+            at = (1_790_000_000 if run == 0 else LIVE_NS // 10**9) + n
+            number = str(((at * 1000 - 1_288_834_974_657) << 22) | (100 * run + k))
+            return {
+                "entry_id": number,
+                "kind": "fee" if k else kind,
+                "amount": 7 * n + k,
+                "memo": None,
+                "at": at,
+            } | more
+
+        return lambda n: [entry(n, k) for k in range(3)]
+
+    exchanges, unchanged = recorded(entries(0), 5), [entries(run) for run in (1, 2, 3)]
+    assert errors(found(exchanges, unchanged, entries(4))) == set()
+    assert errors(found(exchanges, unchanged, entries(4, "dep"))) == {("value", "/*/kind")}
+    assert errors(found(exchanges, unchanged, entries(4, at=None))) == {("null", "/*/at")}
+
+
 def test_a_line_of_text_says_nothing_of_other_lines() -> None:
     def page(seed: str, third: str = "Total: 12.50") -> Answer:
         random = Random(seed)
