@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.verdict.detection import Detection, Trial
-from benchmarks.verdict.trial import Results
-from benchmarks.verdict.unchanged import UnchangedRuns
+from benchmarks.verdict.detection import Trial
+from benchmarks.verdict.trial import Figures, Results
 
 BEGIN, END = "<!-- verdict: begin -->", "<!-- verdict: end -->"
 
@@ -22,11 +21,11 @@ def percent(part: int, whole: int) -> float | None:
 
 
 def as_json(results: Results) -> dict[str, Any]:
-    """All figures; `*_baseline_*` are those after a baseline run of unchanged code."""
+    """All figures after `wiretape noise learn`; `*_recording_only*` are those by the recording alone."""
     bound, mocks = results.bindings, results.mocks
     return {
-        **_figures(results.unchanged, results.detection, ""),
-        **_figures(results.settled, results.settled_detection, "_baseline"),
+        **_figures(results.learned, ""),
+        **_figures(results.bare, "_recording_only"),
         "bindings_pct": percent(bound.found, bound.true),
         "bindings": bound.true,
         "wrong_bindings": len(bound.wrong),
@@ -41,7 +40,8 @@ def as_json(results: Results) -> dict[str, Any]:
     }
 
 
-def _figures(runs: UnchangedRuns, found: Detection, how: str) -> dict[str, Any]:
+def _figures(figures: Figures, how: str) -> dict[str, Any]:
+    runs, found = figures.unchanged, figures.detection
     faults, shapes = found.of(shape=False), found.of(shape=True)
     return {
         f"false_alarm{how}_pct": percent(runs.alarmed, runs.runs),
@@ -69,31 +69,34 @@ def table(results: Results) -> list[str]:
     """What a terminal shows."""
     figures = as_json(results)
 
-    def row(name: str, key: str, goal: str, of: str) -> str:
-        stem, _, unit = key.rpartition("_")
-        unit = " %" if unit == "pct" else ""
-        shown = [
-            "" if value is None else f"{value:g}{unit}" for value in (figures[key], figures.get(f"{stem}_baseline_pct"))
-        ]
-        return f"| {name:<27} | {shown[0]:>8} | {shown[1]:>8} | {goal:>7} | {of:<13} |"
+    def row(name: str, key: str, goal: str, of: str, bare: str = "", bare_of: str = "") -> str:
+        cells = shown(key), figures[of] or 0, shown(bare), figures.get(bare_of) or ""
+        return f"| {name:<27} | {cells[0]:>8} | {goal:>7} | {cells[1]:>5} | {cells[2]:>9} | {cells[3]:>5} |"
+
+    def both(name: str, key: str, goal: str, of: str) -> str:
+        return row(name, f"{key}_pct", goal, of.format(""), f"{key}_recording_only_pct", of.format("_recording_only"))
+
+    def shown(key: str) -> str:
+        value = figures.get(key)
+        return "" if value is None else f"{value:g}{' %' if key.endswith('_pct') else ''}"
 
     return [
-        f"| {'':<27} | {'':>8} | {'baseline':>8} | {'goal':>7} | {'of':<13} |",
-        f"|{'-' * 29}|{'-' * 9}:|{'-' * 9}:|{'-' * 8}:|{'-' * 15}|",
-        row("unchanged: runs with alarms", "false_alarm_pct", "<= 1 %", f"{figures['unchanged_runs']} runs"),
-        row("faults caught in place", "detection_pct", ">= 98 %", f"{figures['faults']} faults"),
-        row("broken shape of noise", "shape_detection_pct", "100 %", f"{figures['shape_faults']} faults"),
-        row("bindings found", "bindings_pct", ">= 98 %", f"{figures['bindings']} bindings"),
-        row("wrong bindings", "wrong_bindings", "0", f"{figures['bindings']} bindings"),
-        row("recorded call not found", "recorded_not_found", "0", f"{figures['near_duplicates']} requests"),
-        row("wrong mock, no label", "unlabelled_matches", "0", f"{figures['near_duplicates']} requests"),
+        f"| {'':<27} | {'learned':>8} | {'goal':>7} | {'of':>5} | {'tape only':>9} | {'of':>5} |",
+        f"|{'-' * 29}|{'-' * 9}:|{'-' * 8}:|{'-' * 6}:|{'-' * 10}:|{'-' * 6}:|",
+        both("unchanged: runs with alarms", "false_alarm", "<= 1 %", "unchanged{}_runs"),
+        both("faults caught in place", "detection", ">= 98 %", "faults{}"),
+        both("broken shape of noise", "shape_detection", "100 %", "shape_faults{}"),
+        row("bindings found", "bindings_pct", ">= 98 %", "bindings"),
+        row("wrong bindings", "wrong_bindings", "0", "bindings"),
+        row("recorded call not found", "recorded_not_found", "0", "near_duplicates"),
+        row("wrong mock, no label", "unlabelled_matches", "0", "near_duplicates"),
     ]
 
 
 def by_kind(results: Results) -> Iterator[str]:
     """How many faults of each kind were caught."""
     made, found = Counter[str](), Counter[str]()
-    for one in [*results.detection.trials, *results.settled_detection.trials]:
+    for one in [*results.learned.detection.trials, *results.bare.detection.trials]:
         made[one.fault.kind] += 1
         found[one.fault.kind] += one.caught
     for kind in sorted(made):
@@ -102,13 +105,10 @@ def by_kind(results: Results) -> Iterator[str]:
 
 def misses(results: Results) -> Iterator[str]:
     """Every miss and false alarm as a JSON line."""
-    for how, runs, found in (
-        ("", results.unchanged, results.detection),
-        (" with baseline", results.settled, results.settled_detection),
-    ):
-        for alarm in runs.alarms:
+    for how, figures in (("", results.learned), (" by the recording only", results.bare)):
+        for alarm in figures.unchanged.alarms:
             yield json.dumps({"what": f"false alarm{how}", **asdict(alarm)}, ensure_ascii=False)
-        for one in found.trials:
+        for one in figures.detection.trials:
             if not one.caught:
                 yield json.dumps({"what": f"missed fault{how}", **_told(one)}, ensure_ascii=False, default=str)
     for what, lines in (

@@ -22,38 +22,59 @@ SEEDS = {"tune": range(1, 1000), "report": range(1000, 2000)}
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """How much of one way of working."""
+
+    unchanged: int
+    """Runs of unchanged code in all."""
+    faults: int
+    """For each recording."""
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
     """How much of everything."""
 
     recordings: int
     """Of each app, each with a seed of its own."""
-    unchanged: int
-    """Runs of unchanged code in all."""
-    faults: int
-    """For each recording."""
+    learned: Amount
+    """After `wiretape noise learn`, as the README tells to work."""
+    bare: Amount
+    """By the recording alone."""
     bundle: int
     """Most faults in one run; they never share a route."""
     near: int
     """Near-duplicates for each recording."""
     observations: int
     """Unchanged runs in the laboratory, from which it is seen what really varies."""
-    baseline: bool
-    """Whether all is measured again with what a baseline taught."""
+    apps: tuple[str, ...] = ()
+    """Which; all when empty."""
 
 
-FULL = Size(recordings=3, unchanged=100, faults=26, bundle=2, near=400, observations=3, baseline=True)
-QUICK = Size(recordings=1, unchanged=12, faults=9, bundle=4, near=80, observations=2, baseline=False)
+FULL = Size(recordings=3, learned=Amount(100, 18), bare=Amount(36, 6), bundle=4, near=400, observations=2)
+QUICK = Size(
+    recordings=1, learned=Amount(6, 9), bare=Amount(0, 0), bundle=6, near=60, observations=1,
+    apps=("shop", "bookings", "ledger"),
+)  # fmt: skip
+"""One app for each runtime."""
+
+
+@dataclass
+class Figures:
+    """What one way of working yielded."""
+
+    unchanged: UnchangedRuns = field(default_factory=UnchangedRuns)
+    detection: Detection = field(default_factory=Detection)
 
 
 @dataclass
 class Results:
     """What was measured."""
 
-    unchanged: UnchangedRuns = field(default_factory=UnchangedRuns)
-    detection: Detection = field(default_factory=Detection)
-    settled: UnchangedRuns = field(default_factory=UnchangedRuns)
-    """With what a baseline taught."""
-    settled_detection: Detection = field(default_factory=Detection)
+    learned: Figures = field(default_factory=Figures)
+    """After `wiretape noise learn`."""
+    bare: Figures = field(default_factory=Figures)
+    """By the recording alone."""
     bindings: Bindings = field(default_factory=Bindings)
     mocks: WrongMocks = field(default_factory=WrongMocks)
     apps: list[str] = field(default_factory=list)
@@ -64,7 +85,7 @@ class Results:
 async def measure(work: Path, size: Size, seeds: range, only: Sequence[str] = ()) -> Results:
     """Run everything."""
     began = time.monotonic()
-    apps, missing = await asyncio.to_thread(available, work, only)
+    apps, missing = await asyncio.to_thread(available, work, only or size.apps)
     results = Results(apps=apps, left_out=missing)
     gate = asyncio.Semaphore(max(2, min(6, os.cpu_count() or 2)))
     wanted = [(app, seed) for seed in seeds[: size.recordings] for app in results.apps]
@@ -72,35 +93,34 @@ async def measure(work: Path, size: Size, seeds: range, only: Sequence[str] = ()
     for recording in recordings:
         results.bindings.add(recording)
     await _all(gate, "tried near requests", [try_near_duplicates(one, results.mocks, size.near) for one in recordings])
-    await _arm(gate, size, recordings, [()] * len(recordings), results.unchanged, results.detection)
-    if size.baseline:
-        learned = await _all(gate, "learned from a baseline", [learn(one) for one in recordings])
-        rules = [one.noise for one in learned]
-        await _arm(gate, size, recordings, rules, results.settled, results.settled_detection)
+    learned = await _all(gate, "learned noise", [learn(one) for one in recordings])
+    await _measure(gate, size, size.learned, recordings, [one.noise for one in learned], results.learned)
+    await _measure(gate, size, size.bare, recordings, [()] * len(recordings), results.bare)
     results.seconds = time.monotonic() - began
     return results
 
 
-async def _arm(
+async def _measure(
     gate: asyncio.Semaphore,
     size: Size,
+    amount: Amount,
     recordings: Sequence[Recording],
     rules: Sequence[Sequence[LearnedRule]],
-    unchanged: UnchangedRuns,
-    detection: Detection,
+    figures: Figures,
 ) -> None:
     """Runs without and with faults, by what was learned before."""
-    turns = [number % len(recordings) for number in range(size.unchanged)]
-    name = "learned" if any(rules) else "plain"
+    turns = [number % len(recordings) for number in range(amount.unchanged)]
+    name = "learned" if any(rules) else "bare"
     quiet = [replay_unchanged(recordings[at], f"{name}-{number}", rules[at]) for number, at in enumerate(turns)]
-    for at, run in zip(turns, await _all(gate, "replayed unchanged", quiet), strict=True):
-        unchanged.add(recordings[at], run)
-    faulty = [
-        detect(one, size.faults, size.bundle, size.observations, rule)
-        for one, rule in zip(recordings, rules, strict=True)
-    ]
-    for part in await _all(gate, "tested with faults", faulty):
-        detection.add(part)
+    for at, run in zip(turns, await _all(gate, f"{name}: replayed unchanged", quiet), strict=True):
+        figures.unchanged.add(recordings[at], run)
+    if amount.faults:
+        faulty = [
+            detect(one, amount.faults, size.bundle, size.observations, rule)
+            for one, rule in zip(recordings, rules, strict=True)
+        ]
+        for part in await _all(gate, f"{name}: tested with faults", faulty):
+            figures.detection.add(part)
 
 
 async def _all[T](gate: asyncio.Semaphore, what: str, work: Sequence[Coroutine[None, None, T]]) -> list[T]:

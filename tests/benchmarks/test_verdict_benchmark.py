@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from benchmarks.verdict.faults import Fault, apply
 from benchmarks.verdict.report import as_json, misses, table, write_into
-from benchmarks.verdict.trial import QUICK, SEEDS, Results, measure
+from benchmarks.verdict.trial import QUICK, SEEDS, Amount, Results, measure
 from benchmarks.verdict.wire import Message
 
-TINY = replace(QUICK, unchanged=1, faults=3, near=20, observations=1)
+TINY = replace(QUICK, learned=Amount(1, 3), bare=Amount(1, 0), near=20, observations=1)
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,9 @@ async def test_one_app_goes_through_the_whole_benchmark(work: Path) -> None:
     figures = as_json(results)
     assert figures["unchanged_runs"] == 1
     assert figures["unchanged_compared"] == 22
+    assert figures["false_alarm_pct"] == 0
+    assert figures["unchanged_recording_only_runs"] == 1
+    assert figures["faults_recording_only"] == 0
     assert figures["faults"] + figures["shape_faults"] + figures["faults_not_made"] == 3
     assert figures["faults_caught"] + figures["shape_faults_caught"] >= 1
     assert figures["bindings_pct"] == 100
