@@ -235,7 +235,8 @@ class Judge:
             return "snowflake"
         if instants := self._instants(expected, actual):
             return instants[0].kind if self._clock_moved(*instants) else None
-        if bound is None and self._created(at, expected) and self.same_shape(expected, actual):
+        created = bound is None and self._created(at, expected)
+        if created and self.same_shape(expected, actual) and same_make(expected, actual):
             return "id made by the app"
         rewritten = self._addressed(self.session.rewrite(expected) if self.session else expected)
         if rewritten == self._addressed(actual):

@@ -35,6 +35,7 @@ def command(force: bool, as_json: bool) -> None:
     """
     from wiretape_server.workspace.config import FILE_NAME
     from wiretape_server.workspace.guess import READ, guess
+    from wiretape_server.workspace.noise_file import FILE_NAME as NOISE_FILE
     from wiretape_server.workspace.template import guessed_lines, project_file
     from wiretape_server.workspace.workspace import Workspace
 
@@ -57,17 +58,22 @@ def command(force: bool, as_json: bool) -> None:
     for key in ("app.command", "app.port"):
         if key not in {each for each, _, _ in guessed}:
             out(f"not found: {key}; set it in {FILE_NAME}")
-    out(f"next: {_next(newest, known=bool(found.command))}")
+    learned = (root / NOISE_FILE).exists()
+    out(f"next: {_next(newest, known=bool(found.command), learned=learned)}")
 
 
-def _next(newest: Newest, *, known: bool) -> str:
+def _next(newest: Newest, *, known: bool, learned: bool) -> str:
     """The step that the newest snapshot allows."""
     if newest is None:
         return "wiretape record" if known else "wiretape record -- CMD"
     name, inbound = newest
     command = "" if known else " -- CMD"
     if inbound:
-        return f"wiretape verify{command}"
+        return (
+            f"wiretape verify{command}"
+            if learned
+            else f"wiretape noise learn{command}, while the code is unchanged; then, after every change, wiretape verify"
+        )
     return f"wiretape mock{command}, for snapshot {name} holds outbound calls only and there is nothing to replay"
 
 

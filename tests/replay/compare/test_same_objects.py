@@ -116,3 +116,13 @@ def test_another_object_with_the_same_foreign_key_is_no_witness() -> None:
     assert {route for (route, place), each in noise.varying.items() if place == "/load" and each.differed} == {
         "GET /orders/{id}"
     }
+
+
+def test_an_id_made_by_the_app_keeps_its_make() -> None:
+    def app(key: str) -> App:
+        return lambda _request, _now: response({"api_key": key}, 201)
+
+    exchanges = record(app("bk_live_fec04644aaeb68a6620367ae471eff7f"), [request("POST", "/keys", {})])
+    assert replay(exchanges, app("bk_live_0d04644aaeb68a1920367ae471eff7fe")).found == []
+    for wrong in ("n/a", "bk_live_", "internal error"):
+        assert replay(exchanges, app(wrong)).found == [(1, "value", "/api_key")]

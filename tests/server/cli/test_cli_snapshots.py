@@ -207,7 +207,10 @@ def test_init_goes_by_the_file_of_a_snapshot_and_names_the_step_that_it_allows(i
     ran = in_process("init")
     assert ran.returncode == 0
     assert "snapshot renamed" in ran.stdout
-    assert ran.stdout.splitlines()[-1] == "next: wiretape verify -- CMD"
+    unlearned = "next: wiretape noise learn -- CMD, while the code is unchanged; then, after a change, wiretape verify"
+    assert ran.stdout.splitlines()[-1] == unlearned
+    (tmp_path / "wiretape-noise.toml").touch()
+    assert in_process("init", "--force").stdout.splitlines()[-1] == "next: wiretape verify -- CMD"
 
 
 def test_init_that_cannot_write_leaves_nothing(wiretape: Run, tmp_path: Path) -> None:
