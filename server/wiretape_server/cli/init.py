@@ -69,11 +69,9 @@ def _next(newest: Newest, *, known: bool, learned: bool) -> str:
     name, inbound = newest
     command = "" if known else " -- CMD"
     if inbound:
-        return (
-            f"wiretape verify{command}"
-            if learned
-            else f"wiretape noise learn{command}, while the code is unchanged; then, after every change, wiretape verify"
-        )
+        if learned:
+            return f"wiretape verify{command}"
+        return f"wiretape noise learn{command}, while the code is unchanged; then, after a change, wiretape verify"
     return f"wiretape mock{command}, for snapshot {name} holds outbound calls only and there is nothing to replay"
 
 

@@ -74,7 +74,7 @@ def _run(module: str, spec: BaseModel, replay: ReplaySpec, doing: str, files: en
     else:
         for line in run_lines(run):
             out(coloured(line))
-        if run.verdict.verdict == "fail" and not spec.learned and spec.against is None:
+        if run.verdict.verdict == "fail" and not replay.learned and replay.against is None:
             out("no noise was learned yet: if unchanged code fails like this too, run there: wiretape noise learn")
     click.get_current_context().exit(run.exit_code)
 
