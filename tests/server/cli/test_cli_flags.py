@@ -155,7 +155,8 @@ def test_a_new_project_file_is_valid_with_and_without_its_comments() -> None:
         ("show --raw", "--raw writes one exchange: give its SEQ; `wiretape show --help` shows what it takes"),
         ("show --since soon", '"soon" is not a time: write 5m, 2h or 2026-11-23T12:00; '
                               "`wiretape show --help` shows what it takes"),
-        ("export x", "give one of --har FILE, --folder DIR or --format TOOL; `wiretape export --help` shows what it takes"),
+        ("export x",
+         "give one of --har FILE, --folder DIR or --format TOOL; `wiretape export --help` shows what it takes"),
         ("replay --noise served_by", '"served_by" does not end in a JSON Pointer such as /items/*/at or in '
                                      "header:NAME; `wiretape replay --help` shows what it takes"),
     ],
