@@ -109,7 +109,8 @@ async def test_maps_answer_by_name_or_by_address(tmp_path: Path) -> None:
         async with httpx.AsyncClient(trust_env=False) as direct:
             bodies = [(await direct.get(f"{url}/{path}")).json()["n"] for path in ("by-name", "by-address")]
         over_proxy = (await http.get("https://api.pay.com/by-name")).json()["n"]
-    assert (bodies, over_proxy) == ([1, 2], 1)
+        to_the_map_over_proxy = (await http.get(f"{url}/by-name")).json()["n"]
+    assert (bodies, over_proxy, to_the_map_over_proxy) == ([1, 2], 1, 1)
     assert mock.ready.environment["HTTP_PROXY"] == mock.proxy
 
 

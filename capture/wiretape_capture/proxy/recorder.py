@@ -24,6 +24,7 @@ from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Reques
 CONNECT_UPGRADES = ("h2c",)
 """Upgrades that would turn the connection into one that mitmproxy cannot follow (RFC 7540 §3.2, since deprecated)."""
 OUTBOUND = Listening(Direction.OUTBOUND)
+HERE = ("localhost", "127.0.0.1", "::1")
 
 
 class Tape(Protocol):
@@ -61,6 +62,8 @@ class Recorder:
         self.listening: Mapping[int, Listening] = {}
         self.own_ports: frozenset[int] = frozenset()
         """Ports of the forward proxy; a request for one of them would come round for ever."""
+        self.map_ports: frozenset[int] = frozenset()
+        """Ports of maps; what comes to one of them through the proxy is recorded there."""
 
     def note(self, text: str) -> None:
         """Count something that could not be recorded and tell the user the first time."""
@@ -84,7 +87,7 @@ class Recorder:
         """A connection to a service is about to be opened."""
         assert data.server.address is not None
         host, port = data.server.address[:2]
-        if port in self.own_ports and host in ("localhost", "127.0.0.1", "::1"):
+        if port in self.own_ports and host in HERE:
             data.server.error = "the request asks the proxy for itself"
         if data.client.alpn == b"h2" and not data.client.tls:
             data.server.alpn = b"h2"
@@ -108,6 +111,11 @@ class Recorder:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """A request head is there, its body is still coming."""
+        if self._comes_by_a_map(flow):
+            for name in translate.PROXY_HEADERS:
+                flow.request.headers.pop(name, None)
+            flow.request.stream = True
+            return
         self._sequence += 1
         live = self._live[flow.id] = LiveExchange(
             sequence=self._sequence,
@@ -138,8 +146,8 @@ class Recorder:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """A response head is there, its body is still coming."""
         live = self._live.get(flow.id)
-        if live is not None and flow.response is not None:
-            flow.response.stream = live.response_body.feed
+        if flow.response is not None:
+            flow.response.stream = live.response_body.feed if live is not None else True
 
     def response(self, flow: http.HTTPFlow) -> None:
         """A response is complete."""
@@ -215,6 +223,11 @@ class Recorder:
         """Wait until every body is on the tape."""
         await asyncio.sleep(0)
         await asyncio.gather(*self._finishing)
+
+    def _comes_by_a_map(self, flow: http.HTTPFlow) -> bool:
+        """Whether the app goes through the proxy to a map's listener, where it comes by again."""
+        proxied = self._listening(flow.client_conn) == OUTBOUND
+        return proxied and flow.request.port in self.map_ports and flow.request.host in HERE
 
     def _listening(self, client: Client) -> Listening:
         return self.listening.get(client.sockname[1], OUTBOUND)

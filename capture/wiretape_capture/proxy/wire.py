@@ -76,6 +76,8 @@ class Wire:
         self._recorder.listening = {**self._recorder.listening, number: listening}
         if port.kind == "forward":
             self._recorder.own_ports |= {number}
+        elif role != "inbound":
+            self._recorder.map_ports |= {number}
 
     def endpoints(self) -> dict[str, str]:
         """URL of each listener by role."""

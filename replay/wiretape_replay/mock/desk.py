@@ -46,6 +46,10 @@ class Desk:
         self._on_miss = on_miss
         self._reader = QuestionReader(index)
 
+    def opened(self, authority: str, origin: Origin) -> None:
+        """A listener is open that stands for a service."""
+        self._reader.doors[authority] = origin
+
     def question(self, incoming: Incoming, origin: Origin) -> Question:
         """What a request asks."""
         return self._reader.read(incoming, origin)

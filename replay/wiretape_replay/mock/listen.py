@@ -37,7 +37,9 @@ async def listening(house: House, proxy: tuple[int, int], maps: Iterable[Service
         endpoints = {"proxy": await stack.enter_async_context(opened)}
         for each in maps:
             port = _port(house, connections, mapped(each), (each.listen,), f"map '{each.name}'")
-            endpoints[f"map:{each.name}"] = await stack.enter_async_context(port)
+            url = endpoints[f"map:{each.name}"] = await stack.enter_async_context(port)
+            for host in (HOST, "localhost"):
+                house.desk.opened(f"{host}:{url.rpartition(':')[2]}", mapped(each))
         stack.callback(_abort_all, connections)
         sweep = asyncio.create_task(_sweep(house, connections, on_sweep))
         stack.callback(sweep.cancel)

@@ -73,6 +73,8 @@ class QuestionReader:
     """Takes requests apart."""
 
     def __init__(self, index: Index) -> None:
+        self.doors: dict[str, Origin] = {}
+        """What the mock's own listeners stand for, by their `host:port`: an app may go to them through the proxy."""
         self._index = index
         self._memo: dict[tuple[str, str, str], Parts] = {}
 
@@ -80,6 +82,7 @@ class QuestionReader:
         """The question that a request asks where it arrived."""
         head, index = incoming.head, self._index
         origin, target = aim(origin, head.target, head.headers)
+        origin = self.doors.get(origin.authority, origin)
         service = service_of(index, origin, head.headers)
         lane = index.lanes.lane(head.headers)
         refused = "upgrade" in head.names and _wants_websocket(head.headers)

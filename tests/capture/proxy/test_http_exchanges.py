@@ -144,6 +144,21 @@ async def test_mapped_service_gets_its_own_host_and_its_own_name(recording: Any,
     assert (exchange.direction, exchange.service) == (Direction.OUTBOUND, "payments")
 
 
+async def test_a_mapped_service_reached_through_the_proxy_is_recorded_once(
+    recording: Any, service: Any, ask: Any
+) -> None:  # fmt: skip
+    payments = await service(OK)
+    rec = await recording(
+        maps=({"name": "payments", "scheme": "http", "host": "127.0.0.1", "port": payments.port},),
+    )
+    port = rec.port("map:payments")
+    request = b"POST http://127.0.0.1:%d/charge HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 2\r\n\r\n{}"
+    answer = await ask(rec.port("proxy"), request % (port, port))
+    (exchange,) = await rec.finish()
+    assert answer.endswith(OK.partition(b"\r\n\r\n")[2])
+    assert (exchange.service, exchange.location, exchange.request.body.data) == ("payments", "/charge", b"{}")
+
+
 async def test_trace_and_session_are_read_from_headers(recording: Any, service: Any, ask: Any) -> None:
     app = await service(OK)
     rec = await recording(app_port=app.port)
