@@ -35,6 +35,8 @@ class Content:
     kind: str
     """`empty`, `json`, `ndjson`, `events`, `form`, `multipart`, `xml`, `csv`, `text` or `binary`."""
     tree: JsonValue
+    why: str = ""
+    """Why it is not read as what it claims to be; empty when it is."""
 
 
 EMPTY = Content("empty", None)
@@ -45,11 +47,11 @@ def read_content(headers: Headers, body: Body) -> Content:
     if body.size == 0:
         return EMPTY
     if body.data is None:
-        return Content("binary", body.sha256)
+        return Content("binary", body.sha256, f"{body.size} bytes are too many to be read")
     try:
         data = decode_content(headers, body.data)
     except ValueError:
-        return Content("binary", body.sha256)
+        return Content("binary", body.sha256, f"its content encoding {header(headers, 'content-encoding')} is damaged")
     return _read(media_type(headers), headers, data, body.sha256)
 
 
@@ -58,15 +60,25 @@ def _read(media: str, headers: Headers, data: bytes, sha256: str) -> Content:
         if media.startswith("multipart/"):
             return Content("multipart", _multipart(header(headers, "content-type") or "", data))
         text = _decode(data, charset(headers))
-    except ValueError:
-        return Content("binary", sha256)
+    except UnicodeError:
+        return Content("binary", sha256, "it is no text in any known character set" if is_text(media) else "")
+    except ValueError as error:
+        return Content("binary", sha256, f"it is no valid {media}: {error}")
+    why = ""
     try:
         return _structured(media, text)
-    except ValueError:
-        pass
+    except ValueError as error:
+        if is_text(media) and not media.startswith("text/"):
+            why = f"it is no valid {media}: {_fault(error)}"
     if is_text(media) or not media or "\0" not in text:
-        return Content("text", list[JsonValue](text.splitlines()))
-    return Content("binary", sha256)
+        return Content("text", list[JsonValue](text.splitlines()), why)
+    return Content("binary", sha256, why)
+
+
+def _fault(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg.lower()} at line {error.lineno} column {error.colno}"
+    return str(error)
 
 
 def _structured(media: str, text: str) -> Content:

@@ -20,9 +20,10 @@ DEPTH_LIMIT = 200
 
 
 class RepeatedKeys(dict[str, JsonValue]):
-    """An object whose text repeats keys (RFC 8259 §4 leaves open what that means); the last value of each is kept."""
+    """An object whose text repeats keys (RFC 8259 §4 leaves open what that means): it maps each to its last value."""
 
-    repeated: tuple[str, ...] = ()
+    earlier: dict[str, list[JsonValue]]
+    """The values before the last one, by repeated key."""
 
 
 def loads(text: str) -> JsonValue:
@@ -86,9 +87,12 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     value = dict(pairs)
     if len(value) == len(pairs):
         return value
-    names = [name for name, _ in pairs]
-    marked = RepeatedKeys(value)
-    marked.repeated = tuple(sorted({name for name in names if names.count(name) > 1}))
+    marked = RepeatedKeys()
+    marked.earlier = {}
+    for name, each in pairs:
+        if name in marked:
+            marked.earlier.setdefault(name, []).append(marked[name])
+        marked[name] = each
     return marked
 
 

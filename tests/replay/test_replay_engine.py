@@ -214,6 +214,16 @@ async def test_an_app_that_dies_ends_the_run_with_its_last_words(tmp_path: Path,
     assert run.notes == ("the app ended with status 7 during the run; it last said: out of coffee",)
 
 
+async def test_a_run_says_which_bodies_are_not_what_they_claim(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    change = "json.dumps = lambda body: '{\"error\": 1,,}'"
+    one = await playing(tmp_path, shop()[-1:], app=app_spec(tmp_path, free_port(), get=change))
+    run = await one.run()
+    how = ("compared as text, for it is no valid application/json: "
+           "expecting property name enclosed in double quotes at line 1 column 13")  # fmt: skip
+    assert run.notes == (f"GET /nothing: 1 answer {how}",)
+    assert [(each.kind, each.evidence) for each in run.verdict.findings] == [("type", how)]
+
+
 async def test_a_target_that_refuses_is_an_error_of_the_environment(tmp_path: Path,
                                                                     free_port: Callable[[], int]) -> None:  # fmt: skip
     one = await playing(tmp_path, shop(), target=f"http://127.0.0.1:{free_port()}")

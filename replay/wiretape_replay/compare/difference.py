@@ -54,3 +54,5 @@ class Comparison:
     outcome: Outcome
     differences: tuple[Difference, ...] = ()
     suppressed: tuple[Ignored, ...] = ()
+    read_as: str = ""
+    """How a body was compared that is not what it claims to be: `as text, for it is no valid …`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jsonpatch
 from pydantic import JsonValue
 
@@ -42,12 +44,12 @@ def compare(
     headers.compare(recorded.headers, live.headers)
     headers.compare(recorded.trailers, live.trailers, Part.TRAILER)
     same_bytes = recorded.body.sha256 == live.body.sha256 and codings(recorded.headers) == codings(live.headers)
-    body = TreeComparison(judge)
+    body, read_as = TreeComparison(judge), ""
     if not same_bytes and not (exchange.command == "HEAD" or _type_changed(headers)):
-        _bodies(body, recorded, live)
+        read_as = _bodies(body, recorded, live)
     differences = [*([status] if status else []), *headers.differences, *body.differences]
     ignored = [*headers.ignored, *body.ignored]
-    return _conclude(differences, ignored, body, same_bytes=same_bytes)
+    return replace(_conclude(differences, ignored, body, same_bytes=same_bytes), read_as=read_as)
 
 
 def no_response(error: str) -> Comparison:
@@ -92,7 +94,8 @@ def _type_changed(headers: HeaderComparison) -> bool:
     return any(each.pointer == "content-type" and each.breaking for each in headers.differences)
 
 
-def _bodies(tree: TreeComparison, recorded: Response, live: Response) -> None:
+def _bodies(tree: TreeComparison, recorded: Response, live: Response) -> str:
+    """Compares two bodies and says how, where one is not what it claims to be."""
     ours, theirs = read_content(recorded.headers, recorded.body), read_content(live.headers, live.body)
     if not live.body.complete and recorded.body.complete:
         message = f"the body ended early, after {live.body.size} bytes"
@@ -106,6 +109,13 @@ def _bodies(tree: TreeComparison, recorded: Response, live: Response) -> None:
     else:
         tree.lines = ours.kind == "text"
         tree.compare(ours.tree, theirs.tree)
+    why = theirs.why or ours.why
+    if not why:
+        return ""
+    read_as = f"compared as {'bytes' if theirs.kind == 'binary' else 'text'}, for {why}"
+    tree.differences = [replace(each, evidence="; ".join(filter(None, (each.evidence, read_as))))
+                        for each in tree.differences]  # fmt: skip
+    return read_as
 
 
 def _kinds(ours: Content, theirs: Content, recorded: Body, live: Body) -> Difference:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from wiretape_replay.compare.counters import began_elsewhere
-from wiretape_replay.compare.difference import Comparison, Difference, Ignored
+from wiretape_replay.compare.difference import Difference, Ignored
 from wiretape_replay.compare.evidence import Tally, benjamini_hochberg, rises
 from wiretape_replay.compare.findings import Result
 from wiretape_replay.compare.judge import COUNTER
@@ -71,7 +71,8 @@ def _settled(result: Result, refuted: Refuted) -> Result:
         return result
     failed = any(each.severity is Severity.ERROR for each in lost)
     outcome = Outcome.DIFFERENT if failed else comparison.outcome
-    return exchange, route, Comparison(outcome, (*comparison.differences, *lost), tuple(kept))
+    now = replace(comparison, outcome=outcome, differences=(*comparison.differences, *lost), suppressed=tuple(kept))
+    return exchange, route, now
 
 
 def _trials(results: Iterable[Result]) -> Iterable[tuple[str, Ignored]]:

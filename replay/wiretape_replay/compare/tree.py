@@ -115,11 +115,19 @@ class TreeComparison:
             self.differences.append(found)
 
     def _repeated(self, expected: dict[str, JsonValue], actual: dict[str, JsonValue], at: str, pointer: str) -> None:
-        ours = expected.repeated if isinstance(expected, RepeatedKeys) else ()
-        theirs = actual.repeated if isinstance(actual, RepeatedKeys) else ()
-        if ours != theirs:
-            message = f"the object repeats the keys {said(list(theirs))}; it repeated {said(list(ours))}"
-            self._find(FindingClass.SCHEMA, pointer, at, list(ours), list(theirs), message)
+        """Which of a repeated key's values counts is up to who reads it, so all of them are compared."""
+        ours = expected.earlier if isinstance(expected, RepeatedKeys) else {}
+        theirs = actual.earlier if isinstance(actual, RepeatedKeys) else {}
+        for key in sorted({*ours, *theirs}):
+            if key not in expected or key not in actual:
+                continue
+            before, now = ours.get(key, []), theirs.get(key, [])
+            if len(before) != len(now):
+                message = f"the key {said(key)} came {len(before) + 1} times in one object and now {len(now) + 1} times"
+                self._find(FindingClass.SCHEMA, template(pointer, key), join(at, key), len(before) + 1, len(now) + 1,
+                           message)  # fmt: skip
+            for one, other in zip(before, now, strict=False):
+                self.compare(one, other, join(at, key), template(pointer, key))
 
     def _arrays(self, expected: list[JsonValue], actual: list[JsonValue], at: str, pointer: str) -> None:
         place = place_of(pointer, at, lines=False)

@@ -6,6 +6,7 @@ Runs after the last response, so that comparing takes no time from the requests 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -59,6 +60,8 @@ class Comparing:
     compared: list[tuple[Exchange, str, Comparison]] = field(default_factory=list)
     violations: Violations = field(default_factory=Violations)
     without_trailers: int = 0
+    read_as: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Bodies that are not what they claim to be, by route and how they were compared."""
     seen: Observations = field(default_factory=Observations)
     """What differed where, counted as it was in the replays of unchanged code."""
 
@@ -93,6 +96,8 @@ class Comparing:
             watch = Watch(Judge(exchange, route, self.noise, session, window))
             self.seen.count(route, watch.answer(exchange.response, live))
         comparison = compare(exchange, live, route=route, noise=self.noise, session=session, live_window=window)
+        if comparison.read_as:
+            self.read_as[route, comparison.read_as] += 1
         if self.description is None:
             return comparison
         found = violations_of(self.description, exchange, live, requests=self.described_requests)

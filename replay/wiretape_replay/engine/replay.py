@@ -43,6 +43,7 @@ from wiretape_replay.engine.target import MockJob, Target, staged
 from wiretape_replay.engine.turns import take_turns
 from wiretape_replay.mock.load import aliases
 from wiretape_replay.openapi.check import SpecCheck
+from wiretape_replay.report.printable import plural
 from wiretape_replay.run_file import RunReader, write_run
 from wiretape_replay.signing.signer import Signer
 from wiretape_replay.verdict.basis import Basis, Integrity
@@ -53,6 +54,8 @@ from wiretape_replay.verdict.metrics import count_outcomes
 from wiretape_replay.verdict.model import BindingUse, Counts, Finding, Outcome, Run, Verdict
 from wiretape_replay.verdict.paired import Pairs
 
+READ_AS_TOLD = 20
+"""Routes whose bodies are not what they claim that are told; the others' findings tell it too."""
 LATE_SECONDS = 0.1
 """From here on, a schedule that was not kept is told."""
 
@@ -245,6 +248,8 @@ class _Replay:
         )  # fmt: skip
         if comparing.without_trailers:
             self.notes.append(f"trailers of {comparing.without_trailers} responses are not compared")
+        self.notes += [f"{route}: {plural(count, 'answer')} {read_as}"
+                       for (route, read_as), count in comparing.read_as.most_common(READ_AS_TOLD)]  # fmt: skip
         slower = latency_findings(self.pairs, comparing.results, lambda some: reproducing(self.spec.command, some))
         findings = [*comparing.violations.shown_by(findings), *await self._outbound(comparing), *slower]
         findings = await asyncio.to_thread(explained, findings, comparing.compared)

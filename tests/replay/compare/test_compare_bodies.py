@@ -93,9 +93,30 @@ def test_numbers_are_compared_exactly() -> None:
     assert found(compare_bodies("[0.1]", "[0.1000000000000000055]")) == [("value", "/0")]
 
 
-def test_repeated_keys_are_noticed() -> None:
-    assert found(compare_bodies('{"a":1}', '{"a":2,"a":1}')) == [("schema", "")]
-    assert found(compare_bodies('{"a":2,"a":1}', '{"a":3, "a":1}')) == []
+def test_all_values_of_repeated_keys_are_compared() -> None:
+    assert found(compare_bodies('{"a":1}', '{"a":2,"a":1}')) == [("schema", "/a")]
+    assert found(compare_bodies('{"a":2,"a":1}', '{"a":3, "a":1}')) == [("value", "/a")]
+    assert found(compare_bodies('{"a":1,"a":{"b":1},"a":2}', '{"a":1,"a":{"b":"1"},"a":2}')) == [("type", "/a/b")]
+    assert found(compare_bodies('{"a":2,"b":0,"a":1}', '{"b":0, "a":2,"a":1}')) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "read_as"),
+    [
+        ('{"a":1,,}', '{"a":2,,}', "text, for it is no valid application/json: "
+                                   "expecting property name enclosed in double quotes at line 1 column 8"),
+        ('{"a":1}', '{"a":1', "text, for it is no valid application/json: expecting ',' delimiter at line 1 column 7"),
+        ('{"a":1', '{"a":1}', "text, for it is no valid application/json: expecting ',' delimiter at line 1 column 7"),
+        ("[" * 9_999 + "1" + "]" * 9_999, "[" * 9_999 + "2" + "]" * 9_999,
+         "text, for it is no valid application/json: nested too deeply"),
+        (b'{"a":"\xff\xfe\xfa"}', b'{"a":"\xff\xfe\xfb"}', "bytes, for it is no text in any known character set"),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_not_what_it_claims_says_how_it_was_compared(expected: Any, actual: Any, read_as: str) -> None:
+    comparison = compare_bodies(expected, actual, content_type="application/json")
+    assert (comparison.outcome, comparison.read_as) == ("different", f"compared as {read_as}")
+    assert [each.evidence for each in comparison.differences] == [comparison.read_as]
+    assert compare_bodies(expected, expected, content_type="application/json").outcome == "bytes-equal"
 
 
 def test_json_inside_a_string_is_compared_as_json() -> None:
@@ -133,6 +154,7 @@ def test_a_body_too_large_to_hold_is_compared_by_its_hash() -> None:
     same, other = (compare(recorded, large(name), route="GET /x", noise=QUIET, session=None, live_window=Window(0, 1))
                    for name in "ab")  # fmt: skip
     assert (same.outcome, found(other)) == ("bytes-equal", [("body", "")])
+    assert other.read_as == f"compared as bytes, for {1 << 30} bytes are too many to be read"
 
 
 @pytest.mark.parametrize("depth", [150, 5_000, 200_000])
