@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,25 +71,25 @@ async def compare_all(samples: Samples, scenario: Scenario, tape: TapeReader, st
 
 
 async def _session(comparing: Comparing, kept: list[Kept], done: Compared) -> None:
-    played = [(each, _played(each)) for each in kept]
-    for each, one in played:
-        if each.response is not None:
-            await comparing.learn(one, {each.item.sequence: each.response})
-    for each, one in played:
-        await comparing.add(one, each.response)
+    played = [(each, _played(each), each.answer.response() if each.answer else None) for each in kept]
+    for each, one, live in played:
+        if live is not None:
+            await comparing.learn(one, {each.item.sequence: live})
+    for each, one, live in played:
+        await comparing.add(one, live)
         done.kinds.append(each.kind)
+    answers = {each.item.sequence: live for each, _, live in played if live is not None}
     for exchange, route, comparison in comparing.compared:
         done.comparisons.append((exchange.sequence, route, comparison))
-        _keep_example(done, exchange, comparison, kept)
+        _keep_example(done, exchange, comparison, answers)
 
 
-def _keep_example(done: Compared, exchange: Exchange, comparison: Comparison, kept: list[Kept]) -> None:
+def _keep_example(done: Compared, exchange: Exchange, comparison: Comparison, answers: Mapping[int, Response]) -> None:
     if exchange.sequence in done.examples or len(done.examples) >= EXAMPLES:
         return
-    if any(each.severity is not Severity.INFO for each in comparison.differences):
-        response = next((each.response for each in kept if each.item.sequence == exchange.sequence), None)
-        if response is not None:
-            done.examples[exchange.sequence] = response
+    told = any(each.severity is not Severity.INFO for each in comparison.differences)
+    if told and exchange.sequence in answers:
+        done.examples[exchange.sequence] = answers[exchange.sequence]
 
 
 def _played(kept: Kept) -> Played:

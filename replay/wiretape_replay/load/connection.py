@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from wiretape_capture.snapshot.exchange import Body, Response
-from wiretape_replay.load.answer_head import Head, head_of
+from wiretape_replay.load.answer import Answer, headers_of
 from wiretape_replay.run_file import BODY_LIMIT
 
 if TYPE_CHECKING:
     from wiretape_replay.load.call import Call
 
+HEADS = 1024
+"""Heads of answers that are remembered."""
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length:")
 HEAD_LIMIT = 256 * 1024
 """Bytes of an answer's head; real servers stop at 8 to 64 KiB."""
 
@@ -29,7 +32,9 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_broken",
         "_complete",
+        "_dirty",
         "_hash",
+        "_heads",
         "_in_body",
         "_kept",
         "_parser",
@@ -50,8 +55,10 @@ class Connection(asyncio.Protocol):
     )  # fmt: skip
 
     def __init__(self, answered: Callable[[Connection], None], lost: Callable[[Connection, str], None],
-                 want: Callable[[Connection], bool]) -> None:  # fmt: skip
+                 want: Callable[[Connection], bool], heads: dict[bytes, tuple[int, int]]) -> None:  # fmt: skip
         self.answered, self.lost, self.want = answered, lost, want
+        self._heads = heads
+        """Heads that the parser has accepted before, with their status and body length: shared by all connections."""
         self._transport: Any = None
         self._parser = httptools.HttpResponseParser(self)
         self.call: Call | None = None
@@ -60,6 +67,8 @@ class Connection(asyncio.Protocol):
         """Whether an answer came on it before."""
         self.since = 0
         """Since when it is idle."""
+        self._dirty = False
+        """Whether anything is left of the answer before."""
         self._begin()
 
     def _begin(self) -> None:
@@ -70,15 +79,13 @@ class Connection(asyncio.Protocol):
         self._hash: Any = None
         self.equal, self.reusable = True, True
         self.size = self.status = 0
+        self._dirty = False
 
     def send(self, call: Call, data: bytes) -> None:
         """Send a request; the owner sees to it that none is under way."""
         self.call = call
-        self._raw = b""
-        self._in_body = self._complete = self.heard = False
-        self._kept = self._hash = None
-        self.equal = True
-        self.size = 0
+        if self._dirty:
+            self._begin()
         self._transport.write(data)
 
     def close(self) -> None:
@@ -88,23 +95,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def response(self) -> Response | None:
+    def answer(self) -> Answer | None:
         """The answer as it came; None where its bytes were not kept."""
         if self._kept is None and self._hash is None:
             return None
-        head = self.head()
-        data = None if self._kept is None else b"".join(self._kept)
-        digest = self._hash.hexdigest() if data is None else hashlib.sha256(data).hexdigest()
-        return Response(status=self.status, reason=head.reason, version=head.version, headers=head.headers,
-                        body=Body(size=self.size, sha256=digest, data=data))  # fmt: skip
-
-    def head(self) -> Head:
-        """The answer's head."""
-        return head_of(self._raw)
-
-    def body(self) -> bytes | None:
-        """The body where it was kept."""
-        return b"".join(self._kept) if self._kept is not None else None
+        return Answer(self.status, self._raw, self._kept, self.size, self.digest)
 
     @property
     def digest(self) -> str | None:
@@ -118,9 +113,35 @@ class Connection(asyncio.Protocol):
         self.open = True
 
     def data_received(self, data: bytes) -> None:
-        if self.call is None:
+        call = self.call
+        if call is None:
             self._end("")
             return
+        if not self._dirty:
+            # Nearly all answers are one piece of data with a head that was seen within this second: Date changes then.
+            end = data.find(b"\r\n\r\n")
+            known = self._heads.get(data[:end])
+            if known is not None and known[1] == len(data) - end - 4 and not call.item.head:
+                self._whole(call, data, end, *known)
+                return
+            self._begin()
+            self._dirty = True
+        self._parse(data)
+
+    def _whole(self, call: Call, data: bytes, end: int, status: int, size: int) -> None:
+        """An answer in one piece."""
+        item = call.item
+        self.status, self.size, self.used = status, size, True
+        self.equal = size == item.size and item.body is not None and data.endswith(item.body)
+        if self.equal and status == item.status and not call.keeps:
+            pass
+        elif self.want(self) or (not self.equal and call.suspect(status)):
+            self._dirty, self._raw, self._kept = True, data, [data[end + 4 :]]
+        elif item.body is None:
+            self._dirty, self.equal = True, hashlib.sha256(data[end + 4 :]).hexdigest() == item.sha256
+        self.answered(self)
+
+    def _parse(self, data: bytes) -> None:
         self.heard = True
         if not self._in_body:
             self._raw = self._raw + data if self._raw else data
@@ -133,11 +154,22 @@ class Connection(asyncio.Protocol):
                 self._broken = self._broken or f"the answer is no HTTP: {_plain(error)}"
             self.reusable = False
         if self._complete:
+            self._remember(data)
             self._finish()
         elif self._broken:
             self._end(self._broken)
         elif not self._in_body and len(self._raw) > HEAD_LIMIT:
             self._end(f"the answer's head is larger than {HEAD_LIMIT // 1024} KiB")
+
+    def _remember(self, data: bytes) -> None:
+        """Remember the head of an answer that came in one piece and says its own length."""
+        if self._raw is not data or not self.reusable:
+            return
+        head, _, body = data.partition(b"\r\n\r\n")
+        if len(body) == self.size and _LENGTH.search(head) and b"transfer-encoding" not in head.lower():
+            if len(self._heads) >= HEADS:
+                self._heads.clear()
+            self._heads[head] = self.status, self.size
 
     def eof_received(self) -> None:
         """Half-closed: nothing more will come, and nobody will read what is sent."""
@@ -213,7 +245,9 @@ class Connection(asyncio.Protocol):
         assert call is not None
         if call.item.head:
             self._parser = httptools.HttpResponseParser(self)
-        if self.equal and call.item.body is not None:
+        if call.item.body is None:
+            self.equal = self.digest == call.item.sha256
+        elif self.equal:
             self.equal = self.size == call.item.size
         self.used = True
         self.answered(self)
@@ -225,7 +259,8 @@ class Connection(asyncio.Protocol):
 
     def _ends_with_connection(self) -> bool:
         """Whether the answer has no length of its own (RFC 9112 §6.3)."""
-        return not any(name.lower() in ("content-length", "transfer-encoding") for name, _ in self.head().headers)
+        names = {name.lower() for name, _ in headers_of(self._raw.partition(b"\r\n\r\n")[0])}
+        return names.isdisjoint(("content-length", "transfer-encoding"))
 
 
 def _why(error: Exception | None, heard: bool) -> str:

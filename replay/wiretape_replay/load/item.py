@@ -45,6 +45,12 @@ class Item:
     """The recorded body; None where it is too large for memory."""
     size: int
     sha256: str
+    fresh: bool
+    """Whether it carries values that the client makes anew."""
+    follows: bool
+    """Whether it waits for the request before it, and for no other."""
+    counts: list[int] | None = None
+    """Where outcomes are counted just now."""
     equals: int = 0
     """Answers that were equal byte for byte."""
     suspects: int = 0
@@ -60,11 +66,13 @@ def items_of(script: Script, routes: Mapping[int, int], templates: Mapping[int, 
     for edge in (edge for sequence in own for edge in plan.by_consumer.get(sequence, ())):
         born.setdefault(edge.producer, []).append(edge)
     return [_item(step, routes[step.exchange.sequence], templates[step.exchange.sequence],
-                  frozenset(needs[step.exchange.sequence]), born.get(step.exchange.sequence, ()))
+                  frozenset(needs[step.exchange.sequence]), born.get(step.exchange.sequence, ()),
+                  fresh=step.exchange.sequence in plan.client.values)
             for step in script.steps]  # fmt: skip
 
 
-def _item(step: Step, route: int, template: Template | None, needs: frozenset[int], born: Sequence[Edge]) -> Item:
+def _item(step: Step, route: int, template: Template | None, needs: frozenset[int], born: Sequence[Edge], *,
+          fresh: bool) -> Item:  # fmt: skip
     exchange, sequence = step.exchange, step.exchange.sequence
     response = exchange.response
     assert response is not None  # what has no response is not selected
@@ -74,5 +82,5 @@ def _item(step: Step, route: int, template: Template | None, needs: frozenset[in
         needs=needs, learns=bool(born), lesson=lesson_of(exchange, born) if born else None,
         head=exchange.command == "HEAD", again=exchange.command in IDEMPOTENT, status=response.status,
         body=b"" if exchange.command == "HEAD" else response.body.data, size=response.body.size,
-        sha256=response.body.sha256,
+        sha256=response.body.sha256, fresh=fresh, follows=step.waits == {step.index - 1},
     )  # fmt: skip

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import orjson
 
 from wiretape_capture.protocols.http import header, is_json, media_type
-from wiretape_capture.snapshot.exchange import Exchange, Headers
+from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import Key, LiveSession
 from wiretape_replay.bindings.messages import response_tokens, set_cookies
 from wiretape_replay.bindings.plan import Edge
 from wiretape_replay.bindings.tokens import Token, is_distinctive, token
 from wiretape_replay.leaves import leaf_name, split
+from wiretape_replay.load.answer import headers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ class Lesson:
     from_body: bool
     from_cookies: bool
 
-    def learn(self, session: LiveSession, headers: Headers, body: bytes) -> bool:
+    def learn(self, session: LiveSession, head: bytes, body: bytes) -> bool:
         """Learn them; False where the engine has to look at the whole answer."""
-        if header(headers, "content-encoding") is not None:
+        if b"\r\ncontent-encoding:" in head.lower():
             return False
         tree: object = None
         if self.from_body:
@@ -65,7 +66,7 @@ class Lesson:
                 tree = orjson.loads(body)
             except orjson.JSONDecodeError:
                 return False
-        found = set_cookies(headers) if self.from_cookies else {}
+        found = set_cookies(headers_of(head)) if self.from_cookies else {}
         cookies = {name: value for name, (value, _) in found.items()}
         for place in self.places:
             partner = place.partner(tree, cookies)

@@ -24,6 +24,8 @@ from wiretape_replay.load.template import values_of
 
 MOST_SESSIONS = 10_000
 """Sessions of one worker that may be under way at once; those that should begin beyond are dropped."""
+NOTED = 256
+"""Times that are noted down before they are counted."""
 LATE_NS = 10_000_000
 """From here on a request counts as late."""
 
@@ -53,6 +55,11 @@ class Player:
         self._way, self._scripts, self._arrivals, self._pool = way, scripts, arrivals, pool
         self._session, self.samples = session, samples
         self._plain = [not any(item.needs or item.data is None for item in items) for items in scripts]
+        self._items = {item.sequence: item for items in scripts for item in items}
+        routes = 1 + max((item.route for item in self._items.values()), default=0)
+        self._latencies: list[list[int]] = [[] for _ in range(routes)]
+        self._services: list[list[int]] = [[] for _ in range(routes)]
+        self._lags: list[int] = []
         self.tally = Tally()
         self.active = 0
         self.ended = asyncio.Event()
@@ -85,8 +92,22 @@ class Player:
 
     def taken(self) -> Tally:
         """What was counted since it was asked last."""
+        self._fold()
         taken, self.tally = self.tally, Tally()
+        for sequence in taken.outcomes:
+            self._items[sequence].counts = None
         return taken
+
+    def _fold(self) -> None:
+        """Count the times that were only noted down."""
+        tally = self.tally
+        tally.lag.add_all(self._lags)
+        self._lags.clear()
+        for noted, series in ((self._latencies, tally.latency), (self._services, tally.service)):
+            for route, times in enumerate(noted):
+                if times:
+                    series.setdefault(route, Series()).add_all(times)
+                    times.clear()
 
     # Sessions
 
@@ -173,7 +194,10 @@ class Player:
     def _send(self, clone: Clone, item: Item, intended: int) -> None:
         now = clock()
         lag = now - intended
-        self.tally.lag.add(lag // 1000)
+        if intended >= self._way.warm_ns:
+            self._lags.append(lag)
+            if len(self._lags) >= NOTED:
+                self._fold()
         if lag > LATE_NS:
             self.tally.late += 1
         if item.needs and clone.session is not None:
@@ -181,16 +205,20 @@ class Player:
             if producer in item.needs:
                 self._block(clone, item, producer, now)
                 return
-        data = item.data if item.data is not None else self._built(clone, item, now)
+        data = item.data
+        if data is None:
+            data = self._built(clone, item, now)
+            now = clock()
         self.tally.sent += 1
-        self._pool.send(Call(clone, item, data, intended, self._suspicious))
+        self._pool.send(Call(clone, item, data, intended, self._suspicious), now)
 
     def _built(self, clone: Clone, item: Item, now: int) -> bytes:
         session = clone.session
         assert session is not None
         if item.template is not None:
-            session.make_anew(item.exchange)
-            values = values_of(item.template, session)
+            if item.fresh:
+                session.make_anew(item.exchange)
+            values = values_of(item.template, session, clone.values)
             if values is not None:
                 return item.template.filled(values)
         return self._pool.wire(session.prepare(item.exchange, self._wall(now)))
@@ -211,7 +239,7 @@ class Player:
         """Whether the bytes of an answer that begins are to be kept."""
         call = connection.call
         assert call is not None
-        if call.clone.sample is not None or call.item.learns:
+        if call.keeps:
             return True
         return connection.status != call.item.status and self._suspicious(call.item, connection.status)
 
@@ -227,54 +255,76 @@ class Player:
         call = connection.call
         assert call is not None
         clone, item = call.clone, call.item
-        tally, intended = self.tally, call.intended_ns
-        tally.answered += 1
-        if intended >= self._way.warm_ns:
-            route = item.route
-            if route not in tally.latency:
-                tally.latency[route], tally.service[route] = Series(), Series()
-            tally.latency[route].add((now - intended) // 1000)
-            tally.service[route].add((now - call.sent_ns) // 1000)
-        kind = self._kind(connection, item)
-        self._count(item, kind)
-        if clone.sample is not None or item.learns or kind != EQUAL:
+        self.tally.answered += 1
+        if call.intended_ns >= self._way.warm_ns:
+            self._latencies[item.route].append(now - call.intended_ns)
+            self._services[item.route].append(now - call.sent_ns)
+        if connection.status != item.status:
+            kind = DIFFERENT
+        elif connection.equal:
+            kind = EQUAL
+            item.equals += 1
+        else:
+            kind = UNEQUAL
+        (item.counts or self._counted(item))[kind] += 1
+        if kind != EQUAL or item.learns or clone.sample is not None:
             self._look(connection, call, kind, now)
-        clone.ended(item, now)
+        clone.running.discard(item.index)
+        clone.last_end = now
+        if connection.reusable and not self._closing and self._go_on(connection, call, now):
+            return
         self._pool.release(connection, clone, now)
         self._advance(clone, now)
         if self._closing:
             self._end_if_over()
 
-    def _kind(self, connection: Connection, item: Item) -> int:
-        if connection.status != item.status:
-            return DIFFERENT
-        equal = connection.equal if item.body is not None else connection.digest == item.sha256
-        if not equal:
-            return UNEQUAL
-        item.equals += 1
-        return EQUAL
+    def _go_on(self, connection: Connection, call: Call, now: int) -> bool:
+        """Send the next request at once on the same connection, where nothing stands in its way."""
+        clone = call.clone
+        if clone.next >= len(clone.items) or clone.due or self._pool.queued:
+            return False
+        item = clone.items[clone.next]
+        if not item.follows or (item.think_ns and self._way.thinks) or (item.needs and self._lacks(clone, item)):
+            return False
+        call.data = item.data if item.data is not None else self._built(clone, item, now)
+        call.item, call.again, call.keeps = item, False, clone.sample is not None or item.learns
+        call.intended_ns = call.sent_ns = clone.started = now
+        clone.next += 1
+        clone.running.add(item.index)
+        if now >= self._way.warm_ns:
+            self._lags.append(0)
+            if len(self._lags) >= NOTED:
+                self._fold()
+        self.tally.sent += 1
+        connection.send(call, call.data)
+        return True
+
+    def _lacks(self, clone: Clone, item: Item) -> bool:
+        return clone.session is not None and clone.session.missing(item.exchange) in item.needs
 
     def _look(self, connection: Connection, call: Call, kind: int, now: int) -> None:
         """Learn from an answer and keep it, where either is wanted."""
         clone, item = call.clone, call.item
         if item.learns and clone.session is not None and connection.status < 400:
             self._learn(clone.session, connection, item)
-        suspect = clone.sample is None and kind in (UNEQUAL, DIFFERENT) and self._suspicious(item, connection.status)
-        response = connection.response() if suspect or clone.sample is not None else None
-        if response is None:
+            clone.values.clear()
+        suspect = clone.sample is None and kind != EQUAL and self._suspicious(item, connection.status)
+        answer = connection.answer() if suspect or clone.sample is not None else None
+        if answer is None:
             return
-        kept = Kept(item, response, "", kind, (now - call.intended_ns) / 1e6, self._wall(call.sent_ns), self._wall(now))
+        kept = Kept(item, answer, "", kind, (now - call.intended_ns) / 1e6, self._wall(call.sent_ns), self._wall(now))
         if clone.sample is not None:
             keep(clone.sample, kept)
         else:
             self.samples.suspect(clone.number, clone.session or self._session(clone.number), kept)
 
     def _learn(self, session: LiveSession, connection: Connection, item: Item) -> None:
-        body = connection.body()
-        if body is None or item.lesson is None or not item.lesson.learn(session, connection.head().headers, body):
-            response = connection.response()
-            if response is not None:
-                session.observe(item.exchange, response)
+        answer = connection.answer()
+        if answer is None:
+            return
+        body = answer.body
+        if body is None or item.lesson is None or not item.lesson.learn(session, answer.head, body):
+            session.observe(item.exchange, answer.response())
 
     def failed(self, call: Call, why: str) -> None:
         """No answer came."""
@@ -294,7 +344,8 @@ class Player:
         self._end_if_over()
 
     def _count(self, item: Item, kind: int) -> None:
-        counts = self.tally.outcomes.get(item.sequence)
-        if counts is None:
-            counts = self.tally.outcomes[item.sequence] = [0] * KINDS
-        counts[kind] += 1
+        (item.counts or self._counted(item))[kind] += 1
+
+    def _counted(self, item: Item) -> list[int]:
+        item.counts = self.tally.outcomes[item.sequence] = [0] * KINDS
+        return item.counts

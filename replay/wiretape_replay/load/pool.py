@@ -62,6 +62,7 @@ class Pool:
     def __init__(self, address: Address, timeout: float, most: int, *, own: bool) -> None:
         self._address, self._timeout, self._most, self._own = address, timeout, most, own
         self._idle: list[Connection] = []
+        self._heads: dict[bytes, tuple[int, int]] = {}
         self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._waiting: deque[Call] = deque()
@@ -72,6 +73,11 @@ class Pool:
         self._player = player
 
     @property
+    def queued(self) -> bool:
+        """Whether a request waits for a connection."""
+        return bool(self._waiting)
+
+    @property
     def busy(self) -> bool:
         """Whether a request is under way."""
         return bool(self._connecting or self._waiting or any(each.call is not None for each in self._open))
@@ -80,11 +86,11 @@ class Pool:
         """A request as bytes for this target."""
         return wire_bytes(request, self._address.prefix, self._address.netloc)
 
-    def send(self, call: Call) -> None:
+    def send(self, call: Call, now: int) -> None:
         """Send a request on an idle connection or on a new one."""
-        connection = self._free(call.clone)
+        connection = self._free(call.clone, now)
         if connection is not None:
-            call.sent_ns = clock()
+            call.sent_ns = now
             connection.send(call, call.data)
         elif len(self._open) + len(self._connecting) < self._most:
             self._connect(call)
@@ -131,12 +137,12 @@ class Pool:
         for connection in list(self._open):
             self.discard(connection)
 
-    def _free(self, clone: Clone) -> Connection | None:
+    def _free(self, clone: Clone, now: int) -> Connection | None:
         idle = clone.idle if self._own else self._idle
         while idle:
             connection = idle.pop()
             if connection.open:
-                if clock() - connection.since <= KEEP_ALIVE_NS:
+                if now - connection.since <= KEEP_ALIVE_NS:
                     return connection
                 self.discard(connection)
         return None
@@ -177,7 +183,7 @@ class Pool:
         self._next_waiting()
 
     def _new(self) -> Connection:
-        return Connection(self._player.answered, self._lost, self._player.want)
+        return Connection(self._player.answered, self._lost, self._player.want, self._heads)
 
     def _lost(self, connection: Connection, why: str) -> None:
         """A connection is gone, or has to go."""

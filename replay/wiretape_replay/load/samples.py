@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from wiretape_capture.snapshot.exchange import Response
 from wiretape_replay.bindings.live import LiveSession
+from wiretape_replay.load.answer import Answer
 from wiretape_replay.load.item import Item
 
 ANSWERS = 1500
@@ -30,7 +30,7 @@ class Kept:
     """One answer that is compared after the load."""
 
     item: Item
-    response: Response | None
+    answer: Answer | None
     """None where none came."""
     error: str
     kind: int
@@ -122,4 +122,4 @@ def keep(sample: Sample, kept: Kept) -> None:
 
 
 def _size(kept: Kept) -> int:
-    return len(kept.response.body.data or b"") + 500 if kept.response else 200
+    return kept.answer.size if kept.answer else 200

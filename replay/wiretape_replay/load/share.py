@@ -8,6 +8,7 @@ import os
 import resource
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class Share:
     items: list[list[Item]]
     session: Callable[[int], LiveSession]
     samples: Samples
+    cpu_s: float = 0.0
+    """Processor time that sending took."""
 
     @classmethod
     async def prepared(cls, scenario: Scenario, spec: WorkerSpec) -> Self:
@@ -66,6 +69,7 @@ class Share:
         # What was made ready lives as long as the load: looking through it again and again would stall requests.
         gc.collect()
         gc.freeze()
+        began = time.process_time()
         sweeping, telling = asyncio.create_task(self.pool.sweep()), asyncio.create_task(_tell(player, emit))
         try:
             await self._until_over(player, go, stop)
@@ -76,6 +80,7 @@ class Share:
             player.end()
             await self.pool.close()
             gc.unfreeze()
+            self.cpu_s = time.process_time() - began
         emit(Counted(counts=player.taken().encoded()))
 
     async def _until_over(self, player: Player, go: Go, stop: asyncio.Event) -> None:

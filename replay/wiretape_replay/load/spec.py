@@ -92,4 +92,6 @@ class WorkerResult(BaseModel):
 
     memory_bytes: int
     """Most memory that it held."""
+    cpu_s: float = 0.0
+    """Processor time that it took to send and to receive."""
     notes: tuple[str, ...] = ()

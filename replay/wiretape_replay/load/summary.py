@@ -31,6 +31,7 @@ def load_summary(spec: LoadSpec, course: Course, scenario: Scenario | None, work
         requests_late=total.late, requests_resent=total.resent, connections_opened=total.opened,
         lag=total.lag.summary, lag_bound_ms=spec.max_lag_ms, service=Series.all(total.service).summary,
         shape_fidelity=_fidelity(spec, total, scenario), timeline=course.timeline(),
+        worker_cpu_s=sum(worker.result.cpu_s for worker in workers if worker.result),
         worker_memory_bytes=max((worker.result.memory_bytes for worker in workers if worker.result), default=0),
     )  # fmt: skip
 

@@ -5,7 +5,8 @@ Times are counted in the buckets of `verdict.histogram`, so memory is bounded by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -42,6 +43,19 @@ class Series:
             self.most = us
         if us < self.least or self.least < 0:
             self.least = us
+
+    def add_all(self, times_ns: Sequence[int]) -> None:
+        """Count many at once, in nanoseconds: a fraction of what one by one costs."""
+        if not times_ns:
+            return
+        microseconds = [max(ns, 0) // 1000 for ns in times_ns]
+        for us, count in Counter(microseconds).items():
+            bucket = us if us < FINEST else lowest(us)
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        self.total += sum(microseconds)
+        self.most = max(self.most, max(microseconds))
+        least = min(microseconds)
+        self.least = least if self.least < 0 else min(self.least, least)
 
     def join(self, other: Series) -> None:
         """Count all of another one."""

@@ -104,13 +104,19 @@ class Sources:
         return wire_bytes(session.prepare(exchange), prefix, netloc)
 
 
-def values_of(template: Template, session: LiveSession) -> list[bytes] | None:
-    """The live values of a template's keys, recorded ones where nothing was learned; None where one needs spelling."""
+def values_of(template: Template, session: LiveSession, known: dict[Key, bytes]) -> list[bytes] | None:
+    """The live values of a template's keys, recorded ones where nothing was learned; None where one needs spelling.
+
+    `known` keeps them until the session learns something.
+    """
     found = []
     for key in template.keys:
-        value = (session.current(key) or key[1]).encode("utf-8", "replace")
-        if PLAIN.fullmatch(value) is None:
-            return None
+        value = known.get(key)
+        if value is None:
+            value = (session.current(key) or key[1]).encode("utf-8", "replace")
+            if PLAIN.fullmatch(value) is None:
+                return None
+            known[key] = value
         found.append(value)
     return found
 

@@ -335,6 +335,8 @@ class LoadSummary(_Value):
     """From the first byte sent to the last byte received; the run's latency counts from the intended moment."""
     shape_fidelity: float | None = None
     """The share of sessions that began in the stretch of time in which they should have, from 0 to 1."""
+    worker_cpu_s: float = 0.0
+    """Processor time of all workers while they sent."""
     worker_memory_bytes: int = 0
     """Most memory of one worker."""
     timeline: tuple[LoadPoint, ...] = ()

@@ -136,6 +136,25 @@ async def test_an_answer_may_come_byte_by_byte(tmp_path: Path) -> None:
     assert await one_kind(tmp_path, answer) == (EQUAL, {})
 
 
+async def test_answers_in_one_piece_and_in_many_take_turns(tmp_path: Path) -> None:
+    data = b'{"name": "tea", "price": 4}'
+
+    async def answer(heard: Heard) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n"
+        if heard.number % 3 == 0:  # a head that was not seen before
+            head += b"X-Number: %d\r\n" % heard.number
+        heard.raw(head + b"\r\n")
+        if heard.number % 5 == 0:
+            await heard.writer.drain()
+            await asyncio.sleep(0)
+        heard.raw(data)
+
+    async with serving(answer) as server:
+        played = await play(tmp_path, pages(60), server.url, arrivals="closed", rate=1, scale=3.0)
+    assert all(counts == [3, 0, 0, 0, 0] for counts in played.kinds.values())
+    assert {one.outcome for one in played.compared.results} == {Outcome.BYTES_EQUAL}
+
+
 async def test_an_answer_may_end_with_its_connection(tmp_path: Path) -> None:
     async def answer(heard: Heard) -> None:
         heard.raw(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"name": "tea", "price": 4}')

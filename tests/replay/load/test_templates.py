@@ -48,7 +48,7 @@ def plan_of(consumer: Exchange) -> tuple[Exchange, BindingPlan]:
 
 def filled(template: Template, session: LiveSession, consumer: Exchange) -> bytes | None:
     session.make_anew(consumer)
-    values = values_of(template, session)
+    values = values_of(template, session, {})
     return None if values is None else template.filled(values)
 
 
@@ -80,7 +80,7 @@ def test_a_value_that_needs_spelling_is_left_to_the_engine(live: str) -> None:
     assert template is not None
     session = LiveSession(plan)
     session.assume(("", OLD), live)
-    assert values_of(template, session) is None
+    assert values_of(template, session, {}) is None
 
 
 def test_a_signed_request_has_no_template() -> None:
@@ -114,7 +114,7 @@ def test_a_lesson_teaches_what_the_engine_would_learn() -> None:
     assert lesson is not None
     answer = made(NEW)
     ours, theirs = LiveSession(plan), LiveSession(plan)
-    assert lesson.learn(ours, answer.headers, answer.body.data or b"")
+    assert lesson.learn(ours, b"HTTP/1.1 201 Created\r\nContent-Type: application/json", answer.body.data or b"")
     theirs.observe(producer, answer)
     assert ours.current(("", OLD)) == theirs.current(("", OLD)) == NEW
     assert ours.prepare(consumer) == theirs.prepare(consumer)
@@ -130,7 +130,7 @@ def test_what_is_not_simple_is_left_to_the_engine(body: bytes) -> None:
     lesson = lesson_of(producer, plan.edges)
     assert lesson is not None
     session = LiveSession(plan)
-    assert not lesson.learn(session, (("Content-Type", "application/json"),), body)
+    assert not lesson.learn(session, b"HTTP/1.1 201 Created\r\nContent-Type: application/json", body)
     assert session.current(("", OLD)) is None
 
 
@@ -142,7 +142,7 @@ def test_a_cookie_is_learnt_from_its_header() -> None:
     lesson = lesson_of(login, plan.edges)
     assert lesson is not None
     session = LiveSession(plan)
-    assert lesson.learn(session, (("Set-Cookie", f"session={NEW}; Path=/"),), b"{}")
+    assert lesson.learn(session, f"HTTP/1.1 200 OK\r\nSet-Cookie: session={NEW}; Path=/".encode(), b"{}")
     assert dict(session.prepare(page).headers)["Cookie"] == f"session={NEW}"
 
 
