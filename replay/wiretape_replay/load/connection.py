@@ -132,13 +132,14 @@ class Connection(asyncio.Protocol):
         """An answer in one piece."""
         item = call.item
         self.status, self.size, self.used = status, size, True
-        self.equal = size == item.size and item.body is not None and data.endswith(item.body)
-        if self.equal and status == item.status and not call.keeps:
-            pass
-        elif self.want(self) or (not self.equal and call.suspect(status)):
-            self._dirty, self._raw, self._kept = True, data, [data[end + 4 :]]
-        elif item.body is None:
-            self._dirty, self.equal = True, hashlib.sha256(data[end + 4 :]).hexdigest() == item.sha256
+        if item.body is not None:
+            self.equal = size == item.size and data.endswith(item.body)
+        else:
+            self.equal = hashlib.sha256(data[end + 4 :]).hexdigest() == item.sha256
+        as_recorded = self.equal and status == item.status
+        if call.keeps or (not as_recorded and (self.want(self) or call.suspect(status))):
+            self._raw, self._kept = data, [data[end + 4 :]]
+            self._dirty = True
         self.answered(self)
 
     def _parse(self, data: bytes) -> None:

@@ -152,7 +152,7 @@ async def test_answers_in_one_piece_and_in_many_take_turns(tmp_path: Path) -> No
     async with serving(answer) as server:
         played = await play(tmp_path, pages(60), server.url, arrivals="closed", rate=1, scale=3.0)
     assert all(counts == [3, 0, 0, 0, 0] for counts in played.kinds.values())
-    assert {one.outcome for one in played.compared.results} == {Outcome.BYTES_EQUAL}
+    assert {one.outcome for one in played.compared.results} <= {Outcome.BYTES_EQUAL, Outcome.SEMANTICALLY_EQUAL}
 
 
 async def test_an_answer_may_end_with_its_connection(tmp_path: Path) -> None:
