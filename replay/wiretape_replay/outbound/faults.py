@@ -88,7 +88,7 @@ class _Judged:
         changed, missed = _changed(rest, found.unmade)
         unmade = [call for call in unmade if all(call is not was for was, _ in changed)]
         faults = [fault for call in fanned.values() for fault in self._fan_out(call, Severity.ERROR)]
-        faults += [*map(self._change, changed), *self._unexpected(missed), *self._extra(found)]
+        faults += [*map(self._change, changed), *self._unexpected(missed), *self._extra(found), *self._siblings(found)]
         faults += self._missing_of(unmade, found) if self.complete else []
         return [*faults, *self._reordered(found), *self._no_longer_remembered(faults)]
 
@@ -189,6 +189,18 @@ class _Judged:
             elif kind is not None:
                 yield self._again(kind, severity, call, found)
 
+    def _siblings(self, found: Pairing) -> Iterator[Fault]:
+        """Reads of many resources of one collection, each by a path of its own, by a request that read none before."""
+        groups: dict[tuple[int, str], dict[str, Call]] = {}
+        for call in found.extra:
+            if not call.writes and call.owner is not None and call.place not in self.evidence.perishable:
+                groups.setdefault((call.owner, _collection(call)), {})[call.place] = call
+        for (owner, collection), calls in groups.items():
+            was = sum(_collection(one) == collection and owner in one.owners for one in self.evidence.recorded)
+            if was == 0 and len(calls) >= FAN_OUT:
+                message = f"{collection}/* is called {often(len(calls))} in one request, recorded {often(0)} (N+1)"
+                yield Fault(Kind.FAN_OUT, Severity.WARNING, f"{collection}/*", (owner,), message, 0, len(calls))
+
     def _judge_extra(self, call: Call, found: Pairing) -> tuple[Kind | None, Severity]:
         evidence, quiet = self.evidence, (None, Severity.INFO)
         kind = Kind.DUPLICATED if call.writes else Kind.REPEATED
@@ -286,6 +298,11 @@ class _Judged:
 
     def _keeps_its_place(self, call: Call) -> bool:
         return call.place not in self.evidence.perishable and (call.specific or call.place not in self.evidence.timed)
+
+
+def _collection(call: Call) -> str:
+    """`GET catalog:80/products` of `GET catalog:80/products/mug`."""
+    return call.place.rpartition("/")[0]
 
 
 def _likeliest(call: Call, other: Call | None = None) -> tuple[int, ...]:

@@ -180,6 +180,21 @@ def test_reads_that_replace_one_for_all_are_one_finding_of_n_plus_one() -> None:
     assert all("unexpected" not in line and "changed" not in line for line in story.told())
 
 
+def test_reads_of_many_resources_by_their_names_are_n_plus_one() -> None:
+    story = Story()
+    story.asked(0, 30, "GET /quotes", answer={"items": ["ink", "pen", "pad"]})
+    story.called(5, 5, "GET /prices")
+    for at, sku in enumerate(("ink", "pen", "pad")):
+        story.asked(100 * at + 100, 30, f"GET /items/{sku}")
+        story.called(100 * at + 105, 5, f"GET /prices/{sku}")
+    story.replayed()
+    story.hits((4, 12), (6, 14))
+    assert story.told() == []
+    story.hits((8, 16))
+    assert story.told() == ["warning GET /quotes: n+1 GET /prices/* 1/1"]
+    assert "is called 3 times in one request, recorded" in story.findings()[0].message
+
+
 def test_one_read_more_is_told_for_information() -> None:
     story = Story()
     story.asked(0, 30, "GET /quotes")
