@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from wiretape_replay.verdict.model import FindingClass, Run
+from collections.abc import Sequence
+
+from wiretape_replay.verdict.model import Finding, FindingClass, Run
 
 
 def next_step(run: Run, app_log: str) -> str:
@@ -27,7 +29,7 @@ def _step(run: Run) -> str:
     if run.verdict.verdict == "pass" and not run.counts.failed:
         return f"nothing to mend: the change keeps every recorded answer of {run.snapshot}"
     if run.verdict.findings:
-        first = run.verdict.findings[0].id
+        first = earliest(run.verdict.findings).id
         shows = f'explain(id="{first}", run="{run.id}") says why and where to look'
         if run.verdict.verdict == "pass":
             return f"{shows}: no eval fails the run for it, so ask whether it is meant"
@@ -42,6 +44,13 @@ def _step(run: Run) -> str:
 def _is_partial(run: Run) -> bool:
     """Whether only some of the recording was chosen, by the command that repeats the run."""
     return " --only " in run.command or " --failed-of " in run.command
+
+
+def earliest(findings: Sequence[Finding]) -> Finding:
+    """Of the findings as severe as the first one, that of the earliest exchange: later ones may follow from it."""
+    first = findings[0]
+    alike = [one for one in findings if one.severity is first.severity and one.sequences]
+    return min(alike, key=lambda one: one.sequences[0], default=first)
 
 
 def _unanswered(run: Run) -> int:
