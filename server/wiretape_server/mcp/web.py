@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 PATHS = {"http": "/mcp", "sse": "/sse"}
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than clients keep theirs, so that none sends on a closing one."""
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -43,8 +45,9 @@ async def serve_web(server: MCPServer[Any], state: ServerState) -> None:
     listener = listen(options.host, options.port)
     # Behind the token's check, so that only who may use the server keeps its jobs alive.
     presence = Presence(application(server, options))
+    # httptools leaves the blanks around a header's value, which RFC 9110 §5.5 says are no part of it; h11 does not.
     config = uvicorn.Config(guarded(presence, token), log_level="warning", timeout_graceful_shutdown=1,
-                            lifespan="on")  # fmt: skip
+                            lifespan="on", http="h11", timeout_keep_alive=KEEP_ALIVE)  # fmt: skip
     _announce(options, listener.getsockname()[1], token)
     unattended = asyncio.create_task(end_unattended(state.jobs, presence, options.idle_seconds)
                                      ) if options.idle_seconds else None  # fmt: skip
