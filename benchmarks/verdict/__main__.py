@@ -8,10 +8,9 @@ import json
 import tempfile
 from pathlib import Path
 
+from benchmarks.page import PAGE
 from benchmarks.verdict.report import as_json, by_kind, misses, table, write_into
 from benchmarks.verdict.trial import FULL, QUICK, SEEDS, measure
-
-PAGE = Path(__file__).parents[1] / "README.md"
 
 
 def arguments() -> argparse.Namespace:

@@ -9,10 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.page import publish
 from benchmarks.verdict.detection import Trial
 from benchmarks.verdict.trial import Figures, Results
-
-BEGIN, END = "<!-- verdict: begin -->", "<!-- verdict: end -->"
 
 
 def percent(part: int, whole: int) -> float | None:
@@ -127,12 +126,6 @@ def _told(one: Trial) -> dict[str, Any]:
 
 
 def write_into(page: Path, results: Results, command: str) -> None:
-    """Put the table between its markers, or at the page's end."""
-    text = page.read_text() if page.exists() else "# Benchmarks\n"
-    if BEGIN not in text:
-        text += f"\n## verdict\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    """Put the table into its section of a page."""
     apps = f"{len(results.apps)} apps ({', '.join(results.apps)})"
-    body = "\n".join([f"`{command}`, {apps}, {results.seconds:.0f} s:", "", *table(results)])
-    page.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")
+    publish(page, "verdict", [f"`{command}`, {apps}, {results.seconds:.0f} s:", "", *table(results)])
