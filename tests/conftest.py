@@ -13,7 +13,7 @@ settings.register_profile("wiretape", deadline=None, suppress_health_check=[Heal
 settings.load_profile("wiretape")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """A function that gives a loopback port nobody listened on a moment ago."""
 

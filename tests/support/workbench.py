@@ -19,7 +19,7 @@ import httpx
 BIN = Path(sys.executable).parent
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
     """Poll a condition of another process; fails the test by name after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -1,0 +1,1 @@
+"""Fixtures of the official conformance suite on wiretape's own server."""
