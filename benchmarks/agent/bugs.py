@@ -22,8 +22,8 @@ class Place:
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim names this place, and names it in the text too, which is all that some clients show."""
-        last = claim.field.removeprefix("header:").rpartition("/")[2]
-        word = last if last not in ("", "*") else claim.part
+        names = [name for name in claim.field.removeprefix("header:").split("/") if name not in ("", "*")]
+        word = names[-1] if names else claim.part
         return (any(_same_route(route, claim.route) for route in self.routes) and claim.part == self.part
                 and re.fullmatch(self.field, claim.field, re.IGNORECASE) is not None
                 and claim.route in claim.texts and word in claim.texts)  # fmt: skip

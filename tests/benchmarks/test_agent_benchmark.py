@@ -35,6 +35,8 @@ def test_every_edit_fits_the_source_and_leaves_code(app: str, tmp_path: Path) ->
 def test_a_claim_is_right_only_with_route_part_and_field_in_both_halves() -> None:
     assert PLACE.holds(CLAIM)
     assert PLACE.holds(replace(CLAIM, route="GET /orders/7", texts="GET /orders/7 /total"))
+    items = Place(("GET /orders/{}",), "body", r"/lines/[^/]+")
+    assert items.holds(replace(CLAIM, field="/lines/*", texts="GET /orders/{id}: /lines/0 is gone"))
     wrong = [replace(CLAIM, route="GET /orders"), replace(CLAIM, part="header"), replace(CLAIM, field="/totals"),
              replace(CLAIM, texts="GET /orders/{id}"), replace(CLAIM, texts="/total")]  # fmt: skip
     assert not any(PLACE.holds(claim) for claim in wrong)

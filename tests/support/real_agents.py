@@ -135,7 +135,7 @@ AGENTS = (
     ),
     Agent(
         "copilot-cli", "@github/copilot@1.0.102", ".bin/copilot",
-        ("-p", ASKED, "--allow-all", "--disable-builtin-mcps", "--model", "gpt-5"),
+        ("-p", ASKED, "--allow-all", "--disable-builtin-mcps", "--trust-folder", "--model", "gpt-5"),
         _copilot_edit,
         lambda url: {"COPILOT_PROVIDER_BASE_URL": f"{url}/v1", "COPILOT_PROVIDER_TYPE": "openai",
                      "COPILOT_PROVIDER_API_KEY": "none", "COPILOT_MODEL": "gpt-5", "COPILOT_OFFLINE": "true"},
