@@ -144,14 +144,26 @@ async def test_a_tls_client_that_comes_back_resumes_its_session(tmp_path: Path, 
         assert (await asyncio.to_thread(_over_tls, mock.port, context, first))[1]
 
 
-def _over_tls(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[ssl.SSLSession, bool]:
+async def test_pipelined_requests_inside_of_tls(tmp_path: Path) -> None:
+    recorded = [call(1, "GET", "/a", answer(200, b"yes", ()), service="api.example.com:443", scheme="https")]
+    async with serving(tmp_path, recorded) as mock:
+        context = ssl.create_default_context(cafile=str(tmp_path / "ca" / "wiretape-ca.crt"))
+        for _ in range(3):
+            await asyncio.to_thread(_over_tls, mock.port, context, None, 5)
+        result = await mock.end()
+    assert (result.tally.exact, result.tally.total, result.refused) == (15, 15, 0)
+
+
+def _over_tls(
+    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None, times: int = 1
+) -> tuple[ssl.SSLSession, bool]:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
         plain.sendall(b"CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\n\r\n")
         assert plain.recv(100).startswith(b"HTTP/1.1 200 ")
         with context.wrap_socket(plain, server_hostname="api.example.com", session=session) as secure:
-            secure.sendall(b"GET /a HTTP/1.1\r\nHost: api.example.com\r\n\r\n")
+            secure.sendall(b"GET /a HTTP/1.1\r\nHost: api.example.com\r\n\r\n" * times)
             data = b""
-            while not data.endswith(b"yes"):
+            while data.count(b"yes") < times:
                 data += secure.recv(1000)
             assert secure.session is not None
             return secure.session, bool(secure.session_reused)

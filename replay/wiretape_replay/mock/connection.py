@@ -143,6 +143,7 @@ class Connection(asyncio.Protocol):
         shortcut = self._shortcut
         if shortcut is None:
             shortcut = self._shortcut = self._new_shortcut()
+        stage = self._stage
         for _ in range(APART):
             if self._reader.within or self._conversation.busy:
                 break
@@ -157,7 +158,7 @@ class Connection(asyncio.Protocol):
             rest += data[len(raw) :]
             if not rest or self._wire.closing:
                 return
-            if self._stage != self._http:
+            if self._stage != stage:
                 self._stage(rest)
                 return
             data = rest
@@ -168,10 +169,10 @@ class Connection(asyncio.Protocol):
     def _learn(self, shortcut: Shortcut, raw: bytes, body_size: int) -> bytes:
         """Read one request, and remember it if the reader took these bytes as just that."""
         asked: list[Question] = []
-        self._asked = asked
+        self._asked, stage = asked, self._stage
         rest = self._reader.feed(raw)
         self._asked = None
-        if len(asked) == 1 and not rest and not self._reader.within and self._stage == self._http:
+        if len(asked) == 1 and not rest and not self._reader.within and self._stage == stage:
             shortcut.keep(raw, body_size, asked[0])
         return rest
 
