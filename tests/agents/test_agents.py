@@ -120,6 +120,7 @@ def test_a_stop_on_red_code_is_sent_back(agent: Agent, project: SmallProject) ->
     model, _ = play(agent, loop, "--hooks")
 
     assert len(model.turns) > 1, "the model stopped and was not asked again"
-    assert "3 of 4 exchanges failed" in model.turns[1].told + "".join(model.turns[1].results)
+    assert "wiretape verify failed on the changed code" in model.turns[1].told
+    assert "wiretape verify failed on the changed code" not in model.turns[0].told
     assert GOOD in project.app.read_text(encoding="utf-8")
     assert "PASS: " in loop.green
