@@ -30,7 +30,7 @@ class Size:
     """Connections that are held open."""
 
 
-FULL = Size(rounds=5, seconds=2, many=100_000, idle=10_000)
+FULL = Size(rounds=7, seconds=3, many=100_000, idle=10_000)
 QUICK = Size(rounds=3, seconds=1, many=10_000, idle=2_000)
 
 
