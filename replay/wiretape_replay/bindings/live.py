@@ -49,7 +49,8 @@ class LiveSession:
         self._learned: dict[Key, str] = {}
         self._first: dict[Key, str] = {}
         self._now, self._then = Replacements(), Replacements()
-        """Distinctive values as learned last, and as learned first."""
+        """Distinctive values as learned last, and as learned first; those of `_unspelt` are yet to be put in."""
+        self._unspelt: set[str] = set()
         self._fresh: set[int] = set()
         self._stable: set[Key] = set()
         """Values that came again unchanged: whatever else stands in their place is wrong, not new."""
@@ -70,6 +71,7 @@ class LiveSession:
             self._sent[edge] = live
             if (edge.noun or edge.consumed_at.within) and live != edge.value:
                 placed.append(Placed(edge.consumed_at, edge.value, live))
+        self._spell()
         request = rewrite_request(exchange.request, self._now, placed)
         clocks = self._plan.client.clocks.get(exchange.sequence) if self._seed is not None else None
         if clocks and now_ns is not None:
@@ -110,14 +112,14 @@ class LiveSession:
                 self._learn(exchange, token, partner.value)
 
     def taught(self, exchange: Exchange, recorded: Token, partner: Token, before: Collection[Key]) -> bool:
-        """Learn what one recorded value became where its live partner is known already; False where it is none.
+        """Learn what an issued value became where its live partner is known already; False where it is none.
 
         `before` are the keys of all that the recorded answer holds; the recorded value must be gone from the live one.
         """
         if recorded.value == partner.value:
             if self._began_anew(recorded):
                 return False
-        elif not self._became(exchange, recorded, partner, before):
+        elif not self._is_new(recorded, partner, before):
             return False
         self._learn(exchange, recorded, partner.value)
         return True
@@ -134,8 +136,9 @@ class LiveSession:
 
     def _became(self, exchange: Exchange, token: Token, partner: Token, before: Collection[Key]) -> bool:
         """Whether the live value can be what the recorded one became: of the same make, and new to the recording."""
-        if not self._plan.is_issued(exchange.command, token):
-            return False
+        return self._plan.is_issued(exchange.command, token) and self._is_new(token, partner, before)
+
+    def _is_new(self, token: Token, partner: Token, before: Collection[Key]) -> bool:
         random = partner.distinctive and format_of(partner.value) is not None
         known = any(key in before for key in partner.keys) or (random and ("", partner.value) in self._plan.born)
         if random and not drawn_apart(token.value, partner.value):
@@ -176,6 +179,7 @@ class LiveSession:
 
     def rewrite(self, text: str) -> str:
         """A recorded text as it must read now, by all that was learned."""
+        self._spell()
         return rewrite_text(text, self._then, self._first)
 
     def sent(self, edge: Edge) -> str | None:
@@ -205,8 +209,14 @@ class LiveSession:
 
     def _replace(self, key: Key) -> None:
         if not key[0]:
-            self._now.put(key[1], self._learned[key])
-            self._then.put(key[1], self._first[key])
+            self._unspelt.add(key[1])
+
+    def _spell(self) -> None:
+        """Put in what was learned since: a session whose texts nobody rewrites does without."""
+        for value in sorted(self._unspelt):
+            self._now.put(value, self._learned["", value])
+            self._then.put(value, self._first["", value])
+        self._unspelt.clear()
 
 
 def _keys(tokens: Iterable[Token]) -> set[Key]:

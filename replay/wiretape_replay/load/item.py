@@ -67,20 +67,20 @@ def items_of(script: Script, routes: Mapping[int, int], templates: Mapping[int, 
         born.setdefault(edge.producer, []).append(edge)
     return [_item(step, routes[step.exchange.sequence], templates[step.exchange.sequence],
                   frozenset(needs[step.exchange.sequence]), born.get(step.exchange.sequence, ()),
-                  fresh=step.exchange.sequence in plan.client.values)
+                  plan=plan)
             for step in script.steps]  # fmt: skip
 
 
 def _item(step: Step, route: int, template: Template | None, needs: frozenset[int], born: Sequence[Edge], *,
-          fresh: bool) -> Item:  # fmt: skip
+          plan: BindingPlan) -> Item:  # fmt: skip
     exchange, sequence = step.exchange, step.exchange.sequence
     response = exchange.response
     assert response is not None  # what has no response is not selected
     return Item(
         exchange=exchange, sequence=sequence, index=step.index, waits=step.waits, think_ns=step.think_ns,
         route=route, template=template, data=template.whole if template else None,
-        needs=needs, learns=bool(born), lesson=lesson_of(exchange, born) if born else None,
+        needs=needs, learns=bool(born), lesson=lesson_of(exchange, born, plan) if born else None,
         head=exchange.command == "HEAD", again=exchange.command in IDEMPOTENT, status=response.status,
         body=b"" if exchange.command == "HEAD" else response.body.data, size=response.body.size,
-        sha256=response.body.sha256, fresh=fresh, follows=step.waits == {step.index - 1},
+        sha256=response.body.sha256, fresh=sequence in plan.client.values, follows=step.waits == {step.index - 1},
     )  # fmt: skip

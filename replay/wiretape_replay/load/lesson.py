@@ -16,7 +16,7 @@ from wiretape_capture.protocols.http import header, is_json, media_type
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import Key, LiveSession
 from wiretape_replay.bindings.messages import response_tokens, set_cookies
-from wiretape_replay.bindings.plan import Edge
+from wiretape_replay.bindings.plan import BindingPlan, Edge
 from wiretape_replay.bindings.tokens import Token, is_distinctive, token
 from wiretape_replay.leaves import leaf_name, split
 from wiretape_replay.load.answer import headers_of
@@ -77,7 +77,7 @@ class Lesson:
         return True
 
 
-def lesson_of(exchange: Exchange, edges: Iterable[Edge]) -> Lesson | None:
+def lesson_of(exchange: Exchange, edges: Iterable[Edge], plan: BindingPlan) -> Lesson | None:
     """The lesson of an answer from which these edges start; None where it takes the engine."""
     response = exchange.response
     if response is None or header(response.headers, "content-encoding") is not None:
@@ -89,7 +89,7 @@ def lesson_of(exchange: Exchange, edges: Iterable[Edge]) -> Lesson | None:
     for each in recorded:
         keys = _keys(each, json_body=json_body)
         for key in wanted.intersection(each.keys):
-            if keys is not None and key not in places:
+            if keys is not None and key not in places and plan.is_issued(exchange.command, each):
                 places[key] = Place(each, keys)
     if places.keys() != wanted:
         return None

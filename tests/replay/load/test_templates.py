@@ -110,7 +110,7 @@ def test_each_clone_makes_its_own_keys() -> None:
 def test_a_lesson_teaches_what_the_engine_would_learn() -> None:
     consumer = consumers()["json"]
     producer, plan = plan_of(consumer)
-    lesson = lesson_of(producer, plan.edges)
+    lesson = lesson_of(producer, plan.edges, plan)
     assert lesson is not None
     answer = made(NEW)
     ours, theirs = LiveSession(plan), LiveSession(plan)
@@ -127,7 +127,7 @@ def test_a_lesson_teaches_what_the_engine_would_learn() -> None:
 ])  # fmt: skip
 def test_what_is_not_simple_is_left_to_the_engine(body: bytes) -> None:
     producer, plan = plan_of(consumers()["path"])
-    lesson = lesson_of(producer, plan.edges)
+    lesson = lesson_of(producer, plan.edges, plan)
     assert lesson is not None
     session = LiveSession(plan)
     assert not lesson.learn(session, b"HTTP/1.1 201 Created\r\nContent-Type: application/json", body)
@@ -139,7 +139,7 @@ def test_a_cookie_is_learnt_from_its_header() -> None:
                      response({}, Set_Cookie=f"session={OLD}; Path=/"))  # fmt: skip
     page = exchange(2, request("GET", "/me", Cookie=f"session={OLD}"), response({}))
     plan = find_bindings([login, page])
-    lesson = lesson_of(login, plan.edges)
+    lesson = lesson_of(login, plan.edges, plan)
     assert lesson is not None
     session = LiveSession(plan)
     assert lesson.learn(session, f"HTTP/1.1 200 OK\r\nSet-Cookie: session={NEW}; Path=/".encode(), b"{}")
@@ -151,4 +151,4 @@ def test_values_in_lists_are_left_to_the_engine() -> None:
     one = exchange(2, request("GET", f"/orders/{OLD}"), response({}))
     plan = find_bindings([listed, one])
     assert plan.edges
-    assert lesson_of(listed, plan.edges) is None
+    assert lesson_of(listed, plan.edges, plan) is None
