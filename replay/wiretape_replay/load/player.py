@@ -54,6 +54,7 @@ class Player:
                  session: Callable[[int], LiveSession], samples: Samples) -> None:  # fmt: skip
         self._way, self._scripts, self._arrivals, self._pool = way, scripts, arrivals, pool
         self._session, self.samples = session, samples
+        self._warm_ns, self._thinks = way.warm_ns, way.thinks
         self._plain = [not any(item.needs or item.data is None for item in items) for items in scripts]
         self._items = {item.sequence: item for items in scripts for item in items}
         routes = 1 + max((item.route for item in self._items.values()), default=0)
@@ -256,7 +257,7 @@ class Player:
         assert call is not None
         clone, item = call.clone, call.item
         self.tally.answered += 1
-        if call.intended_ns >= self._way.warm_ns:
+        if call.intended_ns >= self._warm_ns:
             self._latencies[item.route].append(now - call.intended_ns)
             self._services[item.route].append(now - call.sent_ns)
         if connection.status != item.status:
@@ -284,17 +285,17 @@ class Player:
         if clone.next >= len(clone.items) or clone.due or self._pool.queued:
             return False
         item = clone.items[clone.next]
-        if not item.follows or (item.think_ns and self._way.thinks) or (item.needs and self._lacks(clone, item)):
+        if not item.follows or (item.think_ns and self._thinks) or (item.needs and self._lacks(clone, item)):
             return False
         call.data = item.data if item.data is not None else self._built(clone, item, now)
         call.item, call.again, call.keeps = item, False, clone.sample is not None or item.learns
         call.intended_ns = call.sent_ns = clone.started = now
         clone.next += 1
         clone.running.add(item.index)
-        if now >= self._way.warm_ns:
+        if self._thinks and now >= self._warm_ns:
             self._lags.append(0)
-            if len(self._lags) >= NOTED:
-                self._fold()
+        if len(self._latencies[item.route]) >= NOTED:
+            self._fold()
         self.tally.sent += 1
         connection.send(call, call.data)
         return True
