@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from load_kit import Answer, Heard, Shop, order_session, play, serving, session
 
 from wiretape_capture.snapshot.exchange import Exchange
@@ -315,3 +322,41 @@ async def test_more_sessions_than_may_be_under_way_are_dropped_and_counted(
     tally = played.tally
     assert tally.started + tally.dropped == 10
     assert (tally.started, tally.answered) == (2, 2)
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate that nobody trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+async def test_a_target_with_tls_on_loopback_needs_no_trusted_certificate(tmp_path: Path) -> None:
+    async with serving(good, ssl=certificate(tmp_path)) as server:
+        played = await play(tmp_path, pages(4), server.url.replace("http:", "https:"))
+    assert (played.tally.answered, played.tally.opened) == (4, 1)
+
+
+async def test_a_target_that_speaks_no_tls_is_told_as_that(tmp_path: Path) -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        played = await play(tmp_path, pages(), f"https://127.0.0.1:{port}")
+    assert played.tally.errors == {"TLS failed: wrong version number": 1}
