@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httptools
 
 from wiretape_replay.load.answer import Answer, headers_of
+from wiretape_replay.load.samples import USUALLY
 from wiretape_replay.run_file import BODY_LIMIT
 
 if TYPE_CHECKING:
@@ -136,8 +137,8 @@ class Connection(asyncio.Protocol):
             self.equal = size == item.size and data.endswith(item.body)
         else:
             self.equal = hashlib.sha256(data[end + 4 :]).hexdigest() == item.sha256
-        as_recorded = self.equal and status == item.status
-        if call.keeps or (not as_recorded and (self.want(self) or call.suspect(status))):
+        odd = status != item.status or (not self.equal and item.equals >= USUALLY)
+        if call.keeps or (odd and call.suspect(status)):
             self._raw, self._kept = data, [data[end + 4 :]]
             self._dirty = True
         self.answered(self)

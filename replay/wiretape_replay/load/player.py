@@ -268,7 +268,7 @@ class Player:
         else:
             kind = UNEQUAL
         (item.counts or self._counted(item))[kind] += 1
-        if kind != EQUAL or item.learns or clone.sample is not None:
+        if call.keeps or kind == DIFFERENT or (kind == UNEQUAL and item.equals >= USUALLY):
             self._look(connection, call, kind, now)
         clone.running.discard(item.index)
         clone.last_end = now
