@@ -111,9 +111,9 @@ class Recorder:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """A request head is there, its body is still coming."""
+        for name in translate.PROXY_HEADERS:
+            flow.request.headers.pop(name, None)
         if self._comes_by_a_map(flow):
-            for name in translate.PROXY_HEADERS:
-                flow.request.headers.pop(name, None)
             flow.request.stream = True
             return
         self._sequence += 1
@@ -128,8 +128,6 @@ class Recorder:
             request_body=BodyTap(self._open_sink),
             response_body=BodyTap(self._open_sink),
         )
-        for name in translate.PROXY_HEADERS:
-            flow.request.headers.pop(name, None)
         live.headers = translate.request_headers(flow.request)
         _stay_on_http1(flow.request)
         flow.request.stream = live.request_body.feed
