@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.agent.start import told
 from benchmarks.agent.trial import Results, Trial
 from benchmarks.page import publish
 
@@ -22,6 +23,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "tokens_per_verdict": round(statistics.mean(cost)),
         "tool_list_tokens": results.tool_list_tokens,
         "initialize_s": round(results.initialize_s, 2),
+        "tools_s": round(results.tools_s, 2),
         "most_calls": max(calls),
         "most_tokens": max(cost),
         "unchanged": results.unchanged,
@@ -44,10 +46,10 @@ def table(results: Results) -> Iterator[str]:
     for one in results.trials:
         said = "localised" if one.localised else "missed"
         yield f"| {one.bug.kind:<22} | {one.bug.app:<13} | {said:<15} | {one.found.calls:>5} | {one.found.tokens:>6} |"
-    told = as_json(results)
+    figures = as_json(results)
     yield (f"| {'all':<22} | {f'{len(results.unchanged)} apps':<13} | "
-           f"{'{localised} of {bugs}'.format(**told):<15} | "
-           f"{told['calls_per_verdict']:>5g} | {told['tokens_per_verdict']:>6} |")  # fmt: skip
+           f"{'{localised} of {bugs}'.format(**figures):<15} | "
+           f"{figures['calls_per_verdict']:>5g} | {figures['tokens_per_verdict']:>6} |")  # fmt: skip
 
 
 def facts(results: Results) -> list[str]:
@@ -55,7 +57,7 @@ def facts(results: Results) -> list[str]:
     unchanged = "; ".join(f"{app}: {said}" for app, said in results.unchanged.items())
     return [
         f"Unchanged code: {unchanged}. List of tools: {results.tool_list_tokens} tokens.",
-        f"Cold start until `initialize` is answered, median of {len(results.starts)}: {results.initialize_s:.2f} s.",
+        told(results.starts),
     ]
 
 

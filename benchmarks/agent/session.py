@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,8 +32,6 @@ class Session:
     """A connected agent."""
 
     client: Client
-    initialize_s: float
-    """From the server's start to its answer to the handshake."""
     answers: list[Answer] = field(default_factory=list)
 
     async def call(self, tool: str, arguments: Mapping[str, Any] | None = None) -> Answer:
@@ -61,9 +58,8 @@ async def connected(folder: Path) -> AsyncIterator[Session]:
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "wiretape_server.mcp"], cwd=folder, env=dict(environment())
     )
-    began = time.perf_counter()
     async with Client(server) as client:
-        yield Session(client, time.perf_counter() - began)
+        yield Session(client)
 
 
 def _compact(value: Any) -> str:

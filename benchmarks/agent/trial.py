@@ -15,8 +15,10 @@ from benchmarks.agent.bugs import BUGS, Bug
 from benchmarks.agent.policy import Localised, localise
 from benchmarks.agent.projects import Project, project
 from benchmarks.agent.session import Session, connected
+from benchmarks.agent.start import COUNT, Start, cold_starts
 
 QUICK_BUGS = ("type", "missing call")
+QUICK_STARTS = 3
 LEARNED_FROM = 3
 """Replays of unchanged code from which `wiretape noise learn` learns, where the first one did not pass."""
 
@@ -42,14 +44,19 @@ class Results:
     trials: list[Trial] = field(default_factory=list)
     unchanged: dict[str, str] = field(default_factory=dict)
     """What became of unchanged code, by app."""
-    starts: list[float] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
     tool_list_tokens: int = 0
     seconds: float = 0.0
 
     @property
     def initialize_s(self) -> float:
-        """The median cold start."""
-        return statistics.median(self.starts)
+        """The median cold start until the handshake is answered."""
+        return statistics.median(each.initialize_s for each in self.starts)
+
+    @property
+    def tools_s(self) -> float:
+        """The median cold start until the tools are listed."""
+        return statistics.median(each.tools_s for each in self.starts)
 
 
 async def measure(work: Path, *, quick: bool = False, bugs: Sequence[Bug] = BUGS) -> Results:
@@ -59,17 +66,16 @@ async def measure(work: Path, *, quick: bool = False, bugs: Sequence[Bug] = BUGS
     chosen = [bug for bug in bugs if not quick or bug.kind in QUICK_BUGS]
     for app in dict.fromkeys(bug.app for bug in chosen):
         await _play(project(app, work), [bug for bug in chosen if bug.app == app], results)
+    results.starts = await asyncio.to_thread(cold_starts, work, QUICK_STARTS if quick else COUNT)
     results.seconds = time.monotonic() - began
     return results
 
 
 async def _play(app: Project, bugs: Sequence[Bug], results: Results) -> None:
     async with app.services(), connected(app.folder) as session:
-        results.starts.append(session.initialize_s)
         results.tool_list_tokens = await session.tool_list_tokens()
         await _record(app, session)
     async with connected(app.folder) as session:
-        results.starts.append(session.initialize_s)
         results.unchanged[app.app] = await _unchanged(app, session)
         for bug in bugs:
             original = bug.plant(app.source)

@@ -1,8 +1,10 @@
-"""Entry of the `wiretape` script: an agent's hook is answered without the command line, whose imports it would feel."""
+"""Entry of the `wiretape` script: hooks and handshakes are answered without the imports that agents would feel."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -15,6 +17,11 @@ def main() -> NoReturn:
         client = words[2] if len(words) == 3 else CLIENTS[0]
         if client in CLIENTS:
             sys.exit(main(client))
+    if words[:1] == ["mcp"]:
+        from wiretape_server.mcp import ahead
+
+        with suppress(OSError):  # without stdin or stdout there is no client; the command line opens them
+            ahead.begin(words[1:], Path.cwd())
     from wiretape_server.cli.main import main as command_line
 
     command_line()

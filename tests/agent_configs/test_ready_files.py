@@ -20,7 +20,8 @@ from wiretape_server.agents.catalogue import AGENTS, BY_NAME
 from wiretape_server.agents.ready import FOLDER, ready_files
 from wiretape_server.cli.catalogue import purposes, wiretape
 from wiretape_server.cli.command_group import CommandGroup
-from wiretape_server.mcp.app import INSTRUCTIONS, TOOLS
+from wiretape_server.mcp.about import INSTRUCTIONS
+from wiretape_server.mcp.app import TOOLS
 
 ROOT = Path(__file__).parents[2]
 READY = ready_files()

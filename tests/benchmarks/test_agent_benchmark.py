@@ -11,6 +11,7 @@ from benchmarks.agent.policy import Claim, Localised, named_call
 from benchmarks.agent.projects import EXAMPLE, project
 from benchmarks.agent.report import as_json, table
 from benchmarks.agent.session import Answer
+from benchmarks.agent.start import Start, cold_starts, told
 from benchmarks.agent.trial import Results, Trial, measure
 
 CLAIM = Claim("GET /orders/{id}", "body", "/total", "", "GET /orders/{id}: /total: was 1 and is now 2")
@@ -53,16 +54,25 @@ def test_the_policy_makes_the_call_that_is_spelled_out(step: str, call: object) 
 
 def test_figures_count_what_was_localised() -> None:
     bug = replace(BUGS[0], places=(PLACE,))
-    results = Results(unchanged={EXAMPLE: "pass"}, starts=[1.0, 3.0, 2.0], tool_list_tokens=9)
+    results = Results(
+        unchanged={EXAMPLE: "pass"}, starts=[Start(each, each + 1) for each in (1.0, 3.0, 2.0)], tool_list_tokens=9
+    )
     results.trials = [Trial(bug, Localised("fail", CLAIM, 2, 1000)), Trial(bug, Localised("pass", None, 1, 200))]
     told = as_json(results)
 
     assert {key: told[key] for key in ("bugs", "localised", "calls_per_verdict", "tokens_per_verdict",
-                                       "tool_list_tokens", "initialize_s")} == {
+                                       "tool_list_tokens", "initialize_s", "tools_s")} == {
         "bugs": 2, "localised": 1, "calls_per_verdict": 1.5, "tokens_per_verdict": 600, "tool_list_tokens": 9,
-        "initialize_s": 2.0}  # fmt: skip
+        "initialize_s": 2.0, "tools_s": 3.0}  # fmt: skip
     assert [one["kind"] for one in told["missed"]] == ["renamed field"]
     assert max(map(len, table(results))) <= 80
+
+
+def test_a_start_is_timed_until_the_handshake_and_until_the_tools(tmp_path: Path) -> None:
+    (one,) = cold_starts(tmp_path, 1)
+
+    assert 0 < one.initialize_s < one.tools_s
+    assert f"{one.tools_s:.2f} s" in told([one])
 
 
 @pytest.mark.timeout(300)

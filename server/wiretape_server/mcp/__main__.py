@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_server.mcp.options import DEFAULT_PORT, ServeOptions
+from wiretape_server.mcp.wire import standard_wire
 
 
 def _options(argv: list[str]) -> ServeOptions:
@@ -32,6 +33,8 @@ def _options(argv: list[str]) -> ServeOptions:
 def main() -> int:
     """Serve, and tell what went wrong in one line."""
     options = _options(sys.argv[1:])
+    if options.transport == "stdio":
+        standard_wire()
     try:
         from wiretape_server.mcp.main import serve
 

@@ -1,10 +1,11 @@
-"""MCP over stdin and stdout, tolerant of clients that gave up on their first probe while we were starting."""
+"""MCP over stdin and stdout: the SDK's transport on lines that were being read and answered before it was loaded."""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import sys
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import anyio
 from mcp.server import MCPServer
@@ -12,13 +13,12 @@ from mcp.server.stdio import stdio_server
 from mcp.shared._context_streams import ContextReceiveStream
 from mcp.shared._stream_protocols import WriteStream
 from mcp.shared.message import SessionMessage
-from mcp.types import JSONRPCRequest
+from mcp.types import JSONRPCError, JSONRPCResponse
 
 from wiretape_server.mcp.malformed import answer_to
+from wiretape_server.mcp.opening import ANSWERED
 from wiretape_server.mcp.sdk_seams import lowlevel
-
-PEEK = 0.05
-"""Seconds to look for an `initialize` queued behind a stale probe."""
+from wiretape_server.mcp.wire import Wire, standard_wire
 
 type Frame = SessionMessage | Exception
 
@@ -26,24 +26,81 @@ type Frame = SessionMessage | Exception
 async def serve_stdio(server: MCPServer[Any]) -> None:
     """Serve one client until its stdin ends."""
     low = lowlevel(server)
-    async with stdio_server() as (read, write):
-        await low.run(EraTolerantStream(read, write), write, low.create_initialization_options())
+    wire = standard_wire()
+    files = (cast(anyio.AsyncFile[str], each) for each in (Received(wire), Sent(wire)))
+    async with stdio_server(*files) as (read, write):
+        once = AnsweredOnce(write)
+        await low.run(Messages(read, once), once, low.create_initialization_options())
 
 
-class EraTolerantStream:
-    """The read side of a connection, without a `server/discover` that `initialize` has overtaken.
+class Received:
+    """The wire as the file that the SDK reads."""
 
-    What is no message is answered here: the SDK drops it, and its sender would wait.
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._more = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        wire.call_on_line(lambda: loop.call_soon_threadsafe(self._more.set))
 
-    Claude Code after 3 s and Copilot CLI after 10 s of silence send `initialize` behind their unanswered probe. The
-    SDK would answer the probe, settle on that era and refuse the handshake, leaving the client without tools.
-    """
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while not self._wire.waiting:
+            self._more.clear()
+            if not self._wire.waiting:
+                await self._more.wait()
+        if (line := self._wire.take()) is None:
+            raise StopAsyncIteration
+        return line.decode(errors="replace")
+
+
+class Sent:
+    """The wire as the file that the SDK writes, a message at a time."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def write(self, text: str) -> None:
+        """Write one message with its newline; other work goes on while the client does not read."""
+        await anyio.to_thread.run_sync(self._wire.send, text.removesuffix("\n").encode())
+
+    async def flush(self) -> None:
+        """Nothing is kept back."""
+
+
+class AnsweredOnce:
+    """The write side of a connection, without the SDK's answer to a handshake that has its answer."""
+
+    def __init__(self, inner: WriteStream[SessionMessage]) -> None:
+        self._inner = inner
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Send one message, unless it was sent."""
+        message = item.message
+        if not isinstance(message, JSONRPCResponse | JSONRPCError) or message.id != ANSWERED:
+            await self._inner.send(item)
+        elif isinstance(message, JSONRPCError):
+            sys.stderr.write(f"wiretape mcp: the client's initialize is refused after all: {message.error.message}\n")
+
+    async def aclose(self) -> None:
+        """Close the connection's write side."""
+        await self._inner.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:  # fmt: skip
+        await self.aclose()
+
+
+class Messages:
+    """The read side of a connection: what is no message is answered here, for the SDK drops it."""
 
     def __init__(self, inner: ContextReceiveStream[Frame], out: WriteStream[SessionMessage]) -> None:
         self._inner = inner
         self._out = out
-        self._held: list[Frame] = []
-        self._first = True
 
     @property
     def last_context(self) -> Any:
@@ -51,28 +108,11 @@ class EraTolerantStream:
         return self._inner.last_context
 
     async def receive(self) -> Frame:
-        """The next frame."""
-        if self._held:
-            return self._held.pop(0)
-        frame = await self._message()
-        if not self._first:
-            return frame
-        self._first = False
-        return await self._after_probe(frame) if _method(frame) == "server/discover" else frame
-
-    async def _message(self) -> Frame:
+        """The next message."""
         while isinstance(frame := await self._inner.receive(), Exception):
             if (answer := answer_to(frame)) is not None:
                 await self._out.send(SessionMessage(answer))
         return frame
-
-    async def _after_probe(self, probe: Frame) -> Frame:
-        with contextlib.suppress(anyio.EndOfStream), anyio.move_on_after(PEEK):
-            following = await self._message()
-            if _method(following) == "initialize":
-                return following
-            self._held.append(following)
-        return probe
 
     def close(self) -> None:
         """Close the connection's read side."""
@@ -97,9 +137,3 @@ class EraTolerantStream:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:  # fmt: skip
         await self.aclose()
-
-
-def _method(frame: Frame) -> str:
-    if isinstance(frame, SessionMessage) and isinstance(frame.message, JSONRPCRequest):
-        return frame.message.method
-    return ""

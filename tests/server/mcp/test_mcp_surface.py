@@ -16,7 +16,8 @@ import pytest
 from mcp import Client
 from mcp.types import Tool
 
-from wiretape_server.mcp.app import INSTRUCTIONS, TOOLS
+from wiretape_server.mcp.about import INSTRUCTIONS
+from wiretape_server.mcp.app import TOOLS
 from wiretape_server.workspace.workspace import Workspace
 
 type InMemory = Callable[[Workspace], AbstractAsyncContextManager[Client]]
