@@ -17,8 +17,9 @@ from benchmarks.verdict.recording import Recording, available, record
 from benchmarks.verdict.unchanged import UnchangedRuns, learn, replay_unchanged
 from wiretape_replay.compare.learned import LearnedRule
 
-SEEDS = {"tune": range(1, 1000), "report": range(1000, 2000)}
-"""Wiretape is developed on the first range; only the second is published."""
+SEEDS = {"tune": range(1, 1000), "report": range(2000, 3000)}
+"""Wiretape is developed on the first range; only the second is published. Seeds from 1000 on were published once, and
+what they found was looked at: they report nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)

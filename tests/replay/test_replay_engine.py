@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import textwrap
 import time
@@ -222,6 +223,22 @@ async def test_a_run_says_which_bodies_are_not_what_they_claim(tmp_path: Path, f
            "expecting property name enclosed in double quotes at line 1 column 13")  # fmt: skip
     assert run.notes == (f"GET /nothing: 1 answer {how}",)
     assert [(each.kind, each.evidence) for each in run.verdict.findings] == [("type", how)]
+
+
+@pytest.mark.skipif(os.getpid() < 300, reason="a process that is this young has the number of a count")
+@pytest.mark.parametrize(("told", "verdict"), [
+    ("os.getpid()", "pass"), ("os.getppid()", "fail"), ("os.getpid() + 1", "fail"), ("str(os.getpid())", "fail"),
+])  # fmt: skip
+async def test_the_process_id_of_our_own_app_is_no_finding(tmp_path: Path, free_port: Callable[[], int], told: str,
+                                                           verdict: str) -> None:  # fmt: skip
+    change = f"self.path == '/nothing' and self.answer(404, {{'pid': {told}}})"
+    recorded = exchange(1, "GET", "/nothing", {"pid": 70_017}, status=404)
+    app = app_spec(tmp_path, free_port(), get=f"return {change}")
+    run = await (await playing(tmp_path, [recorded], app=app)).run()
+    assert run.verdict.verdict == verdict
+    assert [each.reason for each in run.suppressed if "pid" in each.pointer] == (
+        ["process id of the app"] if verdict == "pass" else []
+    )
 
 
 async def test_a_target_that_refuses_is_an_error_of_the_environment(tmp_path: Path,

@@ -36,9 +36,10 @@ type Sign = Callable[[Exchange, Request, Callable[[str, str], str]], Request]
 class LiveSession:
     """One recorded session while it is replayed."""
 
-    def __init__(self, plan: BindingPlan, *, target: str = "", seed: str | None = None, sign: Sign | None = None
-                 ) -> None:  # fmt: skip
-        """`target` is the live app's `host:port`, which answers may name where the recording named its own.
+    def __init__(self, plan: BindingPlan, *, target: str = "", processes: Collection[int] = (),
+                 seed: str | None = None, sign: Sign | None = None) -> None:  # fmt: skip
+        """`target` is the live app's `host:port`, and `processes` its process ids, where the app is ours: answers may
+        name them where the recording named its own.
 
         With a `seed`, what the client made for itself is made anew from it; `sign` signs what was changed.
         """
@@ -46,6 +47,7 @@ class LiveSession:
         self._seed = seed
         self._sign = sign
         self.target = target
+        self.processes = processes
         self._learned: dict[Key, str] = {}
         self._first: dict[Key, str] = {}
         self._now, self._then = Replacements(), Replacements()
@@ -96,9 +98,9 @@ class LiveSession:
         if exchange.response is None or response.status >= 400:
             return
         ours = read_content(exchange.response.headers, exchange.response.body)
-        recorded = response_tokens(exchange.request, exchange.response, ours, self._plan.named)
+        recorded = response_tokens(exchange.request, exchange.response, ours, self._plan.names)
         theirs = read_content(response.headers, response.body)
-        live = response_tokens(exchange.request, response, theirs, self._plan.named)
+        live = response_tokens(exchange.request, response, theirs, self._plan.names)
         places = {token.place: token for token in live}
         values, before = _keys(live), _keys(recorded)
         path = split_target(exchange.request.target)[0]

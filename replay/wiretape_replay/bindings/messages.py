@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from pydantic import JsonValue
 
 from wiretape_capture.protocols.http import header, header_values, split_target
-from wiretape_capture.snapshot.exchange import Exchange, Headers, Request, Response
+from wiretape_capture.snapshot.exchange import Headers, Request, Response
 from wiretape_replay.bindings.tokens import (
+    UNKNOWN,
+    Naming,
     Place,
     Token,
     body_tokens,
@@ -18,15 +19,12 @@ from wiretape_replay.bindings.tokens import (
     is_distinctive,
     is_id_name,
     is_secret_name,
-    listed_under,
     nouns_of,
-    own_noun,
     path_tokens,
     query_tokens,
     tokens_at,
 )
 from wiretape_replay.content import Content, read_content
-from wiretape_replay.leaves import leaf_name, split, walk
 
 _FIELD = re.compile(r"<(?:input|meta)\b[^>]{0,500}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b(name|id|value|content)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
@@ -41,9 +39,9 @@ _NOT_CARRIED = frozenset({
 
 
 def response_tokens(
-    request: Request, response: Response, content: Content | None = None, named: frozenset[str] = frozenset()
+    request: Request, response: Response, content: Content | None = None, names: Naming = UNKNOWN
 ) -> list[Token]:
-    """What later requests may take from this response. `named` is what `self_named` found."""
+    """What later requests may take from this response."""
     path = split_target(request.target)[0]
     content = content or read_content(response.headers, response.body)
     found = [*_set_cookies(response.headers), *_location(response.headers), *_link(response.headers)]
@@ -52,14 +50,14 @@ def response_tokens(
     if content.kind == "text" and isinstance(content.tree, list):
         found += _html_fields("\n".join(line for line in content.tree if isinstance(line, str)))
     elif content.kind not in ("empty", "binary"):
-        found += body_tokens(content.tree, path, named)
+        found += body_tokens(content.tree, path, names)
     return found
 
 
-def request_tokens(request: Request, named: frozenset[str] = frozenset()) -> list[Token]:
+def request_tokens(request: Request, names: Naming = UNKNOWN) -> list[Token]:
     """What this request may have taken from an earlier response."""
     path, pairs = split_target(request.target)
-    found = [*path_tokens(unquote(path)), *query_tokens(list(pairs), path, named)]
+    found = [*path_tokens(unquote(path)), *query_tokens(list(pairs), path, names)]
     for name, value in request.headers:
         if name.lower() == "cookie":
             found += _cookies(value)
@@ -67,30 +65,10 @@ def request_tokens(request: Request, named: frozenset[str] = frozenset()) -> lis
             found += header_tokens(name.lower(), value)
     content = read_content(request.headers, request.body)
     if content.kind in ("json", "form", "ndjson", "xml"):
-        found += body_tokens(content.tree, path, named)
+        found += body_tokens(content.tree, path, names)
     elif content.kind == "multipart" and isinstance(content.tree, list):
         found += _part_tokens(content.tree, path)
     return list(dict.fromkeys(found))
-
-
-def self_named(exchanges: Iterable[Exchange]) -> frozenset[str]:
-    """Nouns whose own name is that of their identifier: `{"rooms": [{"room": 101}]}`, as `/rooms/101` proves."""
-    ordered = list(exchanges)
-    paths = (split_target(each.request.target)[0] for each in ordered)
-    tokens = [token for path in paths for token in path_tokens(unquote(path)) if not token.distinctive]
-    addressed = {(noun, token.value) for token in tokens for noun in token.nouns}
-    found: set[str] = set()
-    for each in ordered if addressed else ():
-        if each.response is None or each.response.status >= 400:
-            continue
-        path = split_target(each.request.target)[0]
-        content = read_content(each.response.headers, each.response.body)
-        for pointer, value in walk(content.tree) if content.kind in ("json", "ndjson") else ():
-            name = leaf_name(pointer)
-            noun = own_noun(name)
-            if (noun, str(value)) in addressed and not is_id_name(name) and listed_under(split(pointer), path) == noun:
-                found.add(noun)
-    return frozenset(found)
 
 
 def cookie_pairs(text: str) -> list[tuple[str, str]]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.client_values import ClientValues, client_values
-from wiretape_replay.bindings.messages import request_tokens, response_tokens, self_named
-from wiretape_replay.bindings.tokens import Place, Token, is_digest_name, is_id_name, is_secret_name
+from wiretape_replay.bindings.messages import request_tokens, response_tokens
+from wiretape_replay.bindings.naming import naming
+from wiretape_replay.bindings.tokens import UNKNOWN, Naming, Place, Token, is_digest_name, is_id_name, is_secret_name
 from wiretape_replay.formats import TIMED
 from wiretape_replay.leaves import leaf_name
 from wiretape_replay.masks import pieces
@@ -46,8 +47,7 @@ class BindingPlan:
     """What the client made for itself and could make anew."""
     used: frozenset[str] = frozenset()
     """Values of answers that later requests carried, and the nouns of such values."""
-    named: frozenset[str] = frozenset()
-    """Nouns that are also the name of their identifier: `{"room": 101}`."""
+    names: Naming = UNKNOWN
 
     def producers(self, sequence: int) -> tuple[int, ...]:
         """The exchanges whose answers this one needs, directly."""
@@ -84,16 +84,16 @@ def find_bindings(exchanges: Sequence[Exchange]) -> BindingPlan:
     known: set[tuple[str, str]] = set()
     edges: list[Edge] = []
     by_consumer: dict[int, tuple[Edge, ...]] = {}
-    named = self_named(exchanges)
+    names = naming(exchanges)
     for exchange in sorted(exchanges, key=lambda each: each.sequence):
-        found = _carried(exchange, born, known, named)
+        found = _carried(exchange, born, known, names)
         edges += found
         if found:
             by_consumer[exchange.sequence] = tuple(found)
         if exchange.response is None or exchange.response.status >= 400:
             continue
         carried = {edge.value for edge in found}
-        for token in response_tokens(exchange.request, exchange.response, named=named):
+        for token in response_tokens(exchange.request, exchange.response, names=names):
             if token.value in carried and exchange.command != "POST":
                 continue  # an echo of what it acts on, whatever it is called here
             for key in token.keys:
@@ -103,15 +103,15 @@ def find_bindings(exchanges: Sequence[Exchange]) -> BindingPlan:
     used = {edge.value for edge in edges}
     used |= {noun for edge in edges for noun in born[edge.noun, edge.value][1].nouns}
     births = {key: birth.sequence for key, (birth, _) in born.items()}
-    return BindingPlan(tuple(edges), by_consumer, births, client, frozenset(used), named)
+    return BindingPlan(tuple(edges), by_consumer, births, client, frozenset(used), names)
 
 
 def _carried(exchange: Exchange, born: dict[tuple[str, str], tuple[Exchange, Token]],
-             known: set[tuple[str, str]], named: frozenset[str]) -> list[Edge]:  # fmt: skip
+             known: set[tuple[str, str]], names: Naming) -> list[Edge]:  # fmt: skip
     """The edges into one request. What is carried as a whole is not looked into; what is not is known to the client."""
     edges: list[Edge] = []
     whole: set[Place] = set()
-    for token in request_tokens(exchange.request, named):
+    for token in request_tokens(exchange.request, names):
         above = (Place(token.place.part, token.place.name, token.place.within[:n])
                  for n in range(len(token.place.within)))  # fmt: skip
         if not whole.isdisjoint(above):

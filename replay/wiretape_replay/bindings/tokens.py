@@ -56,9 +56,22 @@ class Token:
         return [("", self.value)] if self.distinctive else [(noun, self.value) for noun in self.nouns]
 
 
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What a recording shows of its names; found by `naming`."""
+
+    own: frozenset[str] = frozenset()
+    """Nouns that are also the name of their identifier: `{"room": 101}`."""
+    ordinals: frozenset[tuple[str, str]] = frozenset()
+    """Elements and members that count places in a list and identify nothing: (`parcel`, `no`)."""
+
+
+UNKNOWN = Naming()
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ID_WORDS = frozenset(
-    "id uuid guid uid oid pk key ref reference number no nr code slug sku handle token cursor".split()  # noqa: SIM905
+    "id uuid guid uid oid pk key ref reference number no nr sequence seq serial "  # noqa: SIM905
+    "code slug sku handle token cursor".split()
 )
 _CONTAINERS = frozenset({
     "data", "result", "results", "items", "response", "payload", "attributes", "rows", "records", "content", "body",
@@ -133,14 +146,16 @@ def token(place: Place, name: str, value: JsonValue, nouns: tuple[str, ...]) -> 
     return None
 
 
-def body_tokens(tree: JsonValue, path: str, named: frozenset[str] = frozenset()) -> list[Token]:
-    """The tokens of a whole body. `named` are fields that identify what they are called after, see `self_named`."""
+def body_tokens(tree: JsonValue, path: str, names: Naming = UNKNOWN) -> list[Token]:
+    """The tokens of a whole body."""
     found: list[Token] = []
     listed = _listed(tree, path)
     for pointer, value in walk(tree):
         if isinstance(value, str | int) and not isinstance(value, bool):
             name = leaf_name(pointer)
-            found += called_after(Place("body", pointer), name, value, named)
+            if names.ordinals and (listed_under(split(pointer), path), name) in names.ordinals:
+                continue
+            found += called_after(Place("body", pointer), name, value, names)
             if is_id_name(name) or (isinstance(value, str) and (len(value) >= _OPENED or is_secret_name(name))):
                 keys = split(pointer)
                 nouns = nouns_of(name, keys, path)
@@ -150,10 +165,10 @@ def body_tokens(tree: JsonValue, path: str, named: frozenset[str] = frozenset())
     return found
 
 
-def called_after(place: Place, name: str, value: str | int, named: frozenset[str]) -> list[Token]:
+def called_after(place: Place, name: str, value: str | int, names: Naming) -> list[Token]:
     """The token of `{"room": 101}` where rooms are addressed by such numbers."""
-    noun = own_noun(name) if named else ""
-    return [Token(str(value), place, (noun,), distinctive=False)] if noun in named and len(str(value)) <= 64 else []
+    noun = own_noun(name) if names.own else ""
+    return [Token(str(value), place, (noun,), distinctive=False)] if noun in names.own and len(str(value)) <= 64 else []
 
 
 def own_noun(name: str) -> str:
@@ -275,11 +290,11 @@ def _segment_tokens(place: Place, segment: str, noun: str) -> list[Token]:
     return [*whole, *(each for each in tokens_at(place, "", segment, (), "") if each.place.within != place.within)]
 
 
-def query_tokens(pairs: list[tuple[str, str]], path: str, named: frozenset[str] = frozenset()) -> list[Token]:
+def query_tokens(pairs: list[tuple[str, str]], path: str, names: Naming = UNKNOWN) -> list[Token]:
     """The tokens of query or form parameters."""
     found: list[Token] = []
     for name, value in pairs:
         place = Place("query", name)
-        found += called_after(place, name, value, named)
+        found += called_after(place, name, value, names)
         found += tokens_at(place, name, value, nouns_of(name, [name], path), path)
     return found

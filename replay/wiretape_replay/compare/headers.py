@@ -194,8 +194,17 @@ def _media(value: str) -> str:
 
 
 def _same_type(expected: str, actual: str) -> bool:
-    """Equal media types whose parameters differ at most in charset, boundary, spelling or order."""
-    return _media(expected) == _media(actual) and _parameters(expected) == _parameters(actual)
+    """Equal media types whose parameters differ at most in charset, boundary, spelling or order.
+
+    Text that lost its charset is not the same: its reader must guess now (RFC 9110 §8.3.2). JSON has none (RFC 8259
+    §11). Another charset is judged by what the body says in it.
+    """
+    guessed = _media(expected).startswith("text/") and _has_charset(expected) and not _has_charset(actual)
+    return _media(expected) == _media(actual) and _parameters(expected) == _parameters(actual) and not guessed
+
+
+def _has_charset(value: str) -> bool:
+    return any(part.strip().lower().startswith("charset=") for part in value.split(";")[1:])
 
 
 def _parameters(value: str) -> set[str]:

@@ -40,6 +40,9 @@ _START, _AHEAD = 60 * SECOND, 5 * SECOND
 """How long before its first exchange a recording's app may have started, and how far its clock may be ahead."""
 
 
+_PIDS_FROM, _PID_DIGITS = 300, 7
+"""Linux gives no lower number once it has wrapped (RESERVED_PIDS in kernel/pid.c), and none above 2**22."""
+
 SHARED_ENOUGH = 10
 
 
@@ -89,6 +92,8 @@ class Judge:
 
     def explained(self, at: str, expected: JsonValue, actual: JsonValue) -> str | None:
         """What the two values themselves say: bound, made afresh, read from a clock, measured."""
+        if self._is_own_process(expected, actual):
+            return "process id of the app"
         if isinstance(expected, str) and isinstance(actual, str):
             return self._text(at, expected, actual)
         return None if isinstance(expected, bool) or expected is None else self._number(at, expected, actual)
@@ -348,6 +353,15 @@ class Judge:
             return instants[0].kind
         ours, theirs = (format_of(v, window=w) for v, w in ((expected, self.noise.window), (actual, self.live_window)))
         return ours if ours == theirs == "snowflake" else None
+
+    def _is_own_process(self, expected: JsonValue, actual: JsonValue) -> bool:
+        """Whether the live value is the number of a process of the app that answered."""
+        if self.session is None or not self.session.processes or kind_of(expected) != kind_of(actual):
+            return False
+        ours, theirs = (value if isinstance(value, str) else str(value) for value in (expected, actual))
+        if not (ours.isdecimal() and theirs.isdecimal()) or len(ours) > _PID_DIGITS or len(theirs) > _PID_DIGITS:
+            return False
+        return int(theirs) >= _PIDS_FROM and int(theirs) in self.session.processes
 
     def _created(self, at: str, expected: str) -> bool:
         """Whether a POST of the recording gave birth to this identifier: other methods are told what they act on."""

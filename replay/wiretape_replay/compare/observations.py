@@ -94,10 +94,10 @@ class Observations:
     def shape(self, route: str, place: str) -> Shape | None:
         """What the values at a place have in common."""
         found = self.shapes.get(route, {}).get(place)
-        bounds = [rule.shape for (r, p, _), rule in self.rules.items() if (r, p) == (route, place) and rule.shape.types]
-        if not bounds:
+        rules = [rule for (r, p, _), rule in self.rules.items() if (r, p) == (route, place) and rule.shape.types]
+        if not rules:
             return found
-        joined = Shape.within(bounds[0])
+        joined = Shape.within(rules[0].shape, rules[0].of)
         if found:
             joined.merge(found)
         return joined

@@ -10,19 +10,23 @@ from wiretape_replay.compare.difference import Difference, Ignored
 from wiretape_replay.compare.evidence import Tally, benjamini_hochberg, rises
 from wiretape_replay.compare.findings import Result
 from wiretape_replay.compare.judge import COUNTER
+from wiretape_replay.compare.messages import said
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.observations import Spot
 from wiretape_replay.compare.places import Kind
-from wiretape_replay.verdict.model import Outcome, Part, Severity
+from wiretape_replay.compare.repeated import Repeated, repeated_ids
+from wiretape_replay.verdict.model import FindingClass, Outcome, Part, Severity
 
 type Refuted = dict[tuple[str, str, str], str]
 """Route, place and trial of what is no noise after all, with the evidence."""
 
 
 def settle(results: Sequence[Result], noise: NoiseModel, seen: Mapping[Spot, Tally]) -> list[Result]:
-    """The same results; what differs more than on unchanged code, or did not grow as it should, are differences."""
-    refuted = _risen(results, noise, seen) | _strayed(results, noise)
-    return [_settled(result, refuted) for result in results] if refuted else list(results)
+    """The same results; what is no noise after all is a difference: it differs more than on unchanged code, did not
+    grow as it should, or is an identifier that came twice.
+    """
+    refuted, repeated = _risen(results, noise, seen) | _strayed(results, noise), repeated_ids(results, noise)
+    return [_settled(result, refuted, repeated) for result in results] if refuted or repeated else list(results)
 
 
 def _risen(results: Iterable[Result], noise: NoiseModel, seen: Mapping[Spot, Tally]) -> Refuted:
@@ -57,14 +61,17 @@ def _strayed(results: Sequence[Result], noise: NoiseModel) -> Refuted:
     return refuted
 
 
-def _settled(result: Result, refuted: Refuted) -> Result:
+def _settled(result: Result, refuted: Refuted, repeated: Repeated) -> Result:
     exchange, route, comparison = result
     kept: list[Ignored] = []
     lost: list[Difference] = []
     for each in comparison.suppressed:
         evidence = refuted.get((route, each.place, each.trial))
+        twice = repeated.get((exchange.sequence, str(each.expected), str(each.actual)))
         if evidence and each.otherwise:
             lost.append(replace(each.otherwise, evidence=evidence))
+        elif twice and each.part is Part.BODY:
+            lost.append(_twice(each, twice))
         else:
             kept.append(each)
     if not lost:
@@ -73,6 +80,12 @@ def _settled(result: Result, refuted: Refuted) -> Result:
     outcome = Outcome.DIFFERENT if failed else comparison.outcome
     now = replace(comparison, outcome=outcome, differences=(*comparison.differences, *lost), suppressed=tuple(kept))
     return exchange, route, now
+
+
+def _twice(each: Ignored, evidence: str) -> Difference:
+    message = f"was {said(each.expected)} and is now {said(each.actual)}"
+    return Difference(FindingClass.VALUE, each.part, each.pointer, each.at, each.expected, each.actual, message,
+                      evidence=evidence)  # fmt: skip
 
 
 def _trials(results: Iterable[Result]) -> Iterable[tuple[str, Ignored]]:

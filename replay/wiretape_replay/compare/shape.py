@@ -6,6 +6,7 @@ Values vary; what they are does not. Knows nothing of tests: one value outside t
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,7 +25,13 @@ KEPT = 400
 NAMES = 5000
 """Members counted of one place: an object with more is a map."""
 ENOUGH_VALUES = 10
-"""From here on the spread of values says how far they go; before, only their order of magnitude does."""
+"""From here on the spread of values says how far they go; before, only their order of magnitude does.
+
+Numbers count when they change from one answer to the next: what is drawn once for each start, as the number of a
+process, was drawn three times in three starts, however many answers repeat it.
+"""
+FEW_SHARE = 3
+"""While little is known: a text may be so many times shorter than the shortest that was seen."""
 DEVIATIONS = 25
 """How many median absolute deviations from the median are still the same kind of number: far more than chance takes."""
 LOG_DEVIATIONS = 7
@@ -65,6 +72,8 @@ class Shape:
     least: float = math.inf
     most: float = -math.inf
     numbers: list[float] = field(default_factory=list)
+    draws: int = 0
+    """Numbers that were not the same as the one before."""
     apart: float = 0.0
     """Most powers of ten between a recorded number and its live one."""
     whole: bool = True
@@ -124,14 +133,16 @@ class Shape:
         )  # fmt: skip
 
     @classmethod
-    def within(cls, bounds: Bounds) -> Self:
-        """A shape from what was written down of it."""
-        shape = cls(Counter(bounds.types), set(bounds.formats), whole=bounds.whole, decimal=bounds.decimal)
+    def within(cls, bounds: Bounds, seen: int = 1) -> Self:
+        """A shape from what was written down of it, and of how many values."""
+        types = Counter(dict.fromkeys(bounds.types, max(seen, 1)))
+        shape = cls(types, set(bounds.formats), whole=bounds.whole, decimal=bounds.decimal)
         if bounds.length:
             shape.shortest, shape.longest = bounds.length
         if bounds.range:
             shape.least, shape.most = bounds.range
             shape.numbers = [*bounds.range]
+            shape.draws = len(shape.numbers)
         return shape
 
     def merge(self, other: Shape) -> None:
@@ -143,6 +154,7 @@ class Shape:
         self.least, self.most = min(self.least, other.least), max(self.most, other.most)
         self.apart = max(self.apart, other.apart)
         self.numbers = [*self.numbers, *other.numbers][:KEPT]
+        self.draws += other.draws
         if other.shortest is not None:
             self._measure(other.shortest)
             self._measure(other.longest)
@@ -157,6 +169,7 @@ class Shape:
             return
         self.least, self.most = min(self.least, number), max(self.most, number)
         self.whole = self.whole and isinstance(value, int)
+        self.draws += not self.numbers or self.numbers[-1] != number
         if len(self.numbers) < KEPT:
             self.numbers.append(number)
 
@@ -171,10 +184,13 @@ class Shape:
     def _length_fault(self, length: int, unit: str) -> str:
         shortest = self.shortest or 0
         span = self.longest - shortest
-        slack = max(4, 2 * span, self.longest if self.types.total() < ENOUGH_VALUES else 0)
+        few = self.types.total() < ENOUGH_VALUES
+        slack = max(4, 2 * span, self.longest if few else 0)
+        least = min(shortest - max(4, 2 * span), shortest // FEW_SHARE if few else shortest)
         if unit == "elements":
             slack = 2 * span + 1 if span else 0
-        if max(min(shortest, 1), shortest - slack) <= length <= self.longest + slack:
+            least = shortest - slack
+        if max(min(shortest, 1), least) <= length <= self.longest + slack:
             return ""
         seen = f"{shortest}" if not span else f"{shortest} to {self.longest}"
         return f"is {length} {unit} long, where it was {seen}"
@@ -187,7 +203,7 @@ class Shape:
             return "is not finite"
         if self.whole and not number.is_integer():
             return "has a fraction, where it was whole"
-        known = len(self.numbers) >= ENOUGH_VALUES
+        known = self.draws >= ENOUGH_VALUES
         between = f"it lay between {self.least:g} and {self.most:g}"
         if known and ((number < 0 <= self.least) or (number > 0 >= self.most)):
             return f"has another sign, where {between}"
@@ -199,7 +215,7 @@ class Shape:
         span = self.most - self.least
         if self.least - span <= number <= self.most + span:
             return True
-        if len(self.numbers) < ENOUGH_VALUES:
+        if self.draws < ENOUGH_VALUES:
             if self.least - FEW_SPANS * span <= number <= self.most + FEW_SPANS * span:
                 return True
             known = [*self.numbers, _float(expected)] if _is_number(expected) else self.numbers
@@ -214,12 +230,17 @@ class Shape:
 
 _TELLING = frozenset({"uuid", "jwt", "ulid", "objectid", "traceparent", "http-date"})
 """Formats that ordinary text never has by chance; a host name may look like a token now and then."""
+_ADDRESSES = {"url": re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s<>\"]{1,4096}", re.IGNORECASE),
+              "email": re.compile(r"[^\s@<>\":/]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)}  # fmt: skip
+"""RFC 3986 with an authority; RFC 5321 mailboxes as people write them."""
 
 
 def named_format(text: str) -> str:
     """The format with, for a point in time, how it is spelt; `text` for none."""
     instant = instant_of(text)
-    return f"{instant.kind} {instant.style}".strip() if instant else format_of(text) or "text"
+    if instant:
+        return f"{instant.kind} {instant.style}".strip()
+    return format_of(text) or next((name for name, form in _ADDRESSES.items() if form.fullmatch(text)), "text")
 
 
 def _within(number: float, values: list[float], deviations: float) -> bool:

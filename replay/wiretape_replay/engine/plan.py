@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -42,10 +42,11 @@ class Plan:
         """The routes that the recording has."""
         return frozenset(self.route(one) for one in self.inbound)
 
-    def session(self, target: str, salt: str = "") -> LiveSession:
+    def session(self, target: str, salt: str = "", processes: Collection[int] = ()) -> LiveSession:
         """A session about to be replayed to `target`; another pass over the same app needs another salt."""
         seed = None if self.seed is None else f"{self.seed}/{salt}"
-        return LiveSession(self.bindings, target=target, seed=seed, sign=self._sign if self.signer else None)
+        sign = self._sign if self.signer else None
+        return LiveSession(self.bindings, target=target, processes=processes, seed=seed, sign=sign)
 
     def _sign(self, exchange: Exchange, request: Request, claim: Rewrite) -> Request:
         assert self.signer is not None

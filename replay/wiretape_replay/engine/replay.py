@@ -179,10 +179,11 @@ class _Replay:
         sessions: dict[str, list[Slot]] = {}
         values: dict[str, LiveSession] = {}
         salt = f"pass {next(self.plan.passes)}"
+        processes = set(await target.processes())
         for slot in schedule(self.plan.selection.exchanges, speed):
             name = self.plan.sessions[slot.exchange.sequence]
             sessions.setdefault(name, []).append(slot)
-            shared = values.setdefault(name, self.plan.session(target.netloc, salt))
+            shared = values.setdefault(name, self.plan.session(target.netloc, salt, processes))
             self.values[slot.exchange.sequence] = shared
         self.playback = playback = Playback(
             client, self.live, self.values, self.plan.bindings.producers,
@@ -194,6 +195,7 @@ class _Replay:
             await self.playback.run(sessions.values(), paced=speed is not None)
         finally:
             self.duration_ms = (time.perf_counter() - began) * 1000
+        processes.update(await target.processes())  # workers that were started meanwhile
         if self.playback.latest > LATE_SECONDS:
             self.notes.append(f"requests were sent up to {self.playback.latest:.1f} s later than scheduled")
 

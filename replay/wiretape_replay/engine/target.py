@@ -17,6 +17,7 @@ from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Event, Failed, Finished, Heard, Notice, Ready
 from wiretape_capture.jobs.parent import Job, failure
 from wiretape_capture.launch.environment import app_environment, own_environment
+from wiretape_capture.launch.ports import group_members
 from wiretape_capture.launch.process import App
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.match.knowledge import Number
@@ -128,6 +129,10 @@ class Target:
     def netloc(self) -> str:
         """Its `host:port`."""
         return urlsplit(self.url).netloc
+
+    async def processes(self) -> list[int]:
+        """The app's process ids as they are now; none for an app that is not ours."""
+        return await asyncio.to_thread(group_members, self.app.pid) if self.app is not None else []
 
     async def gone(self) -> None:
         """Return when the app's process has ended and nothing answers any more; never for an app that is not ours."""

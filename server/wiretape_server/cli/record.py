@@ -43,6 +43,7 @@ def command(name: str | None, as_json: bool) -> None:
     """
     from wiretape_capture.proxy.spec import RecordResult
     from wiretape_server.cli import endpoints, job_view
+    from wiretape_server.workspace.noise_file import FILE_NAME as NOISE_FILE
     from wiretape_server.workspace.specs import record_spec
 
     ws = open_workspace()
@@ -65,7 +66,7 @@ def command(name: str | None, as_json: bool) -> None:
     if as_json:
         out_json(result)
     else:
-        _tell(result)
+        _tell(result, configured=ws.file is not None, learned=(ws.root / NOISE_FILE).exists())
     click.get_current_context().exit(_exit_code(result))
 
 
@@ -81,7 +82,7 @@ async def _drop_empty(tape: Path) -> None:
             await delete_snapshot(tape.parent, tape.stem)
 
 
-def _tell(result: RecordResult) -> None:
+def _tell(result: RecordResult, *, configured: bool, learned: bool) -> None:
     for note in result.notes:
         say(f"note: {note}")
     if result.summary:
@@ -93,6 +94,8 @@ def _tell(result: RecordResult) -> None:
     counts = f"({result.inbound} inbound, {result.outbound} outbound)"
     out(f"snapshot {result.name}: {plural(result.exchanges, 'exchange')} {counts}")
     out(f"next: wiretape show {result.name}")
+    if result.inbound and not learned:
+        out(f"then: {'' if configured else 'wiretape init, and '}wiretape noise learn while the code is unchanged")
 
 
 def summary_table(rows: tuple[CommandStats, ...]) -> None:

@@ -146,6 +146,38 @@ def test_a_number_called_after_its_list_is_data_without_such_a_path() -> None:
     assert edges(story(ROOMS, (request("POST", "/bookings", {"room": 103}), DONE))) == []
 
 
+def parcels(shipment: str, *skus: str, first: int = 1) -> Response:
+    rows = [{"no": number, "sku": sku} for number, sku in enumerate(skus, first)]
+    return response({"shipment_id": shipment, "parcels": rows})
+
+
+SHIP = request("POST", "/shipments", {"sku": "x"})
+
+
+def test_a_number_that_counts_places_in_each_owners_list_identifies_nothing() -> None:
+    later = (request("POST", "/returns", {"parcel_no": 2}), DONE)
+    counting = story((SHIP, parcels("a1", "lamp", "desk")), (SHIP, parcels("b2", "sofa", "rug", "bed")), later)
+    plan = find_bindings(counting)
+    assert plan.names.ordinals == {("parcel", "no")}
+    assert [edge.noun for edge in plan.edges] == []
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [parcels("a1", "lamp", "desk")],
+        [parcels("a1", "lamp", "desk"), parcels("a1", "lamp", "desk")],
+        [parcels("a1", "lamp", "desk"), parcels("b2", "lamp", "desk")],
+        [parcels("a1", "lamp", "desk"), parcels("b2", "sofa", "rug", first=3)],
+        [response({"request_id": number, "parcels": [{"no": 1, "sku": sku}]}) for number, sku in ((1, "a"), (2, "b"))],
+        [response({"jsonrpc": "2.0", "id": number, "result": [{"id": 1, "n": number}]}) for number in (7, 8)],
+    ],
+    ids=["one list", "twice the same", "rows of both owners", "a table's rows", "of two messages", "of two calls"],
+)
+def test_numbers_of_rows_that_merely_begin_at_one_are_identifiers(answers: list[Response]) -> None:
+    assert find_bindings(story(*((SHIP, answer) for answer in answers))).names.ordinals == frozenset()
+
+
 def test_client_known_values_are_not_bound() -> None:
     assert (
         edges(story((request("GET", f"/a/{UUID}"), response({"id": UUID})), (request("GET", f"/b/{UUID}"), DONE))) == []

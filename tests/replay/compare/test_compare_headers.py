@@ -33,6 +33,9 @@ def found(expected: dict[str, str], actual: dict[str, str]) -> list[tuple[str, s
     [
         ({"Content-Type": "application/json"}, {"content-type": "application/json; charset=utf-8"}),
         ({"Content-Type": 'text/html; charset="UTF-8"'}, {"Content-Type": "text/html;charset=utf-8"}),
+        ({"Content-Type": "text/html"}, {"Content-Type": "text/html; charset=utf-8"}),
+        ({"Content-Type": "text/html; charset=utf-8"}, {"Content-Type": "text/html; charset=iso-8859-1"}),
+        ({"Content-Type": "application/json; charset=utf-8"}, {"Content-Type": "application/json"}),
         ({"Date": "Mon, 21 Sep 2026 14:13:20 GMT", "Server": "a/1"}, {"Server": "b/2"}),
         ({"Transfer-Encoding": "chunked"}, {"Content-Length": "0", "Connection": "close"}),
         ({"Vary": "Accept, Origin"}, {"Vary": "origin,accept"}),
@@ -61,6 +64,8 @@ def test_equal_but_for_what_no_client_relies_on(expected: dict[str, str], actual
             {"Content-Type": "text/plain"},
             [("content-type", "error", False)],
         ),
+        ({"Content-Type": "text/html; charset=utf-8"}, {"Content-Type": "text/html"},
+         [("content-type", "error", False)]),
         ({"Location": "/a"}, {"Location": "/b"}, [("location", "error", False)]),
         ({"Location": "/a"}, {}, [("location", "error", True)]),
         ({"Cache-Control": "no-store"}, {"Cache-Control": "public"}, [("cache-control", "error", False)]),

@@ -87,6 +87,35 @@ def test_what_was_written_down_checks_like_what_was_seen() -> None:
         assert (written.fault(seen[0]), bool(written.fault(bad))) == ("", True)
 
 
+URLS = [f"https://labels.test/{name}.pdf" for name in ("AJCJ1yrQJJKf", "f3GtXw2LpQ9z", "Zk7Rm4VbN1cD")]
+
+
+@pytest.mark.parametrize(("value", "fault"), [
+    ("https://labels.test/Qw3Er5Ty7Ui9.pdf", ""),
+    ("n/a", "has the format text, where it had url"),
+    ("https://", "has the format text, where it had url"),
+    ("mailto:x@example.org", "has the format text, where it had url"),
+])  # fmt: skip
+def test_an_address_stays_one(value: str, fault: str) -> None:
+    assert shape_of(*URLS).fault(value) == Shape.within(shape_of(*URLS).bounds, 3).fault(value) == fault
+    assert shape_of("ann@example.org", "bob@mail.example.org").fault("eve@example.org") == ""
+    assert "format" in shape_of("ann@example.org", "bob@mail.example.org").fault("ann at example")
+
+
+def test_a_text_seen_a_few_times_may_not_shrink_to_nothing() -> None:
+    names = shape_of("Ada Lovelace of London", "Grace Hopper of New York")
+    assert names.fault("Alan Turing") == ""
+    assert names.fault("n/a") == "is 3 characters long, where it was 22 to 24"
+    assert Shape.within(names.bounds, 40).fault("Grace Hopper, Newark") == ""
+
+
+def test_a_number_that_each_start_draws_once_was_drawn_as_often_as_there_were_starts() -> None:
+    ports = shape_of(*[40_112] * 20, *[40_530] * 20, *[41_007] * 20)
+    assert (ports.draws, ports.fault(52_900)) == (3, "")
+    assert ports.fault(52_900_000) == "is 5.29e+07, where it lay between 40112 and 41007"
+    assert shape_of(*[40_112, 40_530, 41_007] * 20).fault(80_900) != ""
+
+
 def test_shapes_join() -> None:
     shape = shape_of("a", 1)
     shape.merge(shape_of("abcdef", None))

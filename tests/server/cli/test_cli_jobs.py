@@ -118,11 +118,12 @@ def test_ctrl_c_ends_a_recording_with_its_summary(terminal: Any, wiretape: Run, 
     screen.wait_for("served /b")
     screen.interrupt()
     assert screen.finish() == 0
-    assert [normalised(line, app) for line in screen.lines[-4:]] == [
+    assert [normalised(line, app) for line in screen.lines[-5:]] == [
         "direction service command count errors p50 ms p95 ms",
         "inbound 127.0.0.1:PORT GET 2 0 N.N N.N",
         "snapshot one: 2 exchanges (2 inbound, 0 outbound)",
         "next: wiretape show one",
+        "then: wiretape init, and wiretape noise learn while the code is unchanged",
     ]
     assert f"  send requests to  http://127.0.0.1:{listen}  instead of http://127.0.0.1:{app}" in screen.lines
     assert max(len(line) for line in screen.lines) <= 80
