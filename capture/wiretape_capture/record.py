@@ -91,8 +91,7 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
     bypass = Bypass(own_ports=wire.ports.values())
     app, given_up = None, False
     try:
-        app = await _unless_stopped(_start(spec, wire, emit), stop)
-        given_up = stop.is_set()
+        given_up, app = await _unless_stopped(_start(spec, wire, emit), stop)
         allow_more_files()
         async with _watched(app, bypass):
             return await _until_stopped(app, tape, tally, emit, stop)
@@ -106,16 +105,16 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
             tape.note(nothing_recorded(wire.endpoints(), given_up=given_up))
 
 
-async def _unless_stopped[T](beginning: Coroutine[None, None, T], stop: asyncio.Event) -> T | None:
-    """Carry out the beginning, or give it up when the user no longer wants to wait."""
+async def _unless_stopped[T](beginning: Coroutine[None, None, T], stop: asyncio.Event) -> tuple[bool, T | None]:
+    """Carry out the beginning, or give it up when the user no longer wants to wait: whether so, and what came of it."""
     begun, stopped = asyncio.create_task(beginning), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({begun, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if begun.done():
-            return begun.result()
+            return False, begun.result()
         begun.cancel()
         await asyncio.wait({begun})
-        return None
+        return True, None
     finally:
         stopped.cancel()
 
