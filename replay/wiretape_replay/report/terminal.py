@@ -9,7 +9,7 @@ from wiretape_replay.report.integrity import changes_told, integrity_lines, labe
 from wiretape_replay.report.latency import baseline_lines
 from wiretape_replay.report.load import load_lines
 from wiretape_replay.report.printable import cut, listed, plural, printable, wrapped
-from wiretape_replay.verdict.causes import by_cause
+from wiretape_replay.verdict.causes import by_cause, earliest
 from wiretape_replay.verdict.changes import Changes
 from wiretape_replay.verdict.evals import parse
 from wiretape_replay.verdict.model import Cause, Eval, Finding, LatencySummary, RouteSummary, Run, Severity, Verdict
@@ -144,7 +144,7 @@ def next_lines(run: Run) -> list[str]:
     """The commands to go on with."""
     if not run.verdict.findings:
         return []
-    first = run.verdict.findings[0]
+    first = earliest(run.verdict.findings)
     lines = ["next:", f"  wiretape diff {run.id} {first.id}"]
     if first.reproduce:
         lines.append(f"  {printable(first.reproduce)}")

@@ -20,6 +20,13 @@ _NAMED = frozenset({FindingClass.REMOVED, FindingClass.ADDED, FindingClass.ORDER
 """Classes that the name alone tells: what value the field had is chance."""
 
 
+def earliest(findings: Sequence[Finding]) -> Finding:
+    """Of the findings as severe as the first one, that of the earliest exchange: later ones may follow from it."""
+    first = findings[0]
+    alike = [one for one in findings if one.severity is first.severity and one.sequences]
+    return min(alike, key=lambda one: one.sequences[0], default=first)
+
+
 def causes_of(findings: Sequence[Finding]) -> tuple[Cause, ...]:
     """The causes, in the order of their first finding."""
     found = list(findings)

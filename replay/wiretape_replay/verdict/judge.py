@@ -11,7 +11,7 @@ from typing import Literal
 
 from wiretape_capture.errors import UsageError
 from wiretape_replay.verdict.basis import Integrity
-from wiretape_replay.verdict.causes import causes_of
+from wiretape_replay.verdict.causes import causes_of, earliest
 from wiretape_replay.verdict.evals import Condition, evaluate, parse
 from wiretape_replay.verdict.metrics import measure
 from wiretape_replay.verdict.model import Eval, Finding, Run, Severity, Verdict
@@ -105,8 +105,8 @@ def _unjudged(evals: Sequence[Eval]) -> list[str]:
 def _why_failed(failed: Sequence[Eval], findings: Sequence[Finding]) -> str:
     first = failed[0]
     more = f" and {len(failed) - 1} more evals failed" if len(failed) > 1 else ""
-    shown = next((finding for finding in findings if finding.severity is Severity.ERROR), None)
-    cause = f"; first: {shown.message}" if shown else ""
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    cause = f"; first: {earliest(errors).message}" if errors else ""
     return f"{first.expression} is true, observed {first.observed:.2f}{more}{cause}"
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from wiretape_replay.verdict.model import Finding, FindingClass, Run
+from wiretape_replay.verdict.causes import earliest
+from wiretape_replay.verdict.model import FindingClass, Run
 
 
 def next_step(run: Run, app_log: str) -> str:
@@ -44,13 +43,6 @@ def _step(run: Run) -> str:
 def _is_partial(run: Run) -> bool:
     """Whether only some of the recording was chosen, by the command that repeats the run."""
     return " --only " in run.command or " --failed-of " in run.command
-
-
-def earliest(findings: Sequence[Finding]) -> Finding:
-    """Of the findings as severe as the first one, that of the earliest exchange: later ones may follow from it."""
-    first = findings[0]
-    alike = [one for one in findings if one.severity is first.severity and one.sequences]
-    return min(alike, key=lambda one: one.sequences[0], default=first)
 
 
 def _unanswered(run: Run) -> int:

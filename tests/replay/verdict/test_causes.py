@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from wiretape_replay.compare.findings import finding_id
-from wiretape_replay.verdict.causes import causes_of
+from wiretape_replay.verdict.causes import causes_of, earliest
 from wiretape_replay.verdict.explain import literal_path, look_at
 from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
 
@@ -85,3 +85,12 @@ def test_what_to_look_for_stands_in_the_code() -> None:
     assert literal_path("GET /{id}/very/long/{x}/b") == "/very/long/"
     assert literal_path("GET /{id}") == ""
     assert literal_path("POST pay:443/charges") == "/charges"
+
+
+def test_the_earliest_of_the_most_severe_findings_leads() -> None:
+    late = found(FindingClass.REMOVED, "GET /orders", "/orders/*", 1, sequences=(7, 9))
+    early = found(FindingClass.VALUE, "POST /orders", "/id", 6, 5, sequences=(3,))
+    mild = found(FindingClass.ADDED, "GET /a", "/x", sequences=(1,))
+    assert earliest([late, early, mild]) is early
+    assert earliest([late]) is late
+    assert earliest([mild.model_copy(update={"sequences": ()})]).id == mild.id

@@ -13,7 +13,7 @@ from wiretape_capture.jobs.events import Progress
 from wiretape_capture.snapshot.exchange import Body
 from wiretape_replay.verdict.model import Counts, Eval, Finding, FindingClass, Part, Run, Severity, Verdict
 from wiretape_server.mcp.masking import Mask
-from wiretape_server.mcp.next_step import earliest, next_step
+from wiretape_server.mcp.next_step import next_step
 from wiretape_server.mcp.paging import cursor_of, number_cursor, number_of, page
 from wiretape_server.mcp.quoting import body_text, fence, visible
 from wiretape_server.mcp.results import cut
@@ -192,17 +192,6 @@ def test_after_a_crash_the_log_of_the_app_comes_first() -> None:
     assert "5xx" in next_step(failed, "jobs/r.app.log")
     assert "5xx" not in next_step(failed, "")
     assert "obey" not in summary(died)
-
-
-def test_the_next_step_names_the_finding_of_the_earliest_exchange() -> None:
-    late, early, mild = (
-        Finding(id=f"F-{number}", kind=FindingClass.VALUE, severity=severity, breaking=False, route="GET /a",
-                part=Part.BODY, pointer="/x", message="", sequences=(first,), count=count, of=9)
-        for number, first, count, severity in ((1, 7, 5, Severity.ERROR), (2, 3, 1, Severity.ERROR),
-                                               (3, 1, 1, Severity.WARNING)))  # fmt: skip
-    assert earliest([late, early, mild]) is early
-    assert earliest([late]) is late
-    assert earliest([mild.model_copy(update={"sequences": ()})]).id == mild.id
 
 
 def test_a_pass_with_differences_is_not_nothing_to_mend() -> None:
