@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_capture.errors import UsageError
 from wiretape_replay.leaves import join, split
 
 SIZE_LIMIT = 32 << 20
@@ -63,7 +63,7 @@ def read_description(path: Path) -> Description:
         data = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise WiretapeError(f"{path}: {reason}", "give --openapi the path of an OpenAPI file") from None
+        raise UsageError(f"{path}: {reason}", "give --openapi the path of an OpenAPI file") from None
     return parse_description(data, path.name)
 
 

@@ -83,7 +83,7 @@ def _members(ledger: Ledger, where: str, old: Shape, new: Shape) -> None:
     for name in sorted(old.properties.keys() | new.properties.keys()) if not any(keyed) else ():
         below = _below(where, name)
         if name not in new.properties:
-            required = name in old.required
+            required = name in old.required or _always_seen(ledger, old, name)
             ledger.add(f"removed-{'required' if required else 'optional'}", below, "the field is gone",
                           _absence(old, new, name, ledger), believed=believed)  # fmt: skip
         elif name not in old.properties:
@@ -94,6 +94,12 @@ def _members(ledger: Ledger, where: str, old: Shape, new: Shape) -> None:
             after = shape_of(ledger.revision, *new.properties[name])
             _required(ledger, below, (name in old.required, name in new.required), before, after)
             compare_shapes(ledger, below, before, after)
+
+
+def _always_seen(ledger: Ledger, old: Shape, name: str) -> bool:
+    """Whether all objects of the recording had a member, though too few to promise it."""
+    seen = shape_of(ledger.base, *old.properties[name]).seen
+    return bool(ledger.base_recorded and old.objects) and seen == old.objects
 
 
 def _required(ledger: Ledger, where: str, required: tuple[bool, bool], old: Shape, new: Shape) -> None:

@@ -118,4 +118,4 @@ def plural(count: int, noun: str) -> str:
     """`1 exchange`, `2 exchanges`."""
     if count == 1:
         return f"1 {noun}"
-    return f"{count} {noun}es" if noun.endswith(("s", "h")) else f"{count} {noun}s"
+    return f"{count} {noun}es" if noun.endswith(("s", "sh", "ch")) else f"{count} {noun}s"

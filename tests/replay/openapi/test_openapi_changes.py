@@ -163,6 +163,7 @@ def written(exchanges: list[Exchange]) -> Description:
         ([{"a": 1}] * 10, [{"a": None}], [("response 200 /a", "became-nullable", "breaking")]),
         ([{"a": 1}] * 10, [{}], [("response 200 /a", "removed-required", "breaking")]),
         ([{"a": 1}] * 10 + [{}], [{}], [("response 200 /a", "removed-optional", "info")]),
+        ([{"a": 1}] * 8, [{}], [("response 200 /a", "removed-required", "warning")]),
         ([{"a": 1}] * 10, [{"a": 1}], []),  # one answer with it does not make it optional
         ([{"a": 1}] * 10, [{"a": 1}, {}], [("response 200 /a", "became-optional", "breaking")]),
         ([{"a": 1.5}] * 10, [{"a": 1}], [("response 200 /a", "type-narrowed", "info")]),
