@@ -14,11 +14,14 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from wiretape_capture.databases.greeters import greeters
+from wiretape_capture.databases.listener import Databases, Tape
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.jobs.child import run_job
 from wiretape_capture.jobs.events import Emit, Notice, Progress, Ready
 from wiretape_capture.launch.ca import load_or_create
 from wiretape_capture.launch.environment import app_environment, own_environment
+from wiretape_capture.launch.mapping import DATABASES
 from wiretape_capture.launch.port_lock import port_held
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.readiness import loopback_of
@@ -87,22 +90,33 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
     upstreams = from_environment(base_environment(spec))
     for scheme in upstreams.unusable:
         said(f"the proxy that the environment names is a {scheme} proxy, which is not used; connections go direct")
-    wire = await Wire.open(spec, Recorder(tape, tape.body, seen=tally.add, said=said), upstreams)
-    bypass = Bypass(own_ports=wire.ports.values())
-    app, given_up = None, False
+    recorder = Recorder(tape, tape.body, seen=tally.add, said=said)
+    wire = await Wire.open(spec, recorder, upstreams)
+    app, databases, given_up = None, None, False
+    bypass = Bypass(own_ports=())
     try:
-        given_up, app = await _unless_stopped(_start(spec, wire, emit), stop)
+        databases = await _databases(spec, Tape(recorder.record, recorder.note))
+        bypass = Bypass(own_ports=[*wire.ports.values(), *databases.ports.values()])
+        endpoints = {**wire.endpoints(), **databases.endpoints}
+        given_up, app = await _unless_stopped(_start(spec, wire, endpoints, emit), stop)
         allow_more_files()
         async with _watched(app, bypass):
             return await _until_stopped(app, tape, tally, emit, stop)
     finally:
         if app is not None:
             await app.stop()
+        if databases is not None:
+            await databases.close()
         await wire.close()
         for note in bypass.notes():
             tape.note(note)
         if tally.total == 0:
             tape.note(nothing_recorded(wire.endpoints(), given_up=given_up))
+
+
+async def _databases(spec: RecordSpec, tape: Tape) -> Databases:
+    services = [service for service in spec.maps if service.scheme in DATABASES.values()]
+    return await Databases.open(services, greeters(base_environment(spec)), tape)
 
 
 async def _unless_stopped[T](beginning: Coroutine[None, None, T], stop: asyncio.Event) -> tuple[bool, T | None]:
@@ -134,8 +148,7 @@ async def _watched(app: App | None, bypass: Bypass) -> AsyncIterator[None]:
         await asyncio.to_thread(bypass.look, app.pid)
 
 
-async def _start(spec: RecordSpec, wire: Wire, emit: Emit) -> App | None:
-    endpoints = wire.endpoints()
+async def _start(spec: RecordSpec, wire: Wire, endpoints: dict[str, str], emit: Emit) -> App | None:
     maps = {name: endpoints[f"map:{name}"] for name in (service.name for service in spec.maps)}
     environment = app_environment(base_environment(spec), proxy_port=wire.ports["proxy"], ca_dir=spec.ca_dir,
                                   maps=maps, services=spec.maps)  # fmt: skip

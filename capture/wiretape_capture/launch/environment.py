@@ -62,6 +62,11 @@ def app_environment(
     return {
         **mapping.redirect(base, maps, services),
         **{mapping.variable(name): url for name, url in maps.items()},
+        **{
+            mapping.variable(each.name): mapping.local_url(each, maps[each.name])
+            for each in services
+            if each.name in maps
+        },
         **_proxy(base, proxy_port),
         **dict.fromkeys(BUNDLE_VARIABLES, str(ca_dir / BUNDLE_FILE)),
         **_node(base),

@@ -45,8 +45,11 @@ class ServiceMap(_Spec):
 
     name: str
     scheme: str
-    """`http`, `https` or `tcp`."""
+    """`http`, `https`, a database's protocol such as `postgres`, or `tcp`."""
     host: str
+    """For a database also the directory of its Unix socket."""
     port: int
+    url: str = Field(default="", repr=False)
+    """For a database: the URL that names it, with its login. Only who connects to it reads this."""
     listen: int = 0
     """Local port; 0 picks a free one, told in the `Ready` event as endpoint `map:NAME`."""

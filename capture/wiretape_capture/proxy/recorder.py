@@ -212,6 +212,11 @@ class Recorder:
         # mitmproxy would keep every message for as long as the connection lasts.
         flow.messages.clear()
 
+    def record(self, exchange: Exchange) -> None:
+        """Number an exchange that somebody else followed, and put it on the tape."""
+        self._sequence += 1
+        self._record(exchange.model_copy(update={"sequence": self._sequence}))
+
     def end_open(self) -> None:
         """Put what is still open on the tape as incomplete."""
         for live in list(self._live.values()):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wiretape_capture.launch.mapping import DATABASES
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.proxy import chain, http1, http2, tasks
 from wiretape_capture.proxy.authority import authority
@@ -121,7 +122,7 @@ def ports_of(spec: RecordSpec, trust: Path | None) -> list[tuple[str, Port, List
         ports.append(("inbound", Port("reverse", spec.listen, "--listen", faced, "http", app, first),
                       Listening(Direction.INBOUND, authority(*app))))  # fmt: skip
     ports.extend((f"map:{service.name}", map_port(service, mapped), Listening(Direction.OUTBOUND, service.name))
-                 for service in spec.maps)  # fmt: skip
+                 for service in spec.maps if service.scheme not in DATABASES.values())  # fmt: skip
     return ports
 
 

@@ -26,6 +26,7 @@ class Protocol(StrEnum):
 
     HTTP = "http"
     WEBSOCKET = "websocket"
+    POSTGRES = "postgres"
 
 
 class Model(BaseModel):
@@ -48,7 +49,7 @@ class Body(Model):
 
 
 class Request(Model):
-    """An HTTP request head with its body (RFC 9110, RFC 9112)."""
+    """An HTTP request head with its body (RFC 9110, RFC 9112); for a database its command, template and values."""
 
     method: str
     target: str
@@ -60,9 +61,10 @@ class Request(Model):
 
 
 class Response(Model):
-    """An HTTP response head with its body (RFC 9110, RFC 9112)."""
+    """An HTTP response head with its body (RFC 9110, RFC 9112); for a database its results."""
 
     status: int
+    """For a database 200, 400 for an error of the command, 500 for one of the service."""
     reason: str = ""
     version: str = "HTTP/1.1"
     headers: Headers = ()

@@ -46,8 +46,8 @@ async def load_snapshot(reader: TapeReader, maps: Iterable[ServiceMap]) -> Loade
             if exchange.direction is Direction.INBOUND:
                 inbound.append(exchange)
                 continue
-            answers[exchange.sequence] = answer_builder.build(exchange, LOADED_TOTAL)
             if exchange.protocol is Protocol.HTTP:
+                answers[exchange.sequence] = answer_builder.build(exchange, LOADED_TOTAL)
                 index_builder.add(exchange)
         index = index_builder.finish(_responses(answers), inbound)
         size = answer_builder.size + len(answers) * 1024

@@ -11,8 +11,8 @@ from wiretape_capture.launch.mapping import parse_map, parse_maps, redirect, var
 from wiretape_capture.launch.spec import ServiceMap
 
 
-def service(name: str, scheme: str, host: str, port: int, listen: int = 0) -> ServiceMap:
-    return ServiceMap(name=name, scheme=scheme, host=host, port=port, listen=listen)
+def service(name: str, scheme: str, host: str, port: int, listen: int = 0, url: str = "") -> ServiceMap:
+    return ServiceMap(name=name, scheme=scheme, host=host, port=port, listen=listen, url=url)
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,12 @@ def service(name: str, scheme: str, host: str, port: int, listen: int = 0) -> Se
         ("http://api.host/", service("api.host:80", "http", "api.host", 80)),
         ("localhost:3000", service("localhost:3000", "http", "localhost", 3000)),
         ("api.host:443@9001", service("api.host:443", "https", "api.host", 443, 9001)),
-        ("db.host:5432", service("db.host:5432", "tcp", "db.host", 5432)),
-        ("db=postgres://u:p@db.host/x@15432", service("db", "tcp", "db.host", 5432, 15432)),
+        ("db.host:5432", service("db.host:5432", "postgres", "db.host", 5432)),
+        ("db.host:3306", service("db.host:3306", "tcp", "db.host", 3306)),
+        ("db=postgres://u:p@db.host/x@15432",
+         service("db", "postgres", "db.host", 5432, 15432, "postgres://u:p@db.host/x")),
+        ("db=postgresql+asyncpg:///x?host=/run/pg&port=7",
+         service("db", "postgres", "/run/pg", 7, url="postgresql+asyncpg:///x?host=/run/pg&port=7")),
         ("cache=redis://[::1]:6380", service("cache", "tcp", "::1", 6380)),
         ("tcp://db:7000", service("db:7000", "tcp", "db", 7000)),
         ("a-b_1=http://h:1", service("a-b_1", "http", "h", 1)),
@@ -93,7 +97,24 @@ def test_a_variable_is_named_after_the_map() -> None:
         ("s=http://localhost:3000", "http://localhost:30001/x", None),
         ("s=http://localhost:3000", "localhost:3000", "127.0.0.1:9"),
         ("s=http://[::1]:3000", "http://[::1]:3000/x", "http://127.0.0.1:9/x"),
-        ("s=postgres://db:5432", "postgres://u:p@db:5432/x", "postgres://u:p@127.0.0.1:9/x"),
+        ("s=postgres://db:5432", "postgres://u:p@db:5432/x", "postgres://u:wiretape@127.0.0.1:9/x?sslmode=disable"),
+        (
+            "s=postgres://db",
+            "x=postgresql+asyncpg://db/x?ssl=require&a=1 y",
+            "x=postgresql+asyncpg://127.0.0.1:9/x?a=1&ssl=disable y",
+        ),
+        (
+            "s=postgres://db",
+            "jdbc:postgresql://db:5432/x?user=u&password=p",
+            "jdbc:postgresql://127.0.0.1:9/x?user=u&password=wiretape&sslmode=disable",
+        ),
+        ("s=postgres://localhost", "postgres://127.0.0.1/x", "postgres://127.0.0.1:9/x?sslmode=disable"),
+        (
+            "s=postgres://db",
+            "host=db dbname=x password='a b' sslmode=require",
+            "host=127.0.0.1 port=9 sslmode=disable dbname=x password=wiretape",
+        ),
+        ("s=postgres://db", "host=other dbname=x", None),
         ("s=postgres://db:5432", "postgres://u:p@my-db:5432/x", None),
     ],
 )

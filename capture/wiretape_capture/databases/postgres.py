@@ -1,0 +1,210 @@
+"""Greets the clients of a Postgres database and logs in for them; from AuthenticationOk on bytes pass raw.
+
+Where the password is known from the app's own settings, wiretape logs in and the app need not; else the client's own
+login passes, without channel binding. What belongs to a login is never followed and so never stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from wiretape_capture.databases.listener import Greet, Greeted
+from wiretape_capture.databases.postgres_login import OK, Login, without_binding
+from wiretape_capture.databases.side import Side
+from wiretape_capture.databases.upstream import dial, tls_context, wants_tls
+from wiretape_capture.launch import dsn
+from wiretape_capture.launch.spec import ServiceMap
+from wiretape_capture.protocols.observed import Emit
+from wiretape_capture.protocols.postgres import told, wire
+from wiretape_capture.protocols.postgres.follower import PostgresFollower
+from wiretape_capture.protocols.postgres.wire import Malformed
+
+GREETING_SECONDS = 60.0
+"""As the server's own authentication_timeout."""
+LOGIN_LIMIT = 1 << 20
+"""Bytes of one message before the login is done."""
+TLS_RECORD = 0x16
+
+type Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """How one database is entered."""
+
+    name: str
+    host: str
+    port: int
+    options: Mapping[str, str]
+    """libpq's parameters."""
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By user; `""` holds for any."""
+    password_lines: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, service: ServiceMap, environ: Mapping[str, str]) -> Entrance:
+        """From a map and the variables that the app would have had."""
+        named = [server for _, server in dsn.named_servers(environ) if server.is_at(service.host, service.port)]
+        own = dsn.parse_url(service.url) if service.url else None
+        servers = [*([own] if own is not None else []), *named]
+        options = next((server.options for server in servers if server.options.get("sslmode")), {})
+        passwords = dsn.passwords(environ, service.host, service.port)
+        passwords |= {own.user: own.password} if own is not None and own.password else {}
+        lines = ""
+        with suppress(OSError, UnicodeDecodeError):
+            lines = dsn.password_file(environ).read_text()
+        return cls(service.name, service.host, service.port, options, passwords, lines)
+
+    def password(self, user: str, database: str) -> str | None:
+        """The password for a login; None where none is known."""
+        known = self.passwords.get(user, self.passwords.get(""))
+        return known or dsn.password_in_file(self.password_lines, self.host, self.port, database, user) or None
+
+
+def greet_postgres(entrance: Entrance) -> Greet:
+    """How the clients of one database are greeted."""
+
+    async def greet(client: Side, emit: Emit, note: Note) -> Greeted | None:
+        try:
+            async with asyncio.timeout(GREETING_SECONDS):
+                return await _Greeting(entrance, client, emit, note).run()
+        except TimeoutError:
+            note(
+                f"connections to {entrance.name} that did not log in within {GREETING_SECONDS:.0f} s; they were closed"
+            )
+            return None
+
+    return greet
+
+
+class _Greeting:
+    def __init__(self, entrance: Entrance, client: Side, emit: Emit, note: Note) -> None:
+        self._entrance = entrance
+        self._client = client
+        self._emit = emit
+        self._note = note
+
+    async def run(self) -> Greeted | None:
+        try:
+            packet = await self._startup()
+        except Malformed as error:
+            self._note(f"connections to {self._entrance.name} that did not begin as Postgres: {error}")
+            self._refuse("08P01", f"wiretape: {error}")
+            return None
+        if packet is None:
+            return None
+        started = time.monotonic_ns()
+        try:
+            server = await self._connect()
+        except (OSError, EOFError, TimeoutError) as error:
+            self._unreachable(packet, started, error)
+            return None
+        server.write((len(packet) + 4).to_bytes(4) + packet)
+        if int.from_bytes(packet[:4]) == wire.CANCEL_REQUEST:
+            with suppress(EOFError):
+                await server.read(1)  # the server answers by hanging up
+            server.close()
+            return None
+        return await self._log_in(server, wire.read_startup(packet[4:]), started)
+
+    async def _startup(self) -> bytes | None:
+        """The packet that begins a session or cancels one, without its length; TLS is declined."""
+        declined = 0
+        while True:
+            try:
+                head = await self._client.read(4)
+            except EOFError:
+                if declined:
+                    self._note(f"a client of {self._entrance.name} insists on TLS on the way to wiretape: "
+                               f"set sslmode=disable where the app connects")  # fmt: skip
+                raise
+            if head[0] == TLS_RECORD:
+                raise Malformed("the client begins with TLS (sslnegotiation=direct): set sslmode=disable for wiretape")
+            length = int.from_bytes(head)
+            if not 8 <= length <= wire.STARTUP_LIMIT:
+                raise Malformed(f"its first packet claims {length} bytes")
+            packet = await self._client.read(length - 4)
+            code = int.from_bytes(packet[:4])
+            if code in (wire.SSL_REQUEST, wire.GSS_REQUEST):
+                declined += code == wire.SSL_REQUEST
+                self._client.write(b"N")
+            elif code >> 16 == wire.PROTOCOL_3 or code == wire.CANCEL_REQUEST:
+                return packet
+            else:
+                raise Malformed(f"it asks for protocol {code >> 16}.{code & 0xFFFF}")
+
+    async def _connect(self) -> Side:
+        """A connection to the server, in TLS where the app's settings ask for it and the server has it."""
+        entrance = self._entrance
+        server = await dial(entrance.host, entrance.port)
+        asked, required = wants_tls(entrance.options)
+        if not asked or entrance.host.startswith("/"):
+            return server
+        try:
+            server.write((8).to_bytes(4) + wire.SSL_REQUEST.to_bytes(4))
+            if await server.read(1) == b"S":
+                if not server.idle:
+                    raise ConnectionResetError("the server sent bytes ahead of TLS")
+                await server.secure(tls_context(entrance.options), server_side=False, host=entrance.host)
+            elif required:
+                raise ConnectionRefusedError(f"sslmode={entrance.options['sslmode']}, and the server has no TLS")
+        except BaseException:
+            server.abort()
+            raise
+        return server
+
+    def _unreachable(self, packet: bytes, started: int, error: BaseException) -> None:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, ssl.SSLCertVerificationError):
+            why = f"its certificate does not verify: {error.verify_message}"
+        problem = f"could not connect to {self._entrance.name}: {why}"
+        if int.from_bytes(packet[:4]) != wire.CANCEL_REQUEST:
+            fields = {"S": "FATAL", "C": "08001", "M": problem}
+            self._emit(told.refused(wire.read_startup(packet[4:]), fields, started, time.monotonic_ns()))
+        self._refuse("08001", problem)
+
+    def _refuse(self, code: str, problem: str) -> None:
+        self._client.write(wire.error(code, problem, severity="FATAL"))
+
+    async def _log_in(self, server: Side, startup: dict[str, str], started: int) -> Greeted | None:
+        user = startup.get("user", "")
+        password = self._entrance.password(user, startup.get("database", user))
+        login = Login(user, password) if password is not None else None
+        while True:
+            kind, payload = await _message(server)
+            if kind == b"R" and int.from_bytes(payload[:4]) == OK:
+                self._client.write(wire.message(kind, payload))
+                return Greeted(server, PostgresFollower(self._emit, startup, started))
+            if kind == b"E":
+                self._client.write(wire.message(kind, payload))
+                self._emit(told.refused(startup, wire.read_fields(payload), started, time.monotonic_ns()))
+                server.close()
+                return None
+            if kind != b"R":
+                self._client.write(wire.message(kind, payload))  # NegotiateProtocolVersion, notices
+            elif login is not None:
+                try:
+                    server.write(login.reply(payload))
+                except Malformed as error:
+                    self._note(f"logins to {self._entrance.name} that wiretape could not make: {error}")
+                    self._refuse("28000", f"wiretape: {error}")
+                    server.close()
+                    return None
+            else:
+                self._client.write(without_binding(payload))
+                if int.from_bytes(payload[:4]) != 12:  # SASLFinal wants no answer
+                    server.write(wire.message(*await _message(self._client)))
+
+
+async def _message(side: Side) -> tuple[bytes, bytes]:
+    """The next message of a login. Raises Malformed for one that is too long, EOFError."""
+    head = await side.read(5)
+    length = int.from_bytes(head[1:])
+    if not 4 <= length <= LOGIN_LIMIT:
+        raise ConnectionAbortedError(f"a message of a login claims {length} bytes")
+    return head[:1], await side.read(length - 4)

@@ -1,0 +1,125 @@
+"""One side of a database connection: read in turns while it is greeted, then joined to the other side byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
+
+HELD_LIMIT = 256 * 1024
+"""Bytes that wait for a reader; then no more are taken from the peer."""
+
+type Tap = Callable[[bytes], None]
+"""Gets a copy of bytes after they were forwarded."""
+
+
+class Side(asyncio.Protocol):
+    """A transport that is read by whoever greets, and later writes straight to its peer."""
+
+    def __init__(self, on_made: Callable[[Side], None] | None = None) -> None:
+        self._on_made = on_made
+        self._held = bytearray()
+        self._news = asyncio.Event()
+        self._peer: asyncio.Transport | None = None
+        self._tap: Tap | None = None
+        self._on_lost: Callable[[], None] | None = None
+        self.transport: asyncio.Transport
+        self.lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: connected, or TLS is set up on what was."""
+        self.transport = cast("asyncio.Transport", transport)
+        if self._on_made is not None:
+            self._on_made(self)
+            self._on_made = None
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes; once joined they leave before anything else is done with them."""
+        if self._peer is not None and self._tap is not None:
+            self._peer.write(data)
+            self._tap(data)
+            return
+        self._held += data
+        self._news.set()
+        if len(self._held) > HELD_LIMIT:
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """asyncio: the peer sends no more. A database connection has no half that goes on."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """asyncio: gone."""
+        self.lost = True
+        self._news.set()
+        if self._peer is not None:
+            self._peer.close()
+        if self._on_lost is not None:
+            self._on_lost()
+
+    def pause_writing(self) -> None:
+        """asyncio: this side takes no more for now, so the other is not read."""
+        if self._peer is not None:
+            self._peer.pause_reading()
+
+    def resume_writing(self) -> None:
+        """asyncio: this side takes bytes again."""
+        if self._peer is not None:
+            with suppress(RuntimeError):  # the other side is closing
+                self._peer.resume_reading()
+
+    async def read(self, count: int) -> bytes:
+        """Exactly so many bytes. Raises EOFError where the peer is gone before."""
+        while len(self._held) < count:
+            if self.lost:
+                raise EOFError
+            self.transport.resume_reading()
+            self._news.clear()
+            await self._news.wait()
+        data = bytes(self._held[:count])
+        del self._held[:count]
+        return data
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held."""
+        return not self._held
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        if not self.lost:
+            self.transport.write(data)
+
+    async def secure(self, context: ssl.SSLContext, *, server_side: bool, host: str = "") -> None:
+        """Go on in TLS. Raises ssl.SSLError, ConnectionError."""
+        made = await asyncio.get_running_loop().start_tls(
+            self.transport, self, context, server_side=server_side, server_hostname=host or None
+        )
+        if made is None:
+            raise ConnectionResetError("the peer went away during the TLS handshake")
+        self.transport = made
+
+    def join(self, peer: Side, tap: Tap, on_lost: Callable[[], None]) -> None:
+        """Send everything to the other side from now on, what is held first."""
+        self._peer, self._tap, self._on_lost = peer.transport, tap, on_lost
+        if self._held:
+            data, self._held = bytes(self._held), bytearray()
+            self._peer.write(data)
+            tap(data)
+        if self.lost:
+            self._peer.close()
+            on_lost()
+        else:
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """End the connection after what was written."""
+        if not self.lost:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if not self.lost:
+            self.transport.abort()
