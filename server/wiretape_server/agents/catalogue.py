@@ -95,7 +95,7 @@ def _vscode(words: Words) -> dict[str, Any]:
 
 
 def _opencode(words: Words) -> dict[str, Any]:
-    return {"type": "local", "command": list(words), "enabled": True, "environment": {}, "timeout": 30_000}
+    return {"type": "local", "command": list(words), "enabled": True, "environment": {}, "timeout": 60_000}
 
 
 def _codex(words: Words) -> dict[str, Any]:
