@@ -272,5 +272,5 @@ def find_run(runs_dir: Path, run_id: str | None) -> Path:
     if begun:
         raise UsageError(f"{run_id!r} is the beginning of {len(begun)} runs", f"say which: {', '.join(begun[:5])}")
     nearest = get_close_matches(run_id, paths, n=1)
-    hint = f"did you mean {nearest[0]}" if nearest else "`wiretape runs` lists the runs of this workspace"
+    hint = f"did you mean {nearest[0]}?" if nearest else "`wiretape runs` lists the runs of this workspace"
     raise UsageError(f"there is no run {run_id!r}", hint)

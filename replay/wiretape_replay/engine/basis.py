@@ -33,7 +33,8 @@ async def read_basis(spec: ReplaySpec) -> Basis:
         return await asyncio.to_thread(basis_of, spec, asked, info, plan)
 
 
-def basis_of(spec: ReplaySpec, asked: Sequence[Condition], info: SnapshotInfo, plan: Plan) -> Basis:
+def basis_of(spec: ReplaySpec, asked: Sequence[Condition], info: SnapshotInfo, plan: Plan, *,
+             load: bool = False) -> Basis:  # fmt: skip
     """What a run rests on."""
     routes = Counter(plan.route(one) for one in plan.inbound)
     return Basis(
@@ -46,7 +47,7 @@ def basis_of(spec: ReplaySpec, asked: Sequence[Condition], info: SnapshotInfo, p
         files={key: _file_hash(path) for key, path in (("replay.openapi", spec.openapi),
                                                        ("replay.baseline", spec.baseline)) if path is not None},
         narrowed=bool(spec.sequences or spec.routes), replayed=len(plan.selection.exchanges),
-        baseline=spec.against.commit if spec.against is not None else "",
+        baseline=spec.against.commit if spec.against is not None else "", load=load,
     )  # fmt: skip
 
 
@@ -71,23 +72,25 @@ async def integrity_of(spec: ReplaySpec, basis: Basis) -> Integrity | None:
             against=spec.lock.name, lock_sha256=spec.lock.sha256, locked=spec.locked,
             changes=changes_since_lock(spec.lock.lock, basis, spec.lock.unreviewed),
         )  # fmt: skip
-    before = await _reference(spec.run, basis.recording.name)
+    before = await _reference(spec.run, basis)
     if before is None or before.basis is None:
         return None
     return Integrity(against=before.id, changes=changes_since_run(before.basis, basis))
 
 
-async def _reference(path: Path, snapshot: str) -> Run | None:
+async def _reference(path: Path, basis: Basis) -> Run | None:
     """The newest green run that nothing had changed for, else the oldest one known; of this snapshot, else of any.
+
+    Loads are compared with loads.
 
     A green run after a change is none: the change would be told once and never again.
     """
     oldest: dict[bool, Run] = {}
     green: Run | None = None
     async for run in earlier_runs(path):
-        if run.basis is None:
+        if run.basis is None or run.basis.load != basis.load:
             continue
-        same = run.basis.recording.name == snapshot
+        same = run.basis.recording.name == basis.recording.name
         oldest[same] = run
         if run.verdict.verdict == "pass" and not (run.integrity and run.integrity.changes):
             if same:

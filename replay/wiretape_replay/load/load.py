@@ -20,6 +20,7 @@ from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.observations import Observations
+from wiretape_replay.engine.basis import basis_of, integrity_of
 from wiretape_replay.engine.plan import Plan, make_plan
 from wiretape_replay.engine.progress import Stage, telling
 from wiretape_replay.engine.recording import in_full, load_inbound
@@ -37,6 +38,7 @@ from wiretape_replay.load.tally import Series, Tally
 from wiretape_replay.loopback import is_loopback
 from wiretape_replay.run_file import write_run
 from wiretape_replay.signing.signer import Signer
+from wiretape_replay.verdict.basis import Basis, Integrity
 from wiretape_replay.verdict.evals import Condition
 from wiretape_replay.verdict.explain import explained
 from wiretape_replay.verdict.judge import conditions, judge
@@ -57,6 +59,8 @@ async def load(spec: LoadSpec, emit: Emit, stop: asyncio.Event) -> Run:
         inbound = await load_inbound(tape)
         plan = await asyncio.to_thread(make_plan, inbound, replay, signer)
         run = _Load(spec, tape, plan, stage)
+        run.basis = await asyncio.to_thread(basis_of, replay, asked, await tape.info(), plan, load=True)
+        run.integrity = await integrity_of(replay, run.basis)
         await run.play(emit, stop)
         return await run.conclude(asked, baseline)
 
@@ -78,6 +82,8 @@ class _Load:
     crew: Crew = field(init=False)
     scenario: Scenario | None = None
     compared: Compared = field(default_factory=Compared)
+    basis: Basis | None = None
+    integrity: Integrity | None = None
     _start_ns: int = 0
     _last_ns: int = 0
 
@@ -171,6 +177,7 @@ class _Load:
         lost = [f"a load worker was lost: {one.lost}" for one in self.crew.workers if one.lost]
         run = run.model_copy(update={"verdict": judge(
             run, asked, baseline=baseline, stopped=self.stopped, doubts=lost, untimed=lagging(run.load),
+            integrity=self.integrity,
         )})  # fmt: skip
         results = results_of(outcomes, compared, self.scenario) if self.scenario else []
         shown = {sequence for finding in run.verdict.findings for sequence in finding.sequences}
@@ -196,7 +203,7 @@ class _Load:
             contract_violations=compared.violations.by_route.total(),
             notes=(*self.notes, *self._worker_notes(), *error_notes(total)),
             load=load_summary(self.spec, self.course, self.scenario, self.crew.workers),
-            wiretape_version=version("wiretape"), command=command,
+            wiretape_version=version("wiretape"), command=command, basis=self.basis, integrity=self.integrity,
         )  # fmt: skip
 
     def _worker_notes(self) -> list[str]:

@@ -63,6 +63,8 @@ class Basis(_Value):
     """Exchanges that were chosen and can be replayed."""
     baseline: str = ""
     """The version of the unchanged code, as git says it."""
+    load: bool = False
+    """Whether a load rests on it: how it is sent counts too, and no mock takes part."""
 
 
 class Lock(_Value):

@@ -12,6 +12,8 @@ from wiretape_replay.verdict.evals import Condition, parse
 
 TABLES = ("app.env", "services")
 """Keys whose values are tables: each entry is told by itself."""
+LOAD = "load."
+"""What keys begin with that say how a load is sent."""
 UPWARD, DOWNWARD = (">", ">="), ("<", "<=")
 VALUE_WIDTH = 80
 ROUTES_NAMED = 5
@@ -26,7 +28,8 @@ def changes_since_lock(lock: Lock, now: Basis, unreviewed: str = "") -> tuple[Ba
         found.append(_unknown(now.recording, [one.name for one in lock.snapshot]))
     else:
         found += _recording(before, now.recording)
-    return (*found, *_rest(lock.evals, lock.noise, lock.settings, lock.files, now),
+    evals, settings = _applicable(lock, load=now.load)
+    return (*found, *_rest(evals, lock.noise, settings, lock.files, now),
             *_selection(now, lock.settings.get("replay.only")), *_baseline(now))  # fmt: skip
 
 
@@ -37,6 +40,19 @@ def changes_since_run(before: Basis, now: Basis) -> tuple[BasisChange, ...]:
         _unknown(now.recording, [before.recording.name])]  # fmt: skip
     return (*recording, *_rest(before.evals, before.noise, before.settings, before.files, now),
             *_selection(now, None), *_baseline(now))  # fmt: skip
+
+
+def load_changes(lock: Lock, now: Mapping[str, JsonValue]) -> tuple[BasisChange, ...]:
+    """What of the settings of loads is not as it was locked."""
+    return tuple(setting_changes({key: value for key, value in lock.settings.items() if key.startswith(LOAD)}, now))
+
+
+def _applicable(lock: Lock, *, load: bool) -> tuple[list[str], dict[str, JsonValue]]:
+    """The evals and settings that count for a replay or for a load, which has no mock."""
+    if not load:
+        return list(lock.evals), {key: value for key, value in lock.settings.items() if not key.startswith(LOAD)}
+    evals = [text for text in lock.evals if not parse(text).metric.startswith("mock.")]
+    return evals, {key: value for key, value in lock.settings.items() if key != "replay.mock"}
 
 
 def _rest(evals: Sequence[str], noise: tuple[NoiseEntry, ...], settings: Mapping[str, JsonValue],

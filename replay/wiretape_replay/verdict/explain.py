@@ -41,8 +41,16 @@ def look_at(finding: Finding) -> tuple[str, ...]:
     elif finding.part in (Part.HEADER, Part.TRAILER):
         names.append(finding.pointer.removeprefix("header:").partition("/")[0])
     if finding.part is Part.OUTBOUND:
-        names.append(finding.example_pointer.partition("?")[0])
+        names += [*_changed_names(finding), finding.example_pointer.partition("?")[0],
+                  literal_path(finding.pointer.partition(" ")[2])]  # fmt: skip
     return tuple(dict.fromkeys(name for name in (*names, literal_path(finding.route)) if name))
+
+
+def _changed_names(finding: Finding) -> list[str]:
+    """What a call to a service carries now and did not, then the names of what changed: `query/sku` is `sku`."""
+    changed = finding.actual if isinstance(finding.actual, dict) else {}
+    values = [value for value in changed.values() if isinstance(value, str) and re.fullmatch(r"[\w./-]{2,40}", value)]
+    return [*values, *(leaf_name("/" + place) for place in changed)]
 
 
 def literal_path(route: str) -> str:

@@ -104,7 +104,8 @@ def _unjudged(evals: Sequence[Eval]) -> list[str]:
 
 def _why_failed(failed: Sequence[Eval], findings: Sequence[Finding]) -> str:
     first = failed[0]
-    more = f" and {len(failed) - 1} more evals failed" if len(failed) > 1 else ""
+    others = len(failed) - 1
+    more = f" and {others} more {'eval' if others == 1 else 'evals'} failed" if others else ""
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     cause = f"; first: {earliest(errors).message}" if errors else ""
     return f"{first.expression} is true, observed {first.observed:.2f}{more}{cause}"

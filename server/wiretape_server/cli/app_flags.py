@@ -99,11 +99,16 @@ NOISE: tuple[Decorator, ...] = (
     ROUTE,
 )  # fmt: skip
 
+LOCKED: tuple[Decorator, ...] = (
+    setting("replay.locked", "--locked/--no-locked", help="Refuse what is not as in wiretape.lock"),
+    setting("replay.lock_hash", "--lock-hash", metavar="HASH", help="Refuse any other wiretape.lock, too"),
+)
+
 REPLAY: tuple[Decorator, ...] = (
     FAIL_IF,
     setting("replay.mock", "--mock/--no-mock", help="Answer outbound calls or not"),
     *ONLY,
-    setting("replay.locked", "--locked/--no-locked", help="Refuse what is not as in wiretape.lock"),
+    *LOCKED,
     setting("replay.openapi", "--openapi", metavar="FILE", convert=here, help="Check against this OpenAPI file too"),
     setting("replay.openapi_requests", "--openapi-requests/--no-openapi-requests", help="Check recorded requests too"),
     setting("replay.timing", "--timing", "--speed", metavar="PACE",

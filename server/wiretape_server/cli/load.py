@@ -6,7 +6,7 @@ import re
 
 import click
 
-from wiretape_server.cli.app_flags import APP, FAIL_IF, NOISE, ONLY, REQUESTS, TARGET, add
+from wiretape_server.cli.app_flags import APP, FAIL_IF, LOCKED, NOISE, ONLY, REQUESTS, TARGET, add
 from wiretape_server.cli.command import Command, Whole, json_option, setting, snapshot_argument
 
 _WITH_RATE = ("poisson", "constant", "closed")
@@ -21,6 +21,7 @@ LOAD = (
     setting("load.warmup", "--warmup", metavar="TIME", help="First stretch not to time, such as 10s"),
     FAIL_IF,
     *ONLY,
+    *LOCKED,
 )  # fmt: skip
 
 GENERATOR = (

@@ -47,16 +47,19 @@ def command(check: bool, as_json: bool) -> None:
     Snapshots that were locked before stay locked.
     """
     from wiretape_replay.engine.basis import read_basis
-    from wiretape_replay.verdict.basis_changes import changes_since_lock
+    from wiretape_replay.verdict.basis_changes import changes_since_lock, load_changes
+    from wiretape_server.workspace.judging import load_settings
     from wiretape_server.workspace.lock_file import FILE_NAME, lock_in_use, locked, write_lock
     from wiretape_server.workspace.specs import replay_spec
 
     ws = open_workspace()
     spec = replay_spec(ws, now=datetime.now(UTC), verify=True, relock=True)
     basis = asyncio.run(read_basis(spec))
-    old = lock_in_use(ws.root)
-    changes = () if old is None else changes_since_lock(old.lock, basis, old.unreviewed if check else "")
-    fresh = locked(old.lock if old else None, basis)
+    old = lock_in_use(ws.root, ws.config.replay.lock_hash)
+    loads = load_settings(ws.config)
+    changes = () if old is None else (*changes_since_lock(old.lock, basis, old.unreviewed if check else ""),
+                                      *load_changes(old.lock, loads))  # fmt: skip
+    fresh = locked(old.lock if old else None, basis, loads)
     written = not check and (old is None or fresh != old.lock)
     sha256 = write_lock(ws.root, fresh) if written else old.sha256 if old else ""
     file = near(ws.root / FILE_NAME)

@@ -46,9 +46,11 @@ def run_load(*, as_json: bool) -> None:
 
 
 def _opened() -> Workspace:
-    ws = asyncio.run(with_failed(open_workspace()))
+    ws, note = asyncio.run(with_failed(open_workspace()))
     for condition in ws.config.replay.fail_if:
         parse(condition)  # a typo is told before anything starts
+    if note:
+        say(f"note: {note}")
     return ws
 
 

@@ -80,7 +80,7 @@ def _stop(client: str, call: Call, known: memory.Memory, now: source.Source, roo
     known.passed(now.digest, told.verdict, told.run)
     if told.verdict == "pass":
         known.count(call.session, 0)
-        return {}
+        return answers.tell(client, told.text) if told.judge_changed else {}
     if told.verdict == "unknown":
         return answers.tell(client, told.text)
     blocks = known.blocks.get(call.session, 0)

@@ -36,12 +36,14 @@ def _step(run: Run) -> str:
     if run.verdict.verdict == "pass":
         return "no eval fails the run, but not every answer was equal: ask whether that is meant"
     if run.verdict.verdict == "fail":
-        return "look at the failed evals, mend the cause and call run_replay again"
+        return f'look at the failed evals, mend the cause, then run_replay(failed_of="{run.id}") judges by them again'
     return "clear what the summary names, then call run_replay again"
 
 
 def _is_partial(run: Run) -> bool:
-    """Whether only some of the recording was chosen, by the command that repeats the run."""
+    """Whether only some of the recording was chosen; older runs tell by the command that repeats them."""
+    if run.basis is not None:
+        return run.basis.narrowed
     return " --only " in run.command or " --failed-of " in run.command
 
 

@@ -46,6 +46,12 @@ def _pace(without: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _hash(text: str) -> str:
+    if text and not re.fullmatch(r"[0-9a-f]{12,64}", text):
+        raise ValueError("a hash is 12 to 64 of the digits 0-9 and a-f, as reports and wiretape lock show it")
+    return text
+
+
 def _place(rule: NoiseRule) -> NoiseRule:
     if rule.pointer and not rule.pointer.startswith(("/", "header:")):
         raise ValueError("the pointer begins with / (a JSON Pointer) or header:")
@@ -126,6 +132,9 @@ class ReplayConfig(_Section):
     )
     locked: bool = Field(
         False, description="Refuse a pass when anything that judges the run is not as in wiretape.lock."
+    )
+    lock_hash: Annotated[str, AfterValidator(_hash)] = Field(
+        "", description="The hash of wiretape.lock that was reviewed, or its first 12 digits: any other is refused."
     )
     openapi: str = Field(
         "", description="OpenAPI 3.0 or 3.1 file, relative to wiretape.toml, that answers are checked against as well."

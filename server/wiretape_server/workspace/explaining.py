@@ -24,6 +24,8 @@ from wiretape_server.workspace.noise_file import FILE_NAME, read_rules
 from wiretape_server.workspace.source_search import Line, lines_with
 from wiretape_server.workspace.workspace import Workspace
 
+NAMED = 5
+"""Names that an error lists."""
 CODE_LINES = 6
 _UNREAD = frozenset({FindingClass.LATENCY, FindingClass.OUTBOUND, FindingClass.ERROR})
 
@@ -69,8 +71,10 @@ def mock_misses(ws: Workspace, mock: str) -> list[MissExplanation]:
     journals = {path.stem: path for path in ws.jobs_dir.glob("*.journal")}
     if mock not in journals:
         near = get_close_matches(mock[:80], journals, 1)
+        newest = sorted(journals, reverse=True)[:NAMED]
+        there_are = f"there are {', '.join(newest)}" if newest else "start a mock first"
         raise UsageError(f"there is no journal of a mock {mock[:80]!r}",
-                         f"did you mean {near[0]}?" if near else "start a mock first")  # fmt: skip
+                         f"did you mean {near[0]}?" if near else there_are)  # fmt: skip
     try:
         with journals[mock].open(encoding="utf-8", errors="replace") as file:
             return misses_of(_misses(file))
@@ -94,8 +98,11 @@ def find_miss(misses: list[MissExplanation], name: str, where: str) -> MissExpla
     if len(found) == 1:
         return found[0]
     ids = [one.id for one in misses]
+    if found:
+        raise UsageError(f"{name[:40]!r} is the beginning of {len(found)} misses",
+                         f"say which: {', '.join(one.id for one in found[:NAMED])}")  # fmt: skip
     if not ids:
         raise UsageError(f"{where} has no misses", "its mock answered all that was asked")
     near = get_close_matches(name[:40], ids, 1)
-    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(ids[:5])}"
+    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(ids[:NAMED])}"
     raise UsageError(f"{where} has no miss {name[:40]!r}", hint)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
+from wiretape_replay.verdict.basis_changes import LOAD
 from wiretape_server.workspace.config import Config, known_keys
 
 EXEMPT = frozenset({
@@ -16,8 +17,10 @@ EXEMPT = frozenset({
     "record.listen", "record.proxy_port", "mock.proxy_port", "replay.baseline_port",  # ports of ours
     "mcp.transport", "mcp.host", "mcp.port", "mcp.token", "mcp.allow_hosts", "mcp.idle", "mcp.allow_commands",
     "mcp.allow_targets",  # who may ask, never what is answered
-}) | frozenset(key for key in known_keys() if key.startswith("load."))  # fmt: skip
-"""Keys that change no verdict of a replay."""
+    "load.workers", "load.allow_writes",  # who sends, and where writes may go
+    "replay.lock_hash",  # the lock cannot hold its own hash
+})  # fmt: skip
+"""Keys that change no verdict."""
 
 APART = frozenset({"snapshot", "noise", "replay.fail_if", "app.start", "replay.mock"})
 """Keys that are told by what they come to: a recording, noise rules, evals, an app and a mock of ours."""
@@ -28,13 +31,27 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 def judging_settings(config: Config, root: Path, *, started: bool, mocked: bool) -> dict[str, JsonValue]:
     """The values that differ from their defaults, the same on every machine: relative paths, no secrets."""
+    settings = {key: value for key, value in _settings(config, root).items() if not key.startswith(LOAD)}
+    return settings | {"app.start": started, "replay.mock": mocked}
+
+
+def judging_load(config: Config, root: Path, *, started: bool) -> dict[str, JsonValue]:
+    """The same for a load, which has no mock, but a way of sending that its times depend on."""
+    return _settings(config, root) | {"app.start": started}
+
+
+def load_settings(config: Config) -> dict[str, JsonValue]:
+    """How loads are sent."""
+    return {key: value for key, value in _settings(config, Path()).items() if key.startswith(LOAD)}
+
+
+def _settings(config: Config, root: Path) -> dict[str, JsonValue]:
     given, default = config.model_dump(mode="json"), Config().model_dump(mode="json")
     settings: dict[str, JsonValue] = {}
     for key in known_keys():
         value = _at(given, key)
         if key not in EXEMPT | APART and value is not None and value != _at(default, key):
             settings[key] = _portable(key, value, root)
-    settings |= {"app.start": started, "replay.mock": mocked}
     return {key: value for key, value in settings.items() if value is not None}
 
 

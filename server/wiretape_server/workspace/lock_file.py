@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from wiretape_capture.errors import UsageError, WiretapeError
-from wiretape_replay.verdict.basis import Basis, Lock, LockInUse
+from wiretape_replay.verdict.basis import Basis, Lock, LockInUse, short
 from wiretape_server.workspace.config import plain_reason
 from wiretape_server.workspace.toml_lines import line_of
 
@@ -27,8 +27,11 @@ HEADER = """\
 """
 
 
-def lock_in_use(root: Path) -> LockInUse | None:
-    """The lock of a project; None where there is none. A broken one is an error, never ignored."""
+def lock_in_use(root: Path, expected: str = "") -> LockInUse | None:
+    """The lock of a project; None where there is none. A broken one is an error, never ignored.
+
+    `expected` is the hash that was reviewed, or its beginning: any other lock counts as not reviewed.
+    """
     path = root / FILE_NAME
     try:
         data = path.read_bytes()
@@ -36,8 +39,9 @@ def lock_in_use(root: Path) -> LockInUse | None:
         return None
     except OSError as error:
         raise WiretapeError(f"{path} cannot be read ({error.strerror})", "check the file's permissions") from None
-    return LockInUse(name=FILE_NAME, sha256=hashlib.sha256(data).hexdigest(), lock=parse_lock(data),
-                     unreviewed=_unreviewed(root, data))  # fmt: skip
+    sha256 = hashlib.sha256(data).hexdigest()
+    other = f"{FILE_NAME} is {short(sha256)}, not {short(expected)}" if not sha256.startswith(expected) else ""
+    return LockInUse(name=FILE_NAME, sha256=sha256, lock=parse_lock(data), unreviewed=other or _unreviewed(root, data))
 
 
 def parse_lock(data: bytes) -> Lock:
@@ -59,11 +63,11 @@ def parse_lock(data: bytes) -> Lock:
                          remedy) from None  # fmt: skip
 
 
-def locked(old: Lock | None, basis: Basis) -> Lock:
-    """The lock with what `basis` rests on; snapshots locked before stay."""
+def locked(old: Lock | None, basis: Basis, loads: Mapping[str, JsonValue]) -> Lock:
+    """The lock with what `basis` and, with the settings `loads`, a load rests on; snapshots locked before stay."""
     others = () if old is None else tuple(one for one in old.snapshot if one.name != basis.recording.name)
     snapshots = sorted((*others, basis.recording), key=lambda one: one.name)
-    return Lock(evals=basis.evals, settings=basis.settings, files=basis.files, noise=basis.noise,
+    return Lock(evals=basis.evals, settings=basis.settings | dict(loads), files=basis.files, noise=basis.noise,
                 snapshot=tuple(snapshots))  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.run_file import find_run
 from wiretape_replay.verdict.basis import LockInUse, short
 from wiretape_server.workspace.baseline import baseline_spec, is_url
-from wiretape_server.workspace.judging import judging_settings
+from wiretape_server.workspace.judging import judging_load, judging_settings
 from wiretape_server.workspace.lock_file import FILE_NAME as LOCK_NAME
 from wiretape_server.workspace.lock_file import lock_in_use
 from wiretape_server.workspace.noise_file import FILE_NAME, read_rules
@@ -90,8 +90,9 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
     With `relock` it is about to be locked, so that `replay.locked` wants no lock yet.
     """
     replay = ws.config.replay
-    lock = lock_in_use(ws.root)
-    if replay.locked and lock is None and not relock:
+    lock = lock_in_use(ws.root, replay.lock_hash)
+    locked = replay.locked or bool(replay.lock_hash)
+    if locked and lock is None and not relock:
         raise UsageError(f"there is no {LOCK_NAME} in {ws.root}", "write it with `wiretape lock`, review and commit it")
     tape = _judging_snapshot(ws, lock)
     app = app_spec(ws, log)
@@ -127,7 +128,7 @@ def replay_spec(ws: Workspace, *, now: datetime, verify: bool = False, log: Path
         against=baseline_spec(ws, app, _mock_spec(ws, tape, app, None) if mocked else None),
         settings=judging_settings(ws.config, ws.root, started=app is not None, mocked=mocked),
         lock=lock,
-        locked=replay.locked,
+        locked=locked,
         command=command,
     )
 
@@ -141,9 +142,10 @@ def load_spec(ws: Workspace, *, now: datetime, log: Path | None = None, command:
     if replay.against is not None:
         raise UsageError("a load is not compared with unchanged code that runs beside it",
                          "give --baseline the id of an earlier load")  # fmt: skip
+    settings = judging_load(ws.config, ws.root, started=replay.app is not None)
     arrivals, rate = arrivals_of(load.arrivals)
     return LoadSpec(
-        replay=replay.model_copy(update={"mock": None}),
+        replay=replay.model_copy(update={"mock": None, "settings": settings}),
         arrivals=arrivals,
         rate=rate,
         scale=load.scale,

@@ -100,3 +100,27 @@ def test_writes_to_another_machine_need_consent(in_process: Run) -> None:
     assert ran.returncode == 2
     assert "1 of the requests write, and 192.0.2.1 is not this machine: first POST /tea" in ran.stderr
     assert "--allow-writes 192.0.2.1" in ran.stderr
+
+
+def test_a_load_names_what_changed_about_its_judge(wiretape: Run, in_process: Run, target: str, tmp_path: Path) -> None:
+    load = ("load", "shop", "--target", target, "--only", "GET /tea/*", "--max-lag", "60000", "--no-locked")
+    first = json.loads(wiretape(*load, "--json").stdout)
+    assert first["integrity"] is None, "the first load has nothing to be compared with"
+
+    fewer = json.loads(wiretape(*load, "--fail-if", "requests.failed > 9", "--compare", "bytes", "--json").stdout)
+    told = {change["subject"]: change["message"] for change in fewer["integrity"]["changes"]}
+    assert told["requests.failed"] == "eval requests.failed > 0 is looser now: requests.failed > 9"
+    assert told["load.compare"] == 'load.compare is "bytes" now, before it had its default'
+    assert fewer["basis"]["load"] is True
+
+    (tmp_path / "wiretape.toml").write_text(
+        f'[load]\nscale = 2\nmax_lag = 60000\n[replay]\nmock = true\nonly = ["GET /tea/*"]\ntarget = "{target}"\n'
+    )
+    assert in_process("lock", "shop").returncode == 0
+    locked = ("load", "shop", "--locked")
+    same = wiretape(*locked)
+    assert "judged as locked in wiretape.lock" in same.stdout, same.stdout + same.stderr
+    other = wiretape(*locked, "--scale", "1")
+    assert other.returncode == 1
+    assert "load.scale was 2.0, now it has its default" in " ".join(other.stdout.split())
+    assert "VERDICT fail, with 1 change to what judges it: refused" in " ".join(other.stdout.split())

@@ -331,3 +331,28 @@ def test_a_new_recording_without_a_lock_is_told_too(project: Path) -> None:
     assert (first.verdict.verdict, run.verdict.verdict) == ("fail", "pass")
     assert run.integrity is not None
     assert [one.kind for one in run.integrity.counted] == ["recording"]
+
+
+def test_a_lock_is_named_by_its_hash(locked: Path, in_process: Call) -> None:
+    edit(locked, ', "broken"]', "]")
+    assert in_process("lock").returncode == 0
+    git(locked, "commit", "-am", "another app")
+    sha256 = json.loads(in_process("lock", "--json").stdout)["sha256"]
+    assert verify(locked, lock_hash=sha256[:12]).verdict.verdict == "pass"
+
+    looser_eval(locked, in_process)
+    assert in_process("lock").returncode == 0
+    git(locked, "commit", "-am", "an agent that also commits")
+    run = verify(locked, lock_hash=sha256[:12])
+    assert run.verdict.reason == "refused: a change to what judges the run is not in wiretape.lock"
+    assert run.integrity is not None
+    assert f", not {sha256[:12]}" in run.integrity.changes[0].message
+    assert verify(locked).verdict.verdict == "pass"
+
+
+@pytest.mark.usefixtures("locked")
+@pytest.mark.parametrize("given", ["4f2a", "not-a-hash!!", "4F2A9C17BE02"])
+def test_a_hash_of_another_form_is_wrong_usage(in_process: Call, given: str) -> None:
+    refused = in_process("verify", "--lock-hash", given)
+    assert refused.returncode == 2
+    assert "replay.lock_hash: a hash is 12 to 64 of the digits 0-9 and a-f" in refused.stderr

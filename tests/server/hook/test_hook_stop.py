@@ -17,6 +17,7 @@ import pytest
 from workbench import BIN, wait_until
 
 from wiretape_replay.run_file import write_run
+from wiretape_replay.verdict.basis import BasisChange, Effect, Integrity, Kind
 from wiretape_replay.verdict.model import Counts, Run, Verdict
 from wiretape_server.hook import answers, main
 
@@ -113,12 +114,14 @@ def test_changed_code_is_verified_once_and_red_code_is_refused_once(project: Pat
     assert runs(project) == 3
 
 
-async def ran(project: Path, verdict: Literal["pass", "fail"], command: str = "wiretape verify") -> None:
+async def ran(project: Path, verdict: Literal["pass", "fail", "inconclusive"], command: str = "wiretape verify",
+              *changes: BasisChange) -> None:  # fmt: skip
     """A run as `run_replay` leaves it when the agent verifies by itself."""
     number = runs(project)
     judged = Verdict(verdict=verdict, reason=f"run {number}")
     run = Run(id=f"r{number}", snapshot="items", snapshot_sha256="", target="http://127.0.0.1:1", duration_ms=1.0,
-              started_ns=time.time_ns(), verdict=judged, counts=Counts(total=1), command=command)  # fmt: skip
+              started_ns=time.time_ns(), verdict=judged, counts=Counts(total=1), command=command,
+              integrity=Integrity(against="wiretape.lock", changes=changes) if changes else None)  # fmt: skip
     await write_run(project / f".wiretape/runs/r{number}.run", run, [], {}, [])
 
 
@@ -143,6 +146,42 @@ async def test_what_the_agent_verified_itself_counts(project: Path) -> None:
     await ran(project, "pass")
     assert stop(project, again=True) == {}
     assert runs(project) == 2
+
+
+LOOSER = BasisChange(kind=Kind.EVAL, subject="requests.failed", effect=Effect.LOOSER,
+                     message="eval requests.failed > 0 is looser now: requests.failed > 9")  # fmt: skip
+STRICTER = BasisChange(kind=Kind.EVAL, subject="findings.total", effect=Effect.STRICTER, message="eval was added")
+
+
+async def test_what_changed_about_the_judge_is_told_with_every_verdict(project: Path) -> None:
+    (project / "more.py").write_text("")
+    await ran(project, "fail", "wiretape verify", LOOSER, STRICTER)
+    refused = stop(project)
+    assert refused["decision"] == "block"
+    assert "1 change to what judges the code since wiretape.lock, for a person to review:\n! eval" in refused["reason"]
+    assert "was added" not in refused["reason"], "a stricter rule needs no review"
+
+    (project / "more.py").write_text("again = 1\n")
+    await ran(project, "pass", "wiretape verify", LOOSER)
+    passed = stop(project, again=True)
+    assert "decision" not in passed, "whether it may pass is for people, not for the hook"
+    assert passed["systemMessage"].startswith("wiretape: run r1 passed\n1 change to what judges")
+    assert stop(project) == {}, "it is told once"
+
+    (project / "more.py").write_text("again = 2\n")
+    await ran(project, "pass", "wiretape verify", STRICTER)
+    assert stop(project) == {}
+
+
+def test_an_agent_that_loosens_the_judge_is_named_by_a_real_run(project: Path) -> None:
+    assert stop(project) == {}
+    with (project / "wiretape.toml").open("a") as file:
+        file.write('[replay]\nfail_if = ["requests.failed > 9"]\n')
+    edit(project, '"name"', '"title"')
+
+    told = stop(project)["systemMessage"]
+    assert "passed" in told
+    assert "! eval requests.failed > 0 is looser now: requests.failed > 9" in told
 
 
 async def test_a_run_of_a_part_or_of_other_code_does_not_count(project: Path) -> None:

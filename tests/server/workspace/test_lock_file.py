@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wiretape_capture.errors import UsageError
 from wiretape_replay.verdict.basis import Basis, Lock, NoiseEntry, Recording
 from wiretape_server.workspace.config import Config, known_keys
-from wiretape_server.workspace.judging import APART, EXEMPT, judging_settings
+from wiretape_server.workspace.judging import APART, EXEMPT, judging_load, judging_settings, load_settings
 from wiretape_server.workspace.lock_file import lock_in_use, lock_text, locked, parse_lock, write_lock
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -55,10 +55,11 @@ def test_a_broken_lock_is_refused(data: bytes, said: str) -> None:
 def test_locking_one_snapshot_keeps_the_others() -> None:
     first = Basis(recording=Recording(name="b", sha256="1"), evals=("requests.failed > 0",))
     second = Basis(recording=Recording(name="a", sha256="2"), evals=("findings.total > 0",))
-    both = locked(locked(None, first), second)
+    both = locked(locked(None, first, {}), second, {"load.scale": 2.0})
     assert [one.name for one in both.snapshot] == ["a", "b"]
     assert both.evals == ("findings.total > 0",)
-    assert locked(both, second) == both
+    assert both.settings == {"load.scale": 2.0}
+    assert locked(both, second, {"load.scale": 2.0}) == both
 
 
 def git(folder: Path, *words: str) -> None:
@@ -103,9 +104,36 @@ def test_every_key_counts_unless_it_is_exempt_by_name() -> None:
         "replay.baseline_command": ["y"], "replay.baseline_cwd": "../main", "replay.baseline_runs": 2,
     })  # fmt: skip
     told = judging_settings(changed, Path("/work"), started=True, mocked=True)
-    assert told.keys() == known_keys().keys() - EXEMPT - {"snapshot", "noise", "replay.fail_if"}
+    of_loads = {key for key in known_keys() if key.startswith("load.")}
+    assert told.keys() == known_keys().keys() - EXEMPT - of_loads - {"snapshot", "noise", "replay.fail_if"}
     assert (told["app.cwd"], told["replay.openapi"], told["replay.target"]) == ("app", "api.yaml", "loopback")
     assert "hush" not in str(told)
     assert judging_settings(Config(), Path("/work"), started=False, mocked=False) == {
         "app.start": False, "replay.mock": False,
     }  # fmt: skip
+
+
+def test_how_a_load_is_sent_counts_for_loads_only() -> None:
+    sent = {"load.arrivals": "closed 2", "load.scale": 2.0, "load.speed": 2.0, "load.duration": "1m",
+            "load.stages": "1m:2", "load.warmup": "1s", "load.connections": "session", "load.compare": "bytes",
+            "load.max_lag": 99.0}  # fmt: skip
+    config = Config().with_settings(sent | {"load.workers": 3, "load.allow_writes": ["h"], "replay.mock": True})
+
+    assert sent.keys() == {key for key in known_keys() if key.startswith("load.")} - EXEMPT
+    assert load_settings(config) == sent
+    assert judging_load(config, Path("/work"), started=False) == sent | {"app.start": False}
+    assert judging_settings(config, Path("/work"), started=False, mocked=True) == {
+        "app.start": False, "replay.mock": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("digits", [12, 20, 64])
+def test_a_lock_with_another_hash_than_the_reviewed_one_counts_as_not_reviewed(tmp_path: Path, digits: int) -> None:
+    sha256 = write_lock(tmp_path, Lock())
+    same = lock_in_use(tmp_path, sha256[:digits])
+    other = lock_in_use(tmp_path, "0" * digits)
+
+    assert same is not None
+    assert same.unreviewed == ""
+    assert other is not None
+    assert other.unreviewed == f"wiretape.lock is {sha256[:12]}, not 000000000000"

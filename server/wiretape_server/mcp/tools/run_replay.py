@@ -56,11 +56,12 @@ inconclusive with findings. Call it after every edit; without arguments it start
     if failed_of is not None:
         only = [*(only or ()), _failed(failed_of)]
     settings = _settings(state, workspace, snapshot, target, only, fail_if, mock, baseline)
-    spec = await _spec(state, workspace, settings)
+    spec, note = await _spec(state, workspace, settings)
     refuse_held(state.jobs, spec.app, wait_for_runs=True)
     live = await state.jobs.start("run", spec.run.stem, spec, state.log_path(spec.run.stem))
     live.app_log = spec.app.log if spec.app is not None else None
-    note = "" if settings.get("snapshot") or workspace.config.snapshot else _note(workspace, spec)
+    if not (settings.get("snapshot") or workspace.config.snapshot or note):
+        note = _note(workspace, spec)
     return await awaited(ctx, live, spec.tape.stem, wait_seconds, note)
 
 
@@ -120,7 +121,7 @@ def _failed(run: str) -> str:
     return f"failed:{named}" if named else "failed"
 
 
-async def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object]) -> ReplaySpec:
+async def _spec(state: ServerState, workspace: Workspace, settings: dict[str, object]) -> tuple[ReplaySpec, str]:
     from wiretape_replay.verdict.evals import parse
     from wiretape_replay.verdict.judge import MISSES, speaks_of_mock
     from wiretape_server.workspace.failed import with_failed
@@ -134,7 +135,7 @@ async def _spec(state: ServerState, workspace: Workspace, settings: dict[str, ob
     for condition in configured.config.replay.fail_if:
         parse(condition)  # a typo is told before anything starts
     expect_some(workspace)
-    configured = await with_failed(configured)
+    configured, note = await with_failed(configured)
     state.prepare(configured)
     verify = app_spec(configured) is not None
     spec = replay_spec(configured, now=now(), verify=verify, command=_command(settings, verify=verify))
@@ -144,7 +145,7 @@ async def _spec(state: ServerState, workspace: Workspace, settings: dict[str, ob
     if spec.app is not None and spec.app.log is None:
         log = workspace.jobs_dir / f"{spec.run.stem}.app.log"
         spec = spec.model_copy(update={"app": spec.app.model_copy(update={"log": log})})
-    return spec
+    return spec, note
 
 
 def _command(settings: dict[str, object], *, verify: bool) -> str:
