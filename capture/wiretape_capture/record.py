@@ -81,7 +81,7 @@ async def _keep_what_there_is(tape: TapeWriter, tally: Tally) -> None:
 
 async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit, stop: asyncio.Event) -> int | None:
     # mitmproxy takes most of a second to import, and only this job wants it.
-    from wiretape_capture.proxy.recorder import Recorder
+    from wiretape_capture.proxy.ledger import Ledger
     from wiretape_capture.proxy.wire import Wire
 
     def said(text: str) -> None:
@@ -90,12 +90,12 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
     upstreams = from_environment(base_environment(spec))
     for scheme in upstreams.unusable:
         said(f"the proxy that the environment names is a {scheme} proxy, which is not used; connections go direct")
-    recorder = Recorder(tape, tape.body, seen=tally.add, said=said)
-    wire = await Wire.open(spec, recorder, upstreams)
+    ledger = Ledger(tape, tape.body, seen=tally.add, said=said)
+    wire = await Wire.open(spec, ledger, lambda: tape.full, upstreams)
     app, databases, given_up = None, None, False
     bypass = Bypass(own_ports=())
     try:
-        databases = await _databases(spec, Tape(recorder.record, recorder.note))
+        databases = await _databases(spec, Tape(ledger.record_followed, ledger.note))
         bypass = Bypass(own_ports=[*wire.ports.values(), *databases.ports.values()])
         endpoints = {**wire.endpoints(), **databases.endpoints}
         given_up, app = await _unless_stopped(_start(spec, wire, endpoints, emit), stop)

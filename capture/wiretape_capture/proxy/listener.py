@@ -20,6 +20,7 @@ from wiretape_capture.errors import WiretapeError
 from wiretape_capture.proxy.http1 import COUNTED
 from wiretape_capture.proxy.http2 import congested
 from wiretape_capture.proxy.routing import first_layer
+from wiretape_capture.tee.route import Aim
 
 LOOPBACK = "127.0.0.1"
 TRIES = 200
@@ -31,7 +32,10 @@ type Hooks = Mapping[str, Sequence[Callable[[Any], Any]]]
 
 @dataclass(frozen=True)
 class Port:
-    """One listener: `kind` is `forward`, `reverse` or `raw`; `flag` is what the user changes when the port is taken."""
+    """One listener: `kind` is `forward`, `reverse` or `raw`; `flag` is what the user changes when the port is taken.
+
+    A `tunnel` is what came through a `forward` one already.
+    """
 
     kind: str
     number: int
@@ -45,7 +49,7 @@ class Port:
     @property
     def mode(self) -> ProxyMode:
         """What mitmproxy calls it."""
-        if self.kind == "forward" or self.address is None:
+        if self.kind in ("forward", "tunnel") or self.address is None:
             return ProxyMode.parse("regular")
         host = f"[{self.address[0]}]" if ":" in self.address[0] else self.address[0]
         return ProxyMode.parse(f"reverse:{self.scheme}://{host}:{self.address[1]}")
@@ -54,8 +58,11 @@ class Port:
 class Connection(server.LiveConnectionHandler):
     """One client connection with its connections to services."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: Port, hooks: Hooks) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: Port, hooks: Hooks,
+                 number: int) -> None:  # fmt: skip
         super().__init__(reader, writer, port.options, port.mode)
+        if not isinstance(self.client.sockname, tuple):  # a local socket, behind which the tee has the client
+            self.client.peername = self.client.sockname = (LOOPBACK, number)
         self._hooks = hooks
         self._client_spoke = asyncio.Event()
         context = self.layer.context
@@ -100,14 +107,39 @@ class Listener:
         self._port = port
         self._hooks = hooks
         self._server: asyncio.Server | None = None
+        self._number = 0
         self._connections: dict[Connection, asyncio.Task[None]] = {}
 
-    async def open(self) -> int:
-        """Listen on loopback; returns the port's number."""
-        listening = bound_from(self._port.first) or bound(self._port.number, self._port.flag)
-        self._server = await asyncio.start_server(self._accept, sock=listening)
-        number: int = listening.getsockname()[1]
-        return number
+    def bind(self) -> int:
+        """Open the port on loopback; returns its number. Connections wait until somebody accepts them."""
+        self.socket = bound_from(self._port.first) or bound(self._port.number, self._port.flag)
+        self._number = self.socket.getsockname()[1]
+        return self._number
+
+    async def accept(self) -> None:
+        """Accept connections here."""
+        self._server = await asyncio.start_server(self._accept, sock=self.socket)
+
+    async def adopt(self, accepted: socket.socket, aim: Aim | None) -> None:
+        """Take a connection that another process accepted; with an aim, it is what a tunnel to there carries."""
+        port = self._port if aim is None else self._inside(accepted, aim)
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted)
+        await self._carry(reader, asyncio.StreamWriter(transport, protocol, reader, loop), port)
+
+    def _inside(self, accepted: socket.socket, aim: Aim) -> Port:
+        """What comes through a local socket has left its TLS already; it goes on in TLS of our own."""
+        taken = accepted.family == socket.AF_UNIX and aim.scheme == "https"
+        return replace(
+            self._port, kind="reverse" if taken else "tunnel", scheme=aim.scheme, address=(aim.host, aim.port)
+        )
+
+    @property
+    def port(self) -> Port:
+        """What it was opened for."""
+        return self._port
 
     def point_to(self, host: str) -> None:
         """Send new connections to this host, on the same port as before."""
@@ -115,7 +147,10 @@ class Listener:
         self._port = replace(self._port, address=(host, self._port.address[1]))
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer, self._port, self._hooks)
+        await self._carry(reader, writer, self._port)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: Port) -> None:
+        connection = Connection(reader, writer, port, self._hooks, self._number)
         task = asyncio.current_task()
         assert task is not None
         self._connections[connection] = task
@@ -128,6 +163,8 @@ class Listener:
         """Stop listening and end every connection."""
         if self._server is not None:
             self._server.close()
+        else:
+            self.socket.close()
         tasks = list(self._connections.values())
         for connection in list(self._connections):
             connection.cut()

@@ -11,26 +11,20 @@ from wiretape_capture.protocols.http import header
 from wiretape_capture.proxy import translate
 from wiretape_capture.proxy.authority import authority
 from wiretape_capture.proxy.body_tap import BodyTap
+from wiretape_capture.proxy.listening import Listening
+from wiretape_capture.proxy.order import Ticket
 from wiretape_capture.snapshot.bodies import body_of
-from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Headers, Protocol, StreamMessage
+from wiretape_capture.snapshot.exchange import Body, Exchange, Headers, Protocol, StreamMessage
 
 STREAM_LIMIT = 64 * 1024 * 1024
 """Bytes of WebSocket messages kept for one exchange."""
-
-
-@dataclass(frozen=True)
-class Listening:
-    """What a listener stands for: the direction of its traffic and, where it is fixed, the service's name."""
-
-    direction: Direction
-    service: str = ""
 
 
 @dataclass
 class LiveExchange:
     """One exchange in progress."""
 
-    sequence: int
+    ticket: Ticket
     listening: Listening
     connection: str
     started_ns: int
@@ -70,12 +64,10 @@ class LiveExchange:
             self.response_body.in_memory(complete=self.response_done),
         )
 
-    async def finish(self) -> Exchange:
-        """The finished exchange, once its bodies are on the tape."""
-        return self.exchange(
-            await self.request_body.finish(complete=self.request_done),
-            await self.response_body.finish(complete=self.response_done),
-        )
+    async def bodies(self) -> tuple[Body, Body]:
+        """Both bodies, once they are on the tape."""
+        return (await self.request_body.finish(complete=self.request_done),
+                await self.response_body.finish(complete=self.response_done))  # fmt: skip
 
     def exchange(self, request_body: Body, response_body: Body) -> Exchange:
         """The finished exchange with these bodies."""
@@ -83,7 +75,7 @@ class LiveExchange:
         answer = self.flow.response
         response = None if answer is None else translate.recorded_response(answer, response_body)
         return Exchange(
-            sequence=self.sequence,
+            sequence=self.ticket.number,
             direction=self.listening.direction,
             protocol=Protocol.HTTP if self.flow.websocket is None else Protocol.WEBSOCKET,
             scheme=self.flow.request.scheme,

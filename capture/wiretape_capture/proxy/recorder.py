@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from functools import partial
 
 from mitmproxy import http, tcp
 from mitmproxy.connection import Client, Connection
@@ -17,8 +16,10 @@ from mitmproxy.tls import TlsData
 
 from wiretape_capture.proxy import translate
 from wiretape_capture.proxy.authority import authority
-from wiretape_capture.proxy.body_tap import BodyTap, OpenSink
-from wiretape_capture.proxy.live import Listening, LiveExchange
+from wiretape_capture.proxy.body_tap import BodyTap
+from wiretape_capture.proxy.ledger import Ledger
+from wiretape_capture.proxy.listening import Listening
+from wiretape_capture.proxy.live import LiveExchange
 from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Request
 
 CONNECT_UPGRADES = ("h2c",)
@@ -27,55 +28,20 @@ OUTBOUND = Listening(Direction.OUTBOUND)
 HERE = ("localhost", "127.0.0.1", "::1")
 
 
-class Tape(Protocol):
-    """What is needed of the snapshot's writer."""
-
-    def put(self, exchange: Exchange) -> None:
-        """Queue an exchange."""
-        ...
-
-    def note(self, text: str, count: int = 1) -> None:
-        """Count what could not be recorded."""
-        ...
-
-
-type Seen = Callable[[Exchange], None]
-type Said = Callable[[str], None]
-
-
 class Recorder:
-    """The hooks. `listening` says what each local port stands for; `seen` hears of every exchange put on the tape."""
+    """The hooks."""
 
-    def __init__(self, tape: Tape, open_sink: OpenSink, *, seen: Seen, said: Said) -> None:
-        self._tape = tape
-        self._open_sink = open_sink
-        self._seen = seen
-        self._said = said
-        self._heard: set[str] = set()
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._live: dict[str, LiveExchange] = {}
         self._connections: dict[str, str] = {}
         self._connected: dict[str, int] = {}
         self._arrived: dict[str, int] = {}
         self._finishing: set[asyncio.Task[None]] = set()
-        self._sequence = 0
-        self._opened = 0
-        self.listening: Mapping[int, Listening] = {}
-        self.own_ports: frozenset[int] = frozenset()
-        """Ports of the forward proxy; a request for one of them would come round for ever."""
-        self.map_ports: frozenset[int] = frozenset()
-        """Ports of maps; what comes to one of them through the proxy is recorded there."""
-
-    def note(self, text: str) -> None:
-        """Count something that could not be recorded and tell the user the first time."""
-        self._tape.note(text)
-        if text not in self._heard:
-            self._heard.add(text)
-            self._said(text)
 
     def client_connected(self, client: Client) -> None:
         """A client opened a connection."""
-        self._opened += 1
-        self._connections[client.id] = f"c{self._opened}"
+        self._connections[client.id] = self._ledger.connection()
 
     def client_disconnected(self, client: Client) -> None:
         """A client's connection ended; whatever it left open will not be answered any more."""
@@ -87,7 +53,7 @@ class Recorder:
         """A connection to a service is about to be opened."""
         assert data.server.address is not None
         host, port = data.server.address[:2]
-        if port in self.own_ports and host in HERE:
+        if port in self._ledger.own_ports and host in HERE:
             data.server.error = "the request asks the proxy for itself"
         if data.client.alpn == b"h2" and not data.client.tls:
             data.server.alpn = b"h2"
@@ -116,17 +82,17 @@ class Recorder:
         if self._comes_by_a_map(flow):
             flow.request.stream = True
             return
-        self._sequence += 1
+        begun = time.monotonic_ns()
         live = self._live[flow.id] = LiveExchange(
-            sequence=self._sequence,
+            ticket=self._ledger.order.here(begun),
             listening=self._listening(flow.client_conn),
             connection=self._connections.get(flow.client_conn.id, ""),
             started_ns=time.time_ns(),
-            begun=time.monotonic_ns(),
+            begun=begun,
             flow=flow,
             headers=(),
-            request_body=BodyTap(self._open_sink),
-            response_body=BodyTap(self._open_sink),
+            request_body=BodyTap(self._ledger.open_sink),
+            response_body=BodyTap(self._ledger.open_sink),
         )
         live.headers = translate.request_headers(flow.request)
         _stay_on_http1(flow.request)
@@ -183,39 +149,35 @@ class Recorder:
         reason = (ended.close_reason or "").encode()
         live.hear(bool(ended.closed_by_client), "close", code.to_bytes(2) + reason, time.monotonic_ns())
         if live.stream_dropped:
-            self._tape.note(f"WebSocket messages beyond the limit of one exchange on {flow.request.host}",
-                            live.stream_dropped)  # fmt: skip
+            self._ledger.note(f"WebSocket messages beyond the limit of one exchange on {flow.request.host}",
+                              live.stream_dropped)  # fmt: skip
         self._end(live, "connection closed without a close frame" if code == 1006 else "")
 
     def http_connect_error(self, flow: http.HTTPFlow) -> None:
         """A tunnel could not be opened: the service is not there."""
         message = "" if flow.response is None else flow.response.get_text(strict=False) or ""
         target = authority(flow.request.host, flow.request.port)
-        self._sequence += 1
-        self._record(Exchange(
-            sequence=self._sequence, direction=Direction.OUTBOUND, scheme="https", service=target, command="CONNECT",
+        ticket = self._ledger.order.here(time.monotonic_ns())
+        exchange = Exchange(
+            sequence=0, direction=Direction.OUTBOUND, scheme="https", service=target, command="CONNECT",
             location=target, started_ns=time.time_ns(), duration_us=0, error=translate.cause(message),
             connection=self._connections.get(flow.client_conn.id, ""),
             request=Request(method="CONNECT", target=target, headers=translate.pairs(flow.request.headers),
                             version=translate.version(flow.request.data.http_version), body=Body()),
-        ))  # fmt: skip
+        )  # fmt: skip
+        ticket.then(lambda: self._ledger.record(exchange.model_copy(update={"sequence": ticket.number})))
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """A connection carries something else than HTTP."""
         service = self._listening(flow.client_conn).service
         if not service and flow.server_conn.address is not None:
             service = authority(*flow.server_conn.address[:2])
-        self.note(f"connections to {service} that carried no HTTP; their bytes passed and were not recorded")
+        self._ledger.note(f"connections to {service} that carried no HTTP; their bytes passed and were not recorded")
 
     def tcp_message(self, flow: tcp.TCPFlow) -> None:
         """Bytes of it passed."""
         # mitmproxy would keep every message for as long as the connection lasts.
         flow.messages.clear()
-
-    def record(self, exchange: Exchange) -> None:
-        """Number an exchange that somebody else followed, and put it on the tape."""
-        self._sequence += 1
-        self._record(exchange.model_copy(update={"sequence": self._sequence}))
 
     def end_open(self) -> None:
         """Put what is still open on the tape as incomplete."""
@@ -230,10 +192,10 @@ class Recorder:
     def _comes_by_a_map(self, flow: http.HTTPFlow) -> bool:
         """Whether the app goes through the proxy to a map's listener, where it comes by again."""
         proxied = self._listening(flow.client_conn) == OUTBOUND
-        return proxied and flow.request.port in self.map_ports and flow.request.host in HERE
+        return proxied and flow.request.port in self._ledger.map_ports and flow.request.host in HERE
 
     def _listening(self, client: Client) -> Listening:
-        return self.listening.get(client.sockname[1], OUTBOUND)
+        return self._ledger.listening.get(client.sockname[1], OUTBOUND)
 
     def _end(self, live: LiveExchange, error: str = "") -> None:
         del self._live[live.flow.id]
@@ -242,18 +204,16 @@ class Recorder:
         live.begun = max(live.begun, self._connected.get(live.flow.server_conn.id, 0))
         if live.small:
             # Off the path: the response's last bytes leave before the exchange is built.
-            asyncio.get_running_loop().call_soon(lambda: self._record(live.in_memory()))
+            record = partial(live.ticket.then, lambda: self._ledger.record(live.in_memory()))
+            asyncio.get_running_loop().call_soon(record)
             return
         task = asyncio.ensure_future(self._finish(live))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
 
     async def _finish(self, live: LiveExchange) -> None:
-        self._record(await live.finish())
-
-    def _record(self, exchange: Exchange) -> None:
-        self._tape.put(exchange)
-        self._seen(exchange)
+        request, response = await live.bodies()
+        live.ticket.then(lambda: self._ledger.record(live.exchange(request, response)))
 
 
 def _stay_on_http1(request: http.Request) -> None:

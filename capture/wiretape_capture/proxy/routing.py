@@ -51,12 +51,15 @@ def is_settings(received: bytes) -> bool:
 
 
 def first_layer(context: Context, *, kind: str, address: tuple[str, int] | None) -> layer.Layer:
-    """The first layer of a new connection on a listener of this kind: `forward`, `reverse` or `raw`."""
+    """The first layer of a new connection on a listener of this kind: `forward`, `reverse`, `raw` or `tunnel`."""
     match kind:
         case "forward":
             return ProxyEntry(context)
         case "raw":
             context.server.address = address
             return TCPLayer(context)
+        case "tunnel":
+            context.server.address = address
+            return modes.TransparentProxy(context)
         case _:
             return modes.ReverseProxy(context)

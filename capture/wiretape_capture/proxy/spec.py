@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
+
+type Engine = Literal["tee", "mitmproxy"]
+"""What carries HTTP/1.1: the tee, which gives everything else to mitmproxy, or mitmproxy alone."""
+type Overflow = Literal["wait", "drop"]
+"""What happens when the tape cannot be written fast enough: traffic waits, or exchanges are dropped and counted."""
 
 
 class RecordSpec(BaseModel):
@@ -29,6 +35,8 @@ class RecordSpec(BaseModel):
     proxy_from: int = 0
     """As `listen_from`, for the proxy."""
     maps: tuple[ServiceMap, ...] = ()
+    engine: Engine = "tee"
+    overflow: Overflow = "wait"
 
 
 class CommandStats(BaseModel):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from mitmproxy import certs, ctx, http
 from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.connection import Client
@@ -18,7 +20,9 @@ from mitmproxy.tls import TlsData
 from OpenSSL import SSL
 
 from wiretape_capture.errors import WiretapeError
+from wiretape_capture.launch.ca import alternative_name
 from wiretape_capture.proxy.authority import authority
+from wiretape_capture.tee.client_certificate import wants_certificate
 
 REFUSALS = ("unknown ca", "certificate unknown", "bad certificate", "disconnected during")
 """What a handshake error says when the client does not like the certificate; some only hang up."""
@@ -62,6 +66,19 @@ class Trust(TlsConfig):
         names = entry.cert.altnames
         return self._untrusted.get_cert(entry.cert.cn, names)
 
+    def mint(self, host: str, name: str, like: bytes) -> bytes:
+        """A chain with its key, PEM, for a service that was dialled as `host` and asked for as `name`.
+
+        `like` is the service's own certificate, DER. Raises ValueError for what cannot be a name.
+        """
+        theirs = certs.Cert(x509.load_der_x509_certificate(like))
+        names = [alternative_name(one) for one in (theirs.cn, name, host) if one]
+        names = list(dict.fromkeys([*names[:1], *theirs.altnames, *names[1:]]))
+        entry = self.certstore.get_cert(str(names[0].value), names, theirs.organization)
+        chain = [entry.cert, *entry.chain_certs]
+        key = entry.privatekey.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return key + b"".join(one.to_pem() for one in chain)
+
     def tls_established_server(self, data: TlsData) -> None:
         """Look at what OpenSSL thinks of the service's certificate."""
         assert data.ssl_conn is not None
@@ -80,12 +97,15 @@ class Trust(TlsConfig):
 
     def tls_failed_client(self, data: TlsData) -> None:
         """Say who refused our certificate."""
-        error = (data.conn.error or "").lower()
-        if data.context.server.id in self._unverified or not any(word in error for word in REFUSALS):
+        if data.context.server.id not in self._unverified:
+            self.refused_handshake(self._agents.get(data.conn.id, ""), _server(data), data.conn.error or "")
+
+    def refused_handshake(self, agent: str, service: str, error: str) -> None:
+        """Say that a client did not like our certificate, if that was it."""
+        if not any(word in error.lower().replace("_", " ") for word in REFUSALS):
             return
-        agent = self._agents.get(data.conn.id)
         client = f"a client ({agent})" if agent else "a client"
-        self._note(f"{client} refused wiretape's certificate for {_server(data)}: it does not use the CA that wiretape "
+        self._note(f"{client} refused wiretape's certificate for {service}: it does not use the CA that wiretape "
                    f"put into its environment; point its own CA setting at {_bundle()}")  # fmt: skip
 
     def tls_failed_server(self, data: TlsData) -> None:
@@ -104,11 +124,6 @@ class Trust(TlsConfig):
 def asks_for_certificate(connection: SSL.Connection) -> bool:
     """Whether a service named the authorities whose clients it knows, which most do that ask for a certificate."""
     return bool(connection.get_client_ca_list())
-
-
-def wants_certificate(service: str) -> str:
-    """Why a service with mutual TLS cannot be recorded."""
-    return f"{service} asks for a client certificate and ended the connection: the app's own cannot pass a proxy"
 
 
 def verify_error(connection: SSL.Connection) -> str:

@@ -12,12 +12,14 @@ from wiretape_capture.launch.mapping import DATABASES
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.proxy import chain, http1, http2, tasks
 from wiretape_capture.proxy.authority import authority
+from wiretape_capture.proxy.ledger import Ledger
 from wiretape_capture.proxy.listener import LOOPBACK, CrashLog, Hooks, Listener, Port
-from wiretape_capture.proxy.live import Listening
+from wiretape_capture.proxy.listening import Listening
 from wiretape_capture.proxy.recorder import Recorder
 from wiretape_capture.proxy.routing import ProtocolChoice
 from wiretape_capture.proxy.settings import settings
 from wiretape_capture.proxy.spec import RecordSpec
+from wiretape_capture.proxy.tee_process import TeeProcess
 from wiretape_capture.proxy.trust import Trust
 from wiretape_capture.proxy.upstream import NO_UPSTREAMS, Upstreams
 from wiretape_capture.snapshot.exchange import Direction
@@ -35,9 +37,11 @@ HOOKS = (
 class Wire:
     """Open listeners by role: `inbound`, `proxy`, `map:NAME`."""
 
-    def __init__(self, recorder: Recorder, trust: Trust, upstreams: Upstreams) -> None:
+    def __init__(self, ledger: Ledger, recorder: Recorder, trust: Trust, upstreams: Upstreams) -> None:
+        self._ledger = ledger
         self._recorder = recorder
-        self._crashes = CrashLog(recorder.note)
+        self._tee: TeeProcess | None = None
+        self._crashes = CrashLog(ledger.note)
         # The recorder copies a request before the chain changes it for the next proxy.
         self._hooks = hooks_of(trust, ProtocolChoice(), recorder, chain.Chain(upstreams))
         self._listeners: list[Listener] = []
@@ -46,39 +50,52 @@ class Wire:
         self.ports: dict[str, int] = {}
 
     @classmethod
-    async def open(cls, spec: RecordSpec, recorder: Recorder, upstreams: Upstreams = NO_UPSTREAMS) -> Wire:
-        """Listen on every port of the recording, or on none."""
+    async def open(cls, spec: RecordSpec, ledger: Ledger, full: Callable[[], bool],
+                   upstreams: Upstreams = NO_UPSTREAMS) -> Wire:  # fmt: skip
+        """Listen on every port of the recording, or on none; `full` says whether the tape is behind."""
         http1.install()
         http2.install()
         chain.install()
         tasks.install()
         trust_file = spec.ca_dir / "bundle.pem"
         bundle = trust_file if trust_file.exists() else None
-        trust = Trust(settings(spec.ca_dir, trust=bundle, keep_host=True, eager=True), recorder.note)
-        wire = cls(recorder, trust, upstreams)
+        trust = Trust(settings(spec.ca_dir, trust=bundle, keep_host=True, eager=True), ledger.note)
+        wire = cls(ledger, Recorder(ledger), trust, upstreams)
         logging.getLogger("mitmproxy").setLevel(logging.ERROR)
         logging.getLogger("mitmproxy").addHandler(wire._crashes)
         try:
-            for role, port, listening in ports_of(spec, bundle):
-                await wire._listen(role, port, listening)
+            opened = [wire._bind(*one) for one in ports_of(spec, bundle)]
+            if spec.engine == "tee":
+                wire._tee = TeeProcess(ledger, trust, full)
+                await wire._tee.start(spec.overflow, bundle, upstreams)
+            for role, listener, listening in opened:
+                await wire._accept(role, listener, listening)
         except BaseException:
             await wire.close()
             raise
         return wire
 
-    async def _listen(self, role: str, port: Port, listening: Listening) -> None:
+    def _bind(self, role: str, port: Port, listening: Listening) -> tuple[str, Listener, Listening]:
         listener = Listener(port, self._hooks)
-        number = await listener.open()
+        number = listener.bind()
         self._listeners.append(listener)
         self.ports[role] = number
         self._schemes[role] = "tcp" if port.kind == "raw" else "http"
         if role == "inbound":
             self._inbound = listener
-        self._recorder.listening = {**self._recorder.listening, number: listening}
+        self._ledger.listening = {**self._ledger.listening, number: listening}
         if port.kind == "forward":
-            self._recorder.own_ports |= {number}
+            self._ledger.own_ports |= {number}
         elif role != "inbound":
-            self._recorder.map_ports |= {number}
+            self._ledger.map_ports |= {number}
+        return role, listener, listening
+
+    async def _accept(self, role: str, listener: Listener, listening: Listening) -> None:
+        if self._tee is None or listener.port.kind == "raw":
+            await listener.accept()
+            return
+        ours = self._ledger.own_ports | self._ledger.map_ports
+        self._tee.open(role.partition(":")[0], listener, listening, sorted(ours))
 
     def endpoints(self) -> dict[str, str]:
         """URL of each listener by role."""
@@ -88,10 +105,15 @@ class Wire:
         """Send what comes to the inbound port to the app at this loopback address."""
         if self._inbound is not None:
             self._inbound.point_to(host)
+            if self._tee is not None:
+                self._tee.face(self._inbound, host)
 
     async def close(self) -> None:
         """Put what is open on the tape and end every connection."""
         self._recorder.end_open()
+        if self._tee is not None:
+            await self._tee.close()
+            self._recorder.end_open()
         for listener in self._listeners:
             await listener.close()
         await self._recorder.close()

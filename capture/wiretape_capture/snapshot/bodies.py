@@ -6,6 +6,7 @@ The cut is fixed, so equal bodies have equal chunks and are stored once without 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ CHUNK = 256 * 1024
 """Bytes of body in one chunk: small against memory, large against a row's cost."""
 
 EMPTY = Body()
+_here = threading.local()
 
 
 def body_of(data: bytes, *, complete: bool = True) -> Body:
@@ -24,9 +26,17 @@ def body_of(data: bytes, *, complete: bool = True) -> Body:
     return Body(size=len(data), sha256=hashlib.sha256(data).hexdigest(), data=data, complete=complete)
 
 
+def _compressor() -> zstandard.ZstdCompressor:
+    """This thread's own, for making one costs as much as a kilobyte and none may be shared."""
+    made: zstandard.ZstdCompressor | None = getattr(_here, "compressor", None)
+    if made is None:
+        made = _here.compressor = zstandard.ZstdCompressor(level=3)
+    return made
+
+
 def pack(data: bytes) -> Iterator[bytes]:
     """The stored chunks of a body that is in memory; none for an empty one."""
-    compressor = zstandard.ZstdCompressor(level=3)
+    compressor = _compressor()
     for start in range(0, len(data), CHUNK):
         yield compressor.compress(data[start : start + CHUNK])
 

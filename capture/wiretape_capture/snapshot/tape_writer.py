@@ -30,6 +30,8 @@ from wiretape_capture.snapshot.summary import hash_exchanges, read_info
 BATCH_SECONDS = 0.25
 """Longest time an exchange waits before its transaction begins."""
 QUEUE_LIMIT = 256 * 1024 * 1024
+WAITING_LIMIT = 10_000
+"""Exchanges waiting to be written before a source that can wait is asked to."""
 PIECES_AT_ONCE = 16
 """Chunks of a large body written in one transaction, so that other exchanges' batches come in between."""
 CLOSE_ATTEMPTS = 20
@@ -72,6 +74,11 @@ class TapeWriter:
             path.unlink()  # noqa: ASYNC240 - one system call
             raise
         return cls(path, connection)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits to be written that a source which can wait should."""
+        return self.failure is None and (len(self._queue) > WAITING_LIMIT or self._queued_bytes > QUEUE_LIMIT // 4)
 
     def put(self, exchange: Exchange) -> None:
         """Queue an exchange; sequence 0 takes the next one. Sequences must be unique, in any order."""

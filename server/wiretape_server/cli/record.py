@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 FLAGS = (
     setting("record.listen", "--listen", type=PORT, metavar="PORT", help="Port in front of the app"),
     setting("record.proxy_port", "--proxy-port", type=PORT, metavar="PORT", help="Port of the outbound proxy"),
+    setting("record.engine", "--engine", type=click.Choice(["tee", "mitmproxy"]), help="What carries HTTP/1.1"),
+    setting(
+        "record.overflow",
+        "--overflow",
+        type=click.Choice(["wait", "drop"]),
+        help="What happens when the disk is too slow",
+    ),
     MAP,
 )
 

@@ -92,12 +92,18 @@ class AppConfig(_Section):
 
 
 class RecordConfig(_Section):
-    """`[record]`: where a recording listens."""
+    """`[record]`: where a recording listens, and what carries the traffic."""
 
     listen: Port | None = Field(None, description="Port in front of the app; unset: the first free one from 7080.")
     proxy_port: Port | None = Field(
         None,
         description="Port of the outbound proxy; unset: any, or from 7090 on when you start the app.",
+    )
+    engine: Literal["tee", "mitmproxy"] = Field(
+        "tee", description="What carries HTTP/1.1: the tee, which leaves the rest to mitmproxy, or mitmproxy alone."
+    )
+    overflow: Literal["wait", "drop"] = Field(
+        "wait", description="When the tape is written too slowly: traffic waits, or exchanges are dropped and counted."
     )
 
 

@@ -51,6 +51,8 @@ def record_spec(ws: Workspace, *, now: datetime, name: str | None = None, log: P
         proxy_port=proxy_port,
         proxy_from=proxy_from,
         maps=service_maps(ws),
+        engine=config.record.engine,
+        overflow=config.record.overflow,
     )
 
 

@@ -104,13 +104,20 @@ def ca_dir(tmp_path_factory: pytest.TempPathFactory, service_authority: Authorit
 type StartRecording = Callable[..., Awaitable[Recording]]
 
 
+@pytest.fixture(params=["tee", "mitmproxy"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """What carries HTTP/1.1: what a recording means must not depend on it."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def recording(tmp_path: Path, ca_dir: Path) -> AsyncIterator[StartRecording]:
+async def recording(tmp_path: Path, ca_dir: Path, engine: str) -> AsyncIterator[StartRecording]:
     """Start a recording with these fields of its spec; it is ended with the test."""
     started: list[Recording] = []
 
     async def start(**fields: Any) -> Recording:
-        spec = RecordSpec(tape=tmp_path / f"{len(started)}.tape", name=f"r{len(started)}", ca_dir=ca_dir, **fields)
+        files = {"tape": tmp_path / f"{len(started)}.tape", "name": f"r{len(started)}", "ca_dir": ca_dir}
+        spec = RecordSpec.model_validate({"engine": engine, **files, **fields})
         running = Recording(spec)
         started.append(running)
         await running.start()

@@ -11,7 +11,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
 CLOSE = b"Connection: close\r\n"
 
 
-async def test_inbound_exchange_keeps_every_byte_of_both_heads(recording: Any, service: Any, ask: Any) -> None:
+async def test_inbound_exchange_keeps_every_byte_of_both_heads(
+    recording: Any, service: Any, ask: Any, engine: str
+) -> None:
     answer = (b"HTTP/1.1 299 So\xfc fine\r\nX-A: 1\r\nx-a:  2\r\nSET-cookie: a=1\r\nset-cookie: b=2\r\n"
               b"Content-Length: 3\r\nConnection: close\r\n\r\n\x00\xff\n")  # fmt: skip
     app = await service(answer)
@@ -21,7 +23,7 @@ async def test_inbound_exchange_keeps_every_byte_of_both_heads(recording: Any, s
     got = await ask(rec.port("inbound"), sent)
     (exchange,) = await rec.finish()
 
-    assert got == answer.replace(b":  2", b": 2")
+    assert got == (answer if engine == "tee" else answer.replace(b":  2", b": 2"))
     assert app.received == [sent]
     assert exchange.request == Request(
         method="POST", target="/a%20b/\xc3\xa9?x=1&x=2&y", version="HTTP/1.1",
@@ -101,23 +103,27 @@ async def test_responses_without_a_body_end_at_once(recording: Any, service: Any
     assert len({e.connection for e in exchanges}) == 1
 
 
-async def test_informational_responses_do_not_end_the_exchange(recording: Any, service: Any, ask: Any) -> None:
-    app = await service(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK)
+async def test_informational_responses_do_not_end_the_exchange(
+    recording: Any, service: Any, ask: Any, engine: str
+) -> None:
+    hints, go_on = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"
+    app = await service(hints + go_on + OK)
     rec = await recording(app_port=app.port)
     got = await ask(rec.port("inbound"), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     (exchange,) = await rec.finish()
-    assert got == b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" + OK
+    assert got == (hints + go_on if engine == "tee" else hints) + OK
     assert exchange.status == "200"
     assert rec.result.notes == ("informational responses (1xx) that passed and were not recorded",)
 
 
-async def test_expect_continue_is_answered_and_recorded(recording: Any, service: Any, ask: Any) -> None:
+async def test_expect_continue_is_answered_and_recorded(recording: Any, service: Any, ask: Any, engine: str) -> None:
     app = await service(OK)
     rec = await recording(app_port=app.port)
     got = await ask(rec.port("inbound"), b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
                     b"Content-Length: 3\r\n\r\nabc")  # fmt: skip
     (exchange,) = await rec.finish()
-    assert got == b"HTTP/1.1 100 Continue\r\n\r\n" + OK
+    # The tee leaves it to the app, which did not wait to be asked.
+    assert got == (OK if engine == "tee" else b"HTTP/1.1 100 Continue\r\n\r\n" + OK)
     assert ("Expect", "100-continue") in exchange.request.headers
     assert exchange.request.body.data == b"abc"
 
