@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import jsonpatch
-from pydantic import JsonValue
-
-from wiretape_capture.protocols.http import codings, json_body
+from wiretape_capture.protocols.http import codings
 from wiretape_capture.snapshot.exchange import Body, Exchange, Response
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.compare.difference import Comparison, Difference, Ignored
@@ -57,19 +54,6 @@ def no_response(error: str) -> Comparison:
     message = f"no response came: {error}"
     found = Difference(FindingClass.ERROR, Part.EXCHANGE, "", "", None, error, message, breaking=True)
     return Comparison(Outcome.ERROR, (found,))
-
-
-def json_patch(exchange: Exchange, live: Response) -> list[dict[str, JsonValue]]:
-    """The RFC 6902 patch from the recorded to the live body; empty when one of them is no JSON."""
-    if exchange.response is None or not exchange.response.body.data or not live.body.data:
-        return []
-    try:
-        expected = json_body(exchange.response.headers, exchange.response.body.data)
-        actual = json_body(live.headers, live.body.data)
-    except ValueError:
-        return []
-    patch: list[dict[str, JsonValue]] = jsonpatch.make_patch(expected, actual).patch
-    return patch
 
 
 def _unrecorded(exchange: Exchange, live: Response) -> Comparison:

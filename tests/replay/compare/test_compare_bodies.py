@@ -10,7 +10,7 @@ from recorded import QUIET, compare_bodies, exchange, request, response
 
 from wiretape_capture.snapshot.exchange import Body, Response
 from wiretape_replay.compare.difference import Comparison
-from wiretape_replay.compare.response import compare, json_patch, no_response
+from wiretape_replay.compare.response import compare, no_response
 from wiretape_replay.formats import Window
 
 
@@ -184,10 +184,3 @@ def test_no_response_is_an_error() -> None:
     comparison = no_response("connection refused")
     assert (comparison.outcome, comparison.differences[0].message) == (
         "error", "no response came: connection refused")  # fmt: skip
-
-
-def test_patch_from_recorded_to_live() -> None:
-    recorded = exchange(1, request("GET", "/x"), response({"a": 1, "b": [1]}))
-    patch = json_patch(recorded, response({"a": 2, "b": [1]}))
-    assert patch == [{"op": "replace", "path": "/a", "value": 2}]
-    assert json_patch(recorded, response("text")) == []
