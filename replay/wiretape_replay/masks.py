@@ -29,6 +29,9 @@ _DURATION = re.compile(r"\d+(?:\.\d+)?\s?[mµun]?s(?:ec|econds)?")
 NEARLY = 2
 _TOKEN_MARKS = frozenset("-_")
 """What URL-safe base64 holds besides letters and digits, so that one token may have it and the next one not."""
+_NOTHING = frozenset({"", "none", "null", "nil", "undefined", "nan", "unknown", "empty", "missing", "false", "true"})
+"""What programs write where a value is missing."""
+_CODE = re.compile(r"(?:[A-Z]{1,8}|[a-z]{1,8})[-_/.:#]\d{1,12}")
 _UUID_ONLY = re.compile(_UUID)
 _WORD = re.compile(r"[A-Za-z0-9]{16,}|(?<!\d)\d{10,15}(?!\d)")
 
@@ -72,9 +75,18 @@ def same_make(expected: str, actual: str) -> bool:
 
 
 def _alike_plain(expected: str, actual: str) -> bool:
-    """Values without a known format: of about one length, and with no mark that generators of the other do not use."""
-    marks = {character for character in actual if not character.isalnum()} - set(expected)
+    """Values without a known format: of about one length, and with no mark that generators of the other do not use.
+
+    A code such as `LAM-131` is made by a pattern, with the same marks in each; no generator draws a word for nothing.
+    """
+    if actual.lower() in _NOTHING or (_CODE.fullmatch(expected) and _marks(expected) != _marks(actual)):
+        return False
+    marks = set(_marks(actual)) - set(expected)
     return abs(len(expected) - len(actual)) <= max(4, len(expected) // 4) and marks <= _TOKEN_MARKS
+
+
+def _marks(text: str) -> list[str]:
+    return [character for character in text if not character.isalnum()]
 
 
 def alike_tokens(expected: str, actual: str) -> bool:
