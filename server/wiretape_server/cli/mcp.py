@@ -23,18 +23,19 @@ FLAGS = (
     setting("mcp.token", "--token", metavar="TOKEN", help="Bearer token to ask for"),
     setting("mcp.allow_hosts", "--allow-host", multiple=True, metavar="NAME", help="Further name of this server"),
     setting("mcp.idle", "--idle", type=float, metavar="MIN", help="Minutes to keep jobs without a client"),
-    setting("mcp.allow_commands", "--allow-commands/--no-commands", help="Let agents start any command"),
-    setting("mcp.allow_targets", "--allow-target", multiple=True, metavar="HOST", help="Host agents may replay to"),
 )
 
 
 @click.command("mcp", cls=Command, short_help="Serve coding agents over MCP",
                example="wiretape mcp\nwiretape mcp --http --port 7070")  # fmt: skip
 @add(FLAGS)
-def command() -> None:
+@click.option("--allow-commands", is_flag=True, help="Let agents start any command")
+@click.option("--allow-target", "allow_targets", multiple=True, metavar="HOST", help="Host agents may replay to")
+def command(allow_commands: bool, allow_targets: tuple[str, ...]) -> None:
     """Serve coding agents over MCP.
 
     On stdin and stdout unless --http or --sse is given; those listen on loopback and ask for a token elsewhere.
+    What agents may do is said by --allow-commands and --allow-target, and by no file that they can edit.
     """
     from wiretape_server.mcp.main import serve
     from wiretape_server.mcp.options import ServeOptions
@@ -48,8 +49,8 @@ def command() -> None:
             port=mcp.port,
             token=mcp.token,
             allow_hosts=mcp.allow_hosts,
-            allow_commands=mcp.allow_commands,
-            allow_targets=mcp.allow_targets,
+            allow_commands=allow_commands,
+            allow_targets=allow_targets,
             idle_seconds=mcp.idle * 60,
         )
     )

@@ -6,10 +6,13 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 
 import anyio
 
+from wiretape_capture.errors import WiretapeError
 from wiretape_server.mcp.app import build_server
+from wiretape_server.mcp.commands import place_of, targets_of
 from wiretape_server.mcp.live_jobs import LiveJobs
 from wiretape_server.mcp.options import ServeOptions
 from wiretape_server.mcp.state import ServerState
@@ -24,7 +27,7 @@ def serve(options: ServeOptions) -> int:
 
 async def _serve(options: ServeOptions) -> int:
     async with LiveJobs() as jobs:
-        state = ServerState(options, jobs)
+        state = ServerState(options, jobs, _places(options.directory))
         signals = asyncio.create_task(_end_on_signal(jobs))
         try:
             if options.transport == "stdio":
@@ -34,6 +37,16 @@ async def _serve(options: ServeOptions) -> int:
         finally:
             signals.cancel()
     return 0
+
+
+def _places(folder: Path) -> frozenset[str]:
+    """Where wiretape.toml has replays sent now; the tools say what is wrong with one that cannot be read."""
+    from wiretape_server.workspace.workspace import Workspace
+
+    try:
+        return frozenset(map(place_of, targets_of(Workspace.find(folder))))
+    except WiretapeError:
+        return frozenset()
 
 
 async def _end_on_signal(jobs: LiveJobs) -> None:

@@ -28,6 +28,8 @@ class ServerState:
 
     options: ServeOptions
     jobs: LiveJobs
+    places_at_start: frozenset[str] = frozenset()
+    """Where wiretape.toml had replays sent when the server started; what an agent writes there later is not allowed."""
     new_key: str = field(default_factory=lambda: secrets.token_hex(32))
     """For a workspace that has none yet."""
 

@@ -228,6 +228,10 @@ class LoadConfig(_Section):
     allow_writes: tuple[str, ...] = Field((), description="Hosts beyond loopback that writes may be sent to.")
 
 
+RIGHTS = {"mcp.allow_commands": "--allow-commands", "mcp.allow_targets": "--allow-target HOST"}
+"""What only a flag gives: whoever edits the project could else widen what the server does for him."""
+
+
 class McpConfig(_Section):
     """`[mcp]`: how the MCP server is reached."""
 
@@ -241,8 +245,6 @@ class McpConfig(_Section):
     idle: float = Field(
         30.0, ge=0, description="Minutes that http and sse keep recordings and mocks without any client; 0: for ever."
     )
-    allow_commands: bool = Field(False, description="Whether an agent may start commands other than `app.command`.")
-    allow_targets: tuple[str, ...] = Field((), description="Hosts beyond loopback that an agent may replay to.")
 
 
 class Config(_Section):
@@ -320,6 +322,9 @@ def known_keys() -> dict[str, str]:
 
 def _explain(error: ErrorDetails, where: str) -> UsageError:
     key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden" and key in RIGHTS:
+        return UsageError(f"{where}{key} is not taken from a file that agents can write",
+                          f"start the server with: wiretape mcp {RIGHTS[key]}")  # fmt: skip
     if error["type"] == "extra_forbidden":
         return UsageError(f'{where}unknown key "{key}"', _suggestion(key))
     if error["type"] == "missing":

@@ -16,8 +16,8 @@ EXEMPT = frozenset({
     "app.ready", "app.ready_timeout", "app.log",  # when the app is up, and where its output goes
     "record.listen", "record.proxy_port", "mock.proxy_port", "replay.baseline_port",  # ports of ours
     "record.engine", "record.overflow",  # how traffic is carried, never what it was
-    "mcp.transport", "mcp.host", "mcp.port", "mcp.token", "mcp.allow_hosts", "mcp.idle", "mcp.allow_commands",
-    "mcp.allow_targets",  # who may ask, never what is answered
+    "mcp.transport", "mcp.host", "mcp.port", "mcp.token", "mcp.allow_hosts",
+    "mcp.idle",  # who may ask, never what is answered
     "load.workers", "load.allow_writes",  # who sends, and where writes may go
     "replay.lock_hash",  # the lock cannot hold its own hash
 })  # fmt: skip

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 NOT_SETTINGS = {
     "record": {"--name"},  # names one recording
-    "mcp": set[str](),
+    "mcp": {"--allow-commands", "--allow-target"},  # rights that no file may give
     "verify": set[str](),
     "replay": set[str](),
     "load": set[str](),

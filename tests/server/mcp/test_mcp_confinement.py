@@ -119,3 +119,42 @@ async def test_no_host_but_this_one_is_sent_to(project: Workspace, in_memory: In
         answered = await client.call_tool("run_replay", {"target": target, "wait_seconds": 240})
     assert answered.is_error
     assert not [path for path in project.runs_dir.iterdir() if path.stem != "20261123-101010"]
+
+
+@pytest.mark.parametrize("key", ["target", "baseline"])
+async def test_a_host_that_was_written_down_after_the_start_is_not_replayed_at(
+    project: Workspace, stdio: Callable[..., AbstractAsyncContextManager[Client]], key: str
+) -> None:
+    file = project.root / "wiretape.toml"
+    before = '[app]\nport = 9\n[replay]\ntimeout = 1\ntarget = "http://shop.invalid:81"\n'
+    file.write_text(before)
+    async with stdio(project.root) as client:
+        at_start = told(await client.call_tool("run_replay", {}))
+        file.write_text(before.replace("shop.invalid:81", "127.0.0.1:9") + 'baseline = "http://evil.invalid"\n'
+                        if key == "baseline" else before.replace("shop.invalid:81", "evil.invalid"))  # fmt: skip
+        later = told(await client.call_tool("run_replay", {}))
+    async with stdio(project.root, "--allow-target", "evil.invalid") as client:
+        allowed = told(await client.call_tool("run_replay", {}))
+
+    assert "only since this server started" not in at_start
+    assert "wiretape.toml names evil.invalid only since this server started; have a person check it" in later
+    assert "evil.invalid only since" not in allowed
+
+
+@pytest.mark.parametrize("line", ["allow_commands = true", 'allow_targets = ["evil.invalid"]'])
+async def test_a_project_cannot_widen_what_agents_may_do(
+    project: Workspace, stdio: Callable[..., AbstractAsyncContextManager[Client]], line: str
+) -> None:
+    (project.root / "wiretape.toml").write_text(f"[mcp]\n{line}\n")
+    async with stdio(project.root) as client:
+        refused = told(await client.call_tool("start_recording", {"command": ["touch", "owned"], "app_port": 9}))
+        broken = told(await client.call_tool("list_runs", {}))
+
+    assert "have it started with: wiretape mcp --allow-commands" in refused
+    assert "is not taken from a file that agents can write; start the server with: wiretape mcp --allow-" in broken
+    assert not (project.root / "owned").exists()
+
+
+def told(result: Any) -> str:
+    assert isinstance(result.content[0], TextContent)
+    return " ".join(result.content[0].text.split())

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from wiretape_capture.errors import UsageError
 from wiretape_replay.verdict.model import Run
-from wiretape_server.mcp.commands import check_target
+from wiretape_server.mcp.commands import check_target, targets_of
 from wiretape_server.mcp.holders import refuse_held
 from wiretape_server.mcp.live_jobs import LiveJob
 from wiretape_server.mcp.names import inside, plain
@@ -55,7 +55,7 @@ inconclusive with findings. Call it after every edit; without arguments it start
     workspace = state.workspace()
     if failed_of is not None:
         only = [*(only or ()), _failed(failed_of)]
-    settings = _settings(state, workspace, snapshot, target, only, fail_if, mock, baseline)
+    settings = _settings(workspace, snapshot, target, only, fail_if, mock, baseline)
     spec, note = await _spec(state, workspace, settings)
     refuse_held(state.jobs, spec.app, wait_for_runs=True)
     live = await state.jobs.start("run", spec.run.stem, spec, state.log_path(spec.run.stem))
@@ -94,11 +94,9 @@ async def _finished(workspace: Workspace, live: LiveJob) -> Run:
         return await reader.run()
 
 
-def _settings(state: ServerState, workspace: Workspace, snapshot: str | None, target: str | None,
+def _settings(workspace: Workspace, snapshot: str | None, target: str | None,
               only: list[int | str] | None, fail_if: list[str] | None, mock: bool | None,
               baseline: str | None) -> dict[str, object]:  # fmt: skip
-    if target:
-        check_target(state.options, workspace, target)
     settings = {
         "snapshot": plain(snapshot, "snapshot"), "replay.target": target,
         "replay.fail_if": _joined(workspace, fail_if or []),
@@ -128,6 +126,8 @@ async def _spec(state: ServerState, workspace: Workspace, settings: dict[str, ob
     from wiretape_server.workspace.specs import app_spec, replay_spec
 
     configured = workspace.with_settings(settings)
+    for url in targets_of(configured):
+        check_target(state, workspace, url)
     app = configured.config.app
     if not configured.config.replay.target and not app.command and app.port is None:
         raise UsageError("nothing to replay against: wiretape.toml has no app.command and app.port",
