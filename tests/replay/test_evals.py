@@ -32,9 +32,9 @@ def test_a_condition_has_one_canonical_form(text: str, canonical: str) -> None:
 
 
 REFUSED = {
-    "latency.p95th > 50": "unknown metric 'latency.p95th' (column 1); did you mean latency.p95\n"
+    "latency.p95th > 50": "unknown metric 'latency.p95th' (column 1); did you mean latency.p95?\n"
     "  latency.p95th > 50\n  ^^^^^^^^^^^^^",
-    "  requests.fialed > 0": "(column 3); did you mean requests.failed\n    requests.fialed > 0\n    ^^^^^^^^^^^^^^^",
+    "  requests.fialed > 0": "(column 3); did you mean requests.failed?\n    requests.fialed > 0\n    ^^^^^^^^^^^^^^^",
     "zzz > 1": "unknown metric 'zzz' (column 1); the metrics are latency.min",
     "": "names no metric here (column 1); write METRIC OP VALUE",
     "> 5": "names no metric here (column 1)",

@@ -96,7 +96,7 @@ def _nothing_chosen(inbound: Sequence[Exchange], sequences: Sequence[int], route
     known = sorted({route(exchange) for exchange in inbound})
     nearest = get_close_matches(routes[0], known, n=1, cutoff=0.3) if routes else []
     more = f" and {len(known) - 8} more" if len(known) > 8 else ""
-    hint = f"did you mean {nearest[0]}" if nearest else f"its routes are {', '.join(known[:8])}{more}"
+    hint = f"did you mean {nearest[0]}?" if nearest else f"its routes are {', '.join(known[:8])}{more}"
     return UsageError(f"no inbound exchange of the snapshot matches {asked}", hint)
 
 

@@ -124,7 +124,7 @@ def _metric(text: str) -> tuple[str, int]:
         raise _refusal(text, found.end(), "names no metric here", f"write METRIC OP VALUE, such as {EXAMPLE}")
     if name not in METRICS:
         nearest = get_close_matches(name, METRICS, n=1, cutoff=0.4)
-        hint = f"did you mean {nearest[0]}" if nearest else f"the metrics are {', '.join(METRICS)}"
+        hint = f"did you mean {nearest[0]}?" if nearest else f"the metrics are {', '.join(METRICS)}"
         raise _refusal(text, found.start(1), f"names the unknown metric {name!r}", hint, len(name))
     return name, found.end()
 

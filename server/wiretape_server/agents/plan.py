@@ -70,7 +70,9 @@ class FilePlan:
 
     @property
     def diff(self) -> str:
-        """The change as a unified diff."""
+        """The change as a unified diff; empty where there is none."""
+        if self.doing == "refused":
+            return ""
         before = (self.found.text if self.found else None) or ""
         after = self.after or ""
         name = str(self.path)

@@ -13,7 +13,7 @@ from wiretape_server.cli.terminal import near, out, out_json, out_table, say
 from wiretape_server.workspace.names import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from wiretape_server.agents.catalogue import Agent, Scope
     from wiretape_server.agents.plan import FilePlan, Options
@@ -73,13 +73,9 @@ def _chosen(names: Sequence[str], options: Options, *, everywhere: bool, removin
     from wiretape_server.agents.catalogue import AGENTS, BY_NAME
     from wiretape_server.agents.detect import found
 
-    for name in names:
-        if name not in BY_NAME:
-            close = nearest(name, BY_NAME)
-            raise UsageError(f'no agent "{name}"' + (f", did you mean {close}?" if close else ""),
-                             f"there are {', '.join(BY_NAME)}")  # fmt: skip
     if names:
-        return [agent for agent in AGENTS if agent.name in names]
+        meant = {_named(name, BY_NAME) for name in names}
+        return [agent for agent in AGENTS if agent.name in meant]
     if everywhere or removing:
         return list(AGENTS)
     detected = [agent for agent in AGENTS if found(agent, options.project, options.home)]
@@ -87,6 +83,16 @@ def _chosen(names: Sequence[str], options: Options, *, everywhere: bool, removin
         hint = f"name one, such as `wiretape install claude-code`; there are {', '.join(BY_NAME)}"
         raise UsageError("no coding agent was found in this project or your home", hint)
     return detected
+
+
+def _named(name: str, known: Iterable[str]) -> str:
+    """The agent of that name, or the only one whose name begins like it."""
+    begun = [each for each in known if each.startswith(name.lower())] if name else []
+    if name in begun or len(begun) == 1:
+        return name if name in begun else begun[0]
+    close = nearest(name, known)
+    there_are = f"there are {', '.join(known)}"
+    raise UsageError(f'no agent "{name}"', f"did you mean {close}? {there_are}" if close else there_are)
 
 
 def _list(options: Options, *, as_json: bool) -> None:

@@ -6,13 +6,18 @@ from pathlib import Path
 
 from wiretape_capture.errors import UsageError
 
+LISTED_BY = {"recording": "list_snapshots", "finding": "get_diff", "mock": "start_mock",
+             "rule": "get_diff(noise=true)"}  # fmt: skip
+"""What lists things where no tool is called after them."""
+
 
 def plain(name: str | None, what: str) -> str | None:
     """`name`, unless it could be read as a path."""
     if not name:
         return None
     if "/" in name or "\\" in name or "\0" in name or name.startswith(".") or len(name) > 120:
-        raise UsageError(f"{name[:60]!r} is not the name of a {what}", f"call list_{what}s and give a name from there")
+        listing = LISTED_BY.get(what, f"list_{what}s")
+        raise UsageError(f"{name[:60]!r} is not the name of a {what}", f"call {listing} and give a name from there")
     return name
 
 

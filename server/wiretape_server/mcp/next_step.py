@@ -43,7 +43,7 @@ def _step(run: Run) -> str:
 def _is_partial(run: Run) -> bool:
     """Whether only some of the recording was chosen; older runs tell by the command that repeats them."""
     if run.basis is not None:
-        return run.basis.narrowed
+        return run.basis.narrowed and run.basis.replayed < run.basis.recording.inbound
     return " --only " in run.command or " --failed-of " in run.command
 
 

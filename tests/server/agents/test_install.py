@@ -138,7 +138,7 @@ def test_without_an_agent_it_says_what_to_name(place: Place) -> None:
     assert "claude-code" in err
     code, _, err = place.call("install", "claud-code")
     assert code == 2
-    assert 'no agent "claud-code", did you mean claude-code?' in err
+    assert 'no agent "claud-code"; did you mean claude-code? there are claude-code, ' in err
 
 
 def test_codex_gets_the_project_file_once_the_project_is_trusted(place: Place) -> None:
@@ -359,3 +359,19 @@ def test_a_backup_that_holds_ours_already_is_not_taken_for_the_state_before(plac
     place.install("--remove", "claude-code")
 
     assert config.read_text() == '{"mcpServers": {"other": {}}}\n'
+
+
+def test_an_agent_is_named_by_the_beginning_of_its_name(place: Place) -> None:
+    assert ".mcp.json" in place.status("claude", "--no-rules")
+    assert ".gemini/settings.json" in place.status("gemini", "--no-rules")
+    code, _, err = place.call("install", "c")
+    assert (code, 'no agent "c"; ' in err) == (2, True), "it may be four of them"
+
+
+def test_a_dry_run_shows_no_change_of_a_file_that_is_left_alone(place: Place) -> None:
+    put_files(place, {".cursor/mcp.json": '{"mcpServers": {'})
+    code, out, _ = place.call("install", "cursor", "--no-rules", "--dry-run")
+
+    assert code == 3
+    assert ".cursor/mcp.json: left alone (line 1, column 17: } is missing at the end)  [cursor]" in out
+    assert "---" not in out

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import httpx
 import pytest
 from mcp import Client
 from mcp.types import CallToolResult, Implementation, TextContent
@@ -14,9 +15,11 @@ from mcp.types import CallToolResult, Implementation, TextContent
 from wiretape_capture.snapshot.exchange import Response
 from wiretape_replay.explain.miss import miss_id, misses_of
 from wiretape_replay.mock.spec import Candidate, LeafDifference, MockAnswer
-from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
+from wiretape_replay.verdict.basis import Basis, Recording
+from wiretape_replay.verdict.model import Counts, Finding, FindingClass, Part, Run, Severity, Verdict
 from wiretape_server.mcp.app import build_server
 from wiretape_server.mcp.live_jobs import LiveJobs
+from wiretape_server.mcp.next_step import next_step
 from wiretape_server.mcp.options import ServeOptions
 from wiretape_server.mcp.state import ServerState
 from wiretape_server.workspace.noise_file import read_rules
@@ -243,3 +246,27 @@ def test_code_is_searched_inside_the_project_only(project: Workspace, tmp_path_f
 
     assert [(line.path, line.number, line.name) for line in found] == [("a.py", 2, "total"),
                                                                       ("tests/test_x.py", 1, "total")]  # fmt: skip
+
+
+async def test_a_miss_is_told_the_moment_after_it_happened(project: Workspace, in_memory: InMemory) -> None:
+    async with in_memory(project) as client:
+        mock = fields(await client.call_tool("start_mock", {"snapshot": "first", "start_app": False}))
+        async with httpx.AsyncClient(proxy=mock["endpoints"]["proxy"], trust_env=False, timeout=60) as caller:
+            missed = await caller.get("http://prices.test/prices?sku=never")
+        told = fields(await client.call_tool("explain", {"mock": mock["mock"]}))
+        ended = fields(await client.call_tool("stop_mock", {"mock": mock["mock"]}))
+
+    assert missed.status_code == 502
+    assert told["misses"][0]["request"].endswith("/prices?sku=never")
+    assert ended["tally"]["miss"] == 1
+
+
+def test_a_part_that_is_all_of_it_is_not_told_as_a_part() -> None:
+    basis = Basis(recording=Recording(name="a", sha256="", inbound=2), narrowed=True, replayed=2)
+    verdict, command = Verdict(verdict="pass", reason="all equal"), "wiretape verify --failed-of newest"
+    run = Run(id="r", snapshot="a", snapshot_sha256="", target="", started_ns=0, duration_ms=1, basis=basis,
+              verdict=verdict, counts=Counts(total=2, bytes_equal=2), command=command)  # fmt: skip
+
+    assert next_step(run, "").startswith("nothing to mend")
+    part = run.model_copy(update={"basis": basis.model_copy(update={"replayed": 1})})
+    assert "the rest was not replayed" in next_step(part, "")

@@ -206,6 +206,8 @@ async def test_findings_are_paged_by_id(project: Workspace, in_memory: InMemory)
         ("stop_mock", {"mock": "mock-7"}, "start_mock starts one"),
         ("get_exchange", {"sequence": 10**30}, "search_exchanges lists them"),
         ("search_exchanges", {"cursor": "9" * 50}, "leave it out"),
+        ("explain", {"id": "x" * 500}, "call get_diff and give a name from there"),
+        ("run_replay", {"fail_if": ["latency.p96 > 3"], "target": "http://127.0.0.1:9"}, "did you mean latency.p99?"),
         ("run_replay", {"only": ["7-3"], "target": "http://127.0.0.1:9"}, "write 3-7"),
         ("get_run", {"run": "\u202e" + "a" * 100_000}, "\\u202e"),
         ("list_runs", {"x" * 100_000: 1}, "its arguments are"),

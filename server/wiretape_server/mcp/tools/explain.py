@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -70,6 +71,7 @@ async def explain(
 ) -> Annotated[CallToolResult, Why]:  # fmt: skip
     """Explain a finding: why it counts, noise reasons that were refused, what unchanged code did, lines of code to \
 look at. Or a mock's miss: the closest recordings leaf by leaf and what to do."""
+    from wiretape_replay.mock.journal import FLUSH_SECONDS
     from wiretape_replay.run_file import find_run
     from wiretape_server.workspace.explaining import mock_misses, run_misses
 
@@ -77,6 +79,9 @@ look at. Or a mock's miss: the closest recordings leaf by leaf and what to do.""
     workspace, mask = state.workspace(), state.mask()
     name = plain(id, "finding") or ""
     if mock:
+        live = state.jobs.find("mock", mock)
+        if live is not None and not live.ended:
+            await asyncio.sleep(2 * FLUSH_SECONDS)  # it writes down what it answered now and then
         misses, where = mock_misses(workspace, plain(mock, "mock") or ""), f"mock {mock}"
         return _about_misses(misses, name, where, mask, limit, cursor, mock=mock)
     if not run_ids(workspace):
@@ -144,7 +149,8 @@ def _about_misses(misses: Sequence[MissExplanation], name: str, where: str, mask
     result = Why(
         summary=f"{plural(shown.total, 'kind')} of request missed in {where}{more}",
         next=f'explain(id="{rows[0].id}", {owner}) explains one' if rows
-        else "its mock answered all that was asked; get_diff lists the findings",
+        else "its mock answered all that was asked; get_diff lists the findings" if run
+        else "it answered all that it was asked so far",
         run=run, mock=mock, misses=rows, total=shown.total, next_cursor=shown.next_cursor, note=DATA_NOTE,
     )  # fmt: skip
     lines = [line for one in rows for line in _miss_lines(one)]

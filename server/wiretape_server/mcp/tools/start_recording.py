@@ -64,7 +64,8 @@ stop_recording. The app's own calls reach its real services."""
     live.app_log = spec.app.log if spec.app is not None else None
     ready = await started(ctx, live, spec.app)
     inbound = ready.endpoints.get("inbound")
-    send = f"send the app its requests at {inbound}" if inbound else "let the app make its calls"
+    send = (f"send the app its requests at {inbound}" if inbound else
+            "let the app make its calls (requests to the app itself are recorded once app.port is set)")  # fmt: skip
     result = Recording(
         summary=f"recording snapshot {name}" + (f", inbound at {inbound}" if inbound else ""),
         next=f'{send}, then stop_recording(name="{name}")', name=name, endpoints=ready.endpoints,
