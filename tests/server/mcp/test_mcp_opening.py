@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,9 @@ def spoilt(draw: st.DrawFn) -> Json:
 def test_what_is_answered_early_is_never_refused_by_the_sdk(message: Json) -> None:
     answer = early(message)
     if answer is not None:
-        assert answer == asyncio.run(sdk_answer(message))
+        # asyncio.run takes its thread's event loop away, and the tests after this one need theirs.
+        with ThreadPoolExecutor(1) as thread:
+            assert answer == thread.submit(asyncio.run, sdk_answer(message)).result(60)
 
 
 def test_what_only_the_sdk_can_judge_is_left_to_it() -> None:
