@@ -21,6 +21,10 @@ from wiretape_server.mcp.opening import Opening
 MOST_WAITING = 256
 """Lines kept for the SDK; then nothing more is read, and the client's own pipe fills."""
 CHUNK = 64 * 1024
+LONGEST = 64 * 1024 * 1024
+"""Bytes of one line; a longer one is not kept, and its sender told."""
+TOO_LONG = (b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,'
+            b'"message":"Invalid request: a line above 64 MiB is not read"}}')  # fmt: skip
 
 
 @functools.cache
@@ -85,15 +89,10 @@ class Wire:
                 rest = rest[os.write(self._sink, rest) :]
 
     def _read(self) -> None:
-        parts: list[bytes] = []
+        lines = Lines()
         while chunk := self._chunk():
-            parts.append(chunk)
-            if b"\n" in chunk:
-                *whole, rest = b"".join(parts).split(b"\n")
-                parts = [rest]
-                self._open(whole)
-        if last := b"".join(parts):
-            self._open([last])
+            self._open(lines.take(chunk))
+        self._open(lines.end())
         self._lines.append(None)
         self._tell()
 
@@ -102,8 +101,9 @@ class Wire:
             return os.read(self._source, CHUNK)
         return b""
 
-    def _open(self, lines: list[bytes]) -> None:
-        answers, passed = self._opening.take(lines)
+    def _open(self, lines: list[bytes | None]) -> None:
+        answers, passed = self._opening.take([line for line in lines if line is not None])
+        answers += [TOO_LONG] * lines.count(None)
         with suppress(OSError):  # a client that is gone also closes its other side
             for answer in answers:
                 self.send(answer)
@@ -115,6 +115,43 @@ class Wire:
     def _tell(self) -> None:
         with suppress(RuntimeError):  # the loop that waited has ended
             self._wake()
+
+
+class Lines:
+    """Chunks as lines. Pure."""
+
+    def __init__(self, longest: int = LONGEST) -> None:
+        self._longest = longest
+        self._parts: list[bytes] = []
+        self._size = 0
+        """Bytes since the last line's end; beyond the longest line none is kept."""
+
+    def take(self, chunk: bytes) -> list[bytes | None]:
+        """The lines that a chunk completes, without their ends; None for one that was too long."""
+        ends = chunk.split(b"\n")
+        whole: list[bytes | None] = []
+        for piece in ends[:-1]:
+            self._add(piece)
+            whole.append(self._line())
+        self._add(ends[-1])
+        return whole
+
+    def end(self) -> list[bytes | None]:
+        """What stands after the last line's end, if anything."""
+        return [self._line()] if self._size else []
+
+    def _add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._longest:
+            self._parts.clear()
+        elif piece:
+            self._parts.append(piece)
+
+    def _line(self) -> bytes | None:
+        line = b"".join(self._parts) if self._size <= self._longest else None
+        self._parts.clear()
+        self._size = 0
+        return line
 
 
 def _taken(number: int, instead: int) -> int:

@@ -33,6 +33,7 @@ from wiretape_server.mcp.opening import ANSWERED, Opening
 from wiretape_server.mcp.options import ServeOptions
 from wiretape_server.mcp.sdk_seams import lowlevel
 from wiretape_server.mcp.state import ServerState
+from wiretape_server.mcp.wire import LONGEST, Lines
 
 type Json = dict[str, Any]
 
@@ -299,3 +300,30 @@ def test_the_transport_is_read_where_the_command_line_reads_it(
 
     (tmp_path / "a" / ".wiretape").mkdir()
     assert configured(inside) == "stdio"
+
+
+@given(st.lists(st.binary(max_size=12)), st.integers(1, 9))
+def test_lines_come_out_whole_however_they_are_cut(lines: list[bytes], size: int) -> None:
+    data = b"\n".join(lines)
+    cut = Lines()
+    found = [line for at in range(0, len(data), size) for line in cut.take(data[at : at + size])] + cut.end()
+
+    assert found == (data.split(b"\n")[:-1] if data.endswith(b"\n") or not data else data.split(b"\n"))
+
+
+def test_a_line_without_end_is_not_kept() -> None:
+    cut = Lines(longest=10)
+    assert cut.take(b"short\nlong" + b"x" * 7) == [b"short"]
+    assert [line for _ in range(5) for line in cut.take(b"y" * 10)] == []
+    assert cut.take(b"z\n" + b"1" * 10 + b"\n") == [None, b"1" * 10]
+    assert cut.end() == []
+
+
+def test_a_client_whose_line_is_too_long_is_told_and_served(tmp_path: Path) -> None:
+    with server(tmp_path) as process:
+        said = b"x" * (LONGEST + 1) + b"\n" + line(initialize()) + b"\n"
+        out, err = process.communicate(said, timeout=90)
+
+    told, handshake = sorted(map(json.loads, out.splitlines()), key=lambda each: each["id"] or 0)
+    assert told["error"]["message"] == "Invalid request: a line above 64 MiB is not read"
+    assert (handshake["id"], process.returncode, err) == (1, 0, b"")
