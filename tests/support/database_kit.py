@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,8 @@ from wiretape_capture.record import record
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_replay.mock.serve import serve_mock
+from wiretape_replay.mock.spec import MockAnswer, MockResult, MockSpec
 
 BOUND = 60.0
 
@@ -98,13 +99,38 @@ def answer(exchange: Exchange) -> dict[str, Any]:
     return found
 
 
-async def program(path: Path, environment: Mapping[str, str], *words: str) -> str:
+type Command = tuple[str, ...]
+
+
+async def run(command: Command, environment: Mapping[str, str]) -> str:
     """What a program prints; it must succeed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, path, *words, env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE,
+        *command, env={**os.environ, **environment}, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     async with asyncio.timeout(BOUND):
         out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     return out.decode()
+
+
+@asynccontextmanager
+async def mocking(folder: Path, dsn: str, *, name: str = "tape", **fields: Any) -> AsyncIterator[Job[MockResult]]:
+    """Answer for the database `db` from `folder/NAME.tape`; the journal is `folder/NAME.journal`."""
+    spec = MockSpec(tape=folder / f"{name}.tape", ca_dir=folder / "ca", maps=(parse_map(f"db={dsn}"),),
+                    journal=folder / f"{name}.journal", **fields)  # fmt: skip
+    job: Job[MockResult] = Job()
+    task = asyncio.create_task(serve_mock(spec, job.emit, job.stop))
+    await begun(job, task)
+    try:
+        yield job
+    finally:
+        job.stop.set()
+        async with asyncio.timeout(BOUND):
+            job.result = await task
+
+
+def journal(folder: Path, name: str = "tape") -> list[MockAnswer]:
+    """What a mock answered."""
+    lines = (folder / f"{name}.journal").read_bytes().splitlines()
+    return [MockAnswer.model_validate_json(line) for line in lines]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from pydantic import JsonValue
 
 from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.parts import Parts
+from wiretape_replay.match.statements import StatementParts
 from wiretape_replay.match.volatile import made_afresh, text_of
 from wiretape_replay.mock.spec import Candidate, LeafDifference
 
@@ -34,7 +35,9 @@ def _rank(item: tuple[int, Recorded]) -> tuple[int, int]:
 def _shortlist(index: Index, parts: Parts) -> list[Recorded]:
     """One recording of each different request: of the same path first, then of a like path of the service."""
     same_path = index.by_path.get(parts.segments, ())
-    of_service = index.by_service.get(parts.service, ())
+    of_service: Sequence[Recorded] = index.by_service.get(parts.service, ())
+    if isinstance(parts, StatementParts):
+        of_service = list({each.parts.segments: each for each in reversed(of_service)}.values())
     like = sorted(of_service, key=lambda each: _path_distance(each.parts, parts)) if len(of_service) <= 2_000 else (
         each for each in of_service if each.parts.segments[:1] == parts.segments[:1]
     )  # fmt: skip
@@ -59,6 +62,8 @@ def _distance(recorded: Parts, live: Parts) -> int:
 
 
 def _path_distance(one: Parts, other: Parts) -> int:
+    if isinstance(one, StatementParts):
+        return one.distance(other)
     length = abs(len(one.segments) - len(other.segments))
     return 2 * length + sum(a != b for a, b in zip(one.segments, other.segments, strict=False))
 
@@ -76,7 +81,8 @@ def leaf_by_leaf(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
     if recorded.method != live.method:
         yield LeafDifference(where="method", recorded=recorded.method, live=live.method)
     if recorded.segments != live.segments:
-        yield LeafDifference(where="path", recorded=recorded.path[:CUT], live=live.path[:CUT])
+        where = "statement" if isinstance(recorded, StatementParts) else "path"
+        yield LeafDifference(where=where, recorded=recorded.path[:CUT], live=live.path[:CUT])
     yield from _leaf_differences(recorded, live)
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Response
+from wiretape_replay.match.asked import parts_of_request
 from wiretape_replay.match.causal import Marks, Place, Places, related
 from wiretape_replay.match.identifiers import learn_identifiers
 from wiretape_replay.match.lanes import SHARED, LaneLearner, Lanes, trace_of
-from wiretape_replay.match.parts import Parts, parts_of, service_key
+from wiretape_replay.match.parts import Parts, service_key
 from wiretape_replay.match.volatile import Masked, mask
 
 RETRY_LOOKED_AT = 1_000
@@ -130,7 +131,7 @@ def build_index(exchanges: Iterable[Exchange], aliases: Mapping[str, str] | None
 
 
 class IndexBuilder:
-    """Takes outbound HTTP exchanges one by one, in recorded order, and keeps of each only what matching needs."""
+    """Takes outbound exchanges one by one, in recorded order, and keeps of each only what matching needs."""
 
     def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
         self._index = Index(aliases=aliases or {})
@@ -143,13 +144,13 @@ class IndexBuilder:
         """One more exchange."""
         request = exchange.request
         service = self._service(exchange.scheme, exchange.service)
-        parts = parts_of(service, self._one(request.method), request.target, request.headers, request.body)
-        parts = replace(parts, segments=tuple(map(self._one, parts.segments)))
+        parts = parts_of_request(service, request)
+        parts = replace(parts, method=self._one(parts.method), segments=tuple(map(self._one, parts.segments)))
         self._lanes.see(request.headers)
         self._index.recorded.append(Recorded(
             sequence=exchange.sequence, location=request.target, parts=parts, masked=mask(parts),
             lane=SHARED, trace=exchange.trace or trace_of(request.headers), clock_ns=exchange.started_ns,
-            place=self._places.of(service, parts.segments), writes=parts.writes, status=self._one(exchange.status),
+            place=self._places.of(service, parts.home), writes=parts.writes, status=self._one(exchange.status),
         ))  # fmt: skip
 
     def finish(self, answers: Iterable[tuple[int, Response]], inbound: Sequence[Exchange]) -> Index:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_replay.mock.connection import Connection
 from wiretape_replay.mock.conversation import House
 from wiretape_replay.mock.origin import PROXY, Origin, mapped
+from wiretape_replay.mock.postgres.connection import Hall, PostgresConnection
 
 HOST = "127.0.0.1"
 BACKLOG = 4096
@@ -36,6 +38,8 @@ async def listening(house: House, proxy: tuple[int, int], maps: Iterable[Service
         opened = _port(house, connections, PROXY, ports, "the proxy")
         endpoints = {"proxy": await stack.enter_async_context(opened)}
         for each in maps:
+            if each.scheme not in ("http", "https"):
+                continue
             port = _port(house, connections, mapped(each), (each.listen,), f"map '{each.name}'")
             url = endpoints[f"map:{each.name}"] = await stack.enter_async_context(port)
             for host in (HOST, "localhost"):
@@ -57,7 +61,30 @@ async def _port(house: House, connections: set[Connection], origin: Origin, port
         await server.wait_closed()
 
 
-async def _server(connection: Callable[[], Connection], ports: Sequence[int], role: str) -> asyncio.Server:
+@asynccontextmanager
+async def databases_listening(maps: Iterable[ServiceMap], halls: Mapping[str, Hall]) -> AsyncIterator[dict[str, str]]:
+    """Open a port for each map that stands for a database; yields URL by role."""
+    endpoints = {}
+    servers = []
+    try:
+        for each in maps:
+            if (hall := halls.get(each.name)) is not None:
+                server = await _server(partial(PostgresConnection, hall), (each.listen,), f"map '{each.name}'")
+                servers.append(server)
+                port = server.sockets[0].getsockname()[1]
+                endpoints[f"map:{each.name}"] = f"{each.scheme}://{HOST}:{port}"
+        yield endpoints
+    finally:
+        for server in servers:
+            server.close()
+        for hall in halls.values():
+            for client in tuple(hall.clients):
+                client.abort()
+        for server in servers:
+            await server.wait_closed()
+
+
+async def _server(connection: Callable[[], asyncio.Protocol], ports: Sequence[int], role: str) -> asyncio.Server:
     """Listen on the first of the ports that is free: bound while looking, so that two mocks never pick the same."""
     loop = asyncio.get_running_loop()
     *others, last = ports

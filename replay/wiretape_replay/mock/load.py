@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Response
@@ -16,6 +17,8 @@ from wiretape_replay.match.parts import service_key
 from wiretape_replay.match.serials import Serials, SerialsLearner
 from wiretape_replay.mock.answer import Answer, AnswerBuilder
 from wiretape_replay.mock.origin import mapped
+from wiretape_replay.mock.postgres.load import DatabaseLoader
+from wiretape_replay.mock.postgres.recording import DatabaseRecording
 
 LOADED_BODY = 1 << 20
 """Bytes; a larger body stays in the tape and is streamed from it."""
@@ -33,6 +36,10 @@ class Loaded:
     serials: Serials
     size: int
     """Bytes, about: bodies in memory, and a kilobyte for each request."""
+    databases: dict[str, DatabaseRecording]
+    """By service."""
+    left_out: int = 0
+    """Statements beyond the bound on memory, which are as if they had not been recorded."""
 
 
 async def load_snapshot(reader: TapeReader, maps: Iterable[ServiceMap]) -> Loaded:
@@ -40,18 +47,22 @@ async def load_snapshot(reader: TapeReader, maps: Iterable[ServiceMap]) -> Loade
     name = (await reader.info()).name
     with _uncollected():
         index_builder, answer_builder = IndexBuilder(aliases(maps)), AnswerBuilder()
+        databases = DatabaseLoader(reader, index_builder)
         inbound: list[Exchange] = []
         answers: dict[int, Answer] = {}
         async for exchange in reader.stream(Query(), max_body=LOADED_BODY):
             if exchange.direction is Direction.INBOUND:
                 inbound.append(exchange)
                 continue
-            if exchange.protocol is Protocol.HTTP:
+            if exchange.protocol is Protocol.POSTGRES:
+                await databases.add(exchange)
+            elif exchange.protocol is Protocol.HTTP:
                 answers[exchange.sequence] = answer_builder.build(exchange, LOADED_TOTAL)
                 index_builder.add(exchange)
-        index = index_builder.finish(_responses(answers), inbound)
+        index = index_builder.finish(chain(_responses(answers), databases.responses()), inbound)
         size = answer_builder.size + len(answers) * 1024
-        return Loaded(name, index, answers, await _serials(reader, index, inbound), size)
+        serials = await _serials(reader, index, inbound)
+        return Loaded(name, index, answers, serials, size, databases.by_service(index), databases.left_out)
 
 
 async def _serials(reader: TapeReader, index: Index, inbound: Sequence[Exchange]) -> Serials:

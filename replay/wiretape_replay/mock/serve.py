@@ -13,6 +13,7 @@ from wiretape_capture.jobs.child import hear_lines
 from wiretape_capture.jobs.events import Emit, Heard, Notice, Progress, Ready
 from wiretape_capture.launch.ca import load_or_create
 from wiretape_capture.launch.environment import app_environment, own_environment
+from wiretape_capture.launch.mapping import DATABASES
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.snapshot.tape_reader import TapeReader
@@ -25,14 +26,18 @@ from wiretape_replay.mock.allow import allow_list
 from wiretape_replay.mock.conversation import House, Seconds
 from wiretape_replay.mock.desk import Desk
 from wiretape_replay.mock.journal import Entry, Journal
-from wiretape_replay.mock.listen import allow_many_connections, listening
-from wiretape_replay.mock.load import load_snapshot
+from wiretape_replay.mock.listen import allow_many_connections, databases_listening, listening
+from wiretape_replay.mock.load import Loaded, load_snapshot
+from wiretape_replay.mock.postgres.connection import Hall
+from wiretape_replay.mock.postgres.desk import PostgresDesk
+from wiretape_replay.mock.postgres.recording import DatabaseRecording
 from wiretape_replay.mock.seen import Seen
 from wiretape_replay.mock.spec import MockResult, MockSpec
 from wiretape_replay.mock.timing import delay_factor
 from wiretape_replay.mock.tls import Certificates
 from wiretape_replay.mock.told import hearing
 
+MOCKED = ("http", "https", "postgres")
 UNUSED_TOLD = 100
 NOTICES_TOLD = 200
 """Different notices of one mock; what came after is in the journal and the log."""
@@ -49,6 +54,10 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
         stack.push_async_callback(journal.close)
         matcher = Matcher(loaded.index, spec.at_end)
         notice = _notices(emit)
+        if loaded.left_out:
+            notice(
+                f"{loaded.left_out} statements were left out: the snapshot has more rows than the mock keeps in memory"
+            )
         knowledge = Knowledge()
         numbered = NumberedMatcher(matcher, loaded.serials, knowledge)
         desk = Desk(
@@ -65,10 +74,12 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
             seconds or Seconds(),
             Seen(loaded.size),
         )
+        halls = _halls(spec.maps, loaded, matcher, journal, factor, lambda miss: notice(_miss_line(miss)))
         # What was loaded lives as long as the mock: the collector need not look at it again.
         gc.freeze()
         ports = listening(house, (spec.proxy_port, spec.proxy_from), spec.maps, _progress(journal, emit))
         endpoints = await stack.enter_async_context(ports)
+        endpoints |= await stack.enter_async_context(databases_listening(spec.maps, halls))
         app_exit = await _until_end(spec, _ready(spec, endpoints, loaded.serials), emit, stop)
         return MockResult(
             snapshot=loaded.name, tally=journal.tally, misses=journal.misses,
@@ -76,10 +87,22 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
         )  # fmt: skip
 
 
+def _halls(maps: tuple[ServiceMap, ...], loaded: Loaded, matcher: Matcher, journal: Journal, factor: float,
+           on_miss: Callable[[Entry], None]) -> dict[str, Hall]:  # fmt: skip
+    """The databases that are mocked, by the names of their maps."""
+    halls = {}
+    for each in maps:
+        if each.scheme in DATABASES.values():
+            service = loaded.index.service(each.scheme, each.name)
+            recording = loaded.databases.get(service) or DatabaseRecording()
+            halls[each.name] = Hall(PostgresDesk(service, loaded.index, matcher, recording, journal, factor, on_miss))
+    return halls
+
+
 def _refuse_tcp(maps: tuple[ServiceMap, ...]) -> None:
     for each in maps:
-        if each.scheme not in ("http", "https"):
-            raise UsageError(f"map '{each.name}' is {each.scheme}, and only http and https are mocked",
+        if each.scheme not in MOCKED:
+            raise UsageError(f"map '{each.name}' is {each.scheme}, and only {', '.join(MOCKED)} are mocked",
                              "leave it out and point the app at the real service")  # fmt: skip
 
 

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.snapshot.exchange import Request
 
-type Tier = Literal["exact", "normalized", "nearest", "miss", "passthrough"]
-"""How a live request found its recorded exchange; `passthrough` went to an allowed host for real."""
+type Tier = Literal["exact", "normalized", "nearest", "miss", "passthrough", "simulated"]
+"""How a live request found its recorded exchange; `passthrough` went to an allowed host for real, `simulated` is what a
+database answers without any data: transactions, settings, probes."""
 
 
 class _Value(BaseModel):
@@ -91,6 +92,8 @@ class MockTally(_Value):
     nearest: int = 0
     miss: int = 0
     passthrough: int = 0
+    simulated: int = 0
+    """Statements that concern only a database's connection; they are no hits and no misses."""
 
     @property
     def hits(self) -> int:

@@ -61,12 +61,15 @@ def from_cell(oid: int, form: int, cell: Cell, encoding: str = "utf-8") -> Raw:
 
 
 def to_block(chunks: Sequence[bytes]) -> Cell:
-    """The data of a COPY: its text, or its bytes."""
-    data = b"".join(chunks)
-    text = _decoded(data, "utf-8")
-    return text if text is not None else {"hex": data.hex(), "format": BINARY}
+    """The data of a COPY: its text, or its messages as hexadecimal numbers, where it is no text of whole lines."""
+    text = _decoded(b"".join(chunks), "utf-8")
+    if text is not None and "\0" not in text:
+        return text
+    return {"chunks": [chunk.hex() for chunk in chunks]}
 
 
-def from_block(cell: Cell) -> bytes:
-    """The reverse of `to_block`."""
-    return cell.encode() if isinstance(cell, str) else bytes.fromhex(str(cell["hex"])) if cell else b""
+def from_block(cell: Cell) -> list[bytes]:
+    """The messages of a COPY's data: one for each line of a text, as the server sends them."""
+    if isinstance(cell, str):
+        return cell.encode().splitlines(keepends=True)
+    return [bytes.fromhex(chunk) for chunk in cell["chunks"]] if cell else []

@@ -88,13 +88,21 @@ class PostgresFollower:
         return step
 
     def _copy_in(self, kind: bytes, payload: bytes | None) -> None:
-        if kind in b"cf":
-            self._copying = False
-        execution = self._running() if kind == b"d" else None
-        if execution is None or execution.copied_in is None or payload is None:
+        """Data of a COPY FROM: of the one that runs, else of the last that was asked for, before it runs."""
+        running = self._running() if self._copying else None
+        if running is not None:
+            self._copying = kind == b"d"
+            if kind == b"d" and payload is not None and running.copied_in is not None and running.admits(len(payload)):
+                running.copied_in.append(payload)
             return
-        if execution.admits(len(payload)):
-            execution.copied_in.append(payload)
+        last = self._waiting[-1] if self._waiting else None
+        if last is None or last.kind not in b"EQ" or last.ended:
+            return  # left over from one that failed
+        last.ended = kind != b"d"
+        if kind == b"d" and payload is not None:
+            last.ahead.append(payload)
+            last.size += len(payload)
+            self._waiting_bytes += len(payload)
 
     # The server's side
 
@@ -286,8 +294,9 @@ class PostgresFollower:
         if out:
             result.copied = []
             return
-        execution.copied_in, self._copying = [], True
-        while len(self._waiting) > 1 and self._waiting[1].kind == b"S":
+        execution.copied_in = [each for each in step.ahead if execution.admits(len(each))]
+        self._copying = not step.ended
+        while self._copying and len(self._waiting) > 1 and self._waiting[1].kind == b"S":
             del self._waiting[1]  # sent ahead, and ignored by the server
 
     def _copy_in_begins(self, payload: bytes, _at: int) -> None:

@@ -115,3 +115,7 @@ class Step:
     target: tuple[bytes, bytes] = (b"", b"")
     """For Describe and Close: `S` or `P`, and a name; for Execute the portal's name is the second."""
     execution: Execution | None = None
+    ahead: list[bytes] = field(default_factory=list)
+    """Data of a COPY that the client sent before it was asked for it."""
+    ended: bool = False
+    """The end of that data came, too."""

@@ -1,0 +1,174 @@
+"""A SQL statement taken apart for matching: its template, and its constants and bound values as one vector. Pure.
+
+Whether a driver bound a value or wrote it into the text, in which format and under which names, does not count; a
+cursor's name does not either, what it was declared for does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from wiretape_capture.protocols.postgres.sql import Statement, cursor_of, statement_of
+from wiretape_capture.protocols.postgres.values import micros_of, stamp_of
+from wiretape_capture.snapshot.exchange import Request
+from wiretape_replay.match.content import Content
+from wiretape_replay.match.parts import Leaf, Parts
+
+POSTGRES = "postgres"
+"""The version of a request that is a statement."""
+LONGEST = 64 << 10
+"""Characters of a value, or of a COPY's data, that are compared as they are; of more the hash is."""
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)?\Z")
+_WHOLE = re.compile(r"-?\d+\.0\Z")
+
+_SET = re.compile(r"\bin \(\?(?:, \?)+\)|\bany\(\?")
+_PLAIN_ARRAY = re.compile(r"\{[^{}\"\\]+\}\Z")
+
+type Value = str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementParts(Parts):
+    """One statement. Its only segment is the template."""
+
+    tables: tuple[str, ...] = ()
+    changes: bool = False
+
+    @property
+    def path(self) -> str:
+        """The template, for people."""
+        return self.segments[0]
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change data."""
+        return self.changes
+
+    @property
+    def home(self) -> tuple[str, ...]:
+        """Where its data lies: the table, where there is one; else the whole database."""
+        return self.tables if len(self.tables) == 1 or self.changes else ()
+
+    def distance(self, other: Parts) -> int:
+        """How far apart two templates are: 0 for equal ones, 10 for those that share no word."""
+        mine, theirs = set(self.path.split()), set(other.segments[0].split())
+        return 10 - 10 * len(mine & theirs) // max(len(mine | theirs), 1)
+
+    def leaves(self) -> Iterator[Leaf]:
+        """The template and every value."""
+        yield "path/0", self.segments[0]
+        yield from self.content.leaves
+
+
+def parts_of_statement(service: str, document: Mapping[str, Any], command: str = "") -> StatementParts:
+    """The normalised form of a statement's document (docs/snapshot-format.md)."""
+    statement = statement_of(str(document.get("sql", "")))
+    template = _template(statement, str(document.get("sql", "")))
+    values = _unordered(template, list(_vector(statement, document.get("params") or ())))
+    leaves: list[Leaf] = [(f"bind/{at}", value) for at, value in enumerate(values, 1)]
+    if declared := str(document.get("cursor") or ""):
+        of = statement_of(declared)
+        template = f"{template} [{_template(of, declared)}]"
+        leaves += [(f"cursor/{at}", value) for at, value in enumerate(_vector(of, ()), 1)]
+    if "copy" in document:
+        leaves.append(("copy", _copied(document["copy"])))
+    digest = blake2b(orjson.dumps(leaves), digest_size=16).digest() if leaves else b""
+    tables = statement.tables[:1] if statement.writes and not statement.several else statement.tables
+    return StatementParts(command or statement.command, service, (template,), (), (), Content(digest, tuple(leaves)),
+                          tables, statement.writes)  # fmt: skip
+
+
+def document_of(request: Request) -> dict[str, Any]:
+    """The document of a recorded or journaled statement; empty where its body was too large to keep."""
+    if not request.body.data:
+        return {"sql": request.target}
+    found = orjson.loads(request.body.data)
+    return found if isinstance(found, dict) else {}
+
+
+def _template(statement: Statement, sql: str) -> str:
+    name = cursor_of(sql)
+    if not name:
+        return statement.template
+    return re.sub(rf'(?<![\w"])"?{re.escape(name)}"?(?![\w"])', "cursor", statement.template, count=1)
+
+
+def _vector(statement: Statement, params: Sequence[Any]) -> Iterator[Value]:
+    for constant in statement.constants:
+        if isinstance(constant, int):
+            yield _spelled(params[constant - 1]) if constant <= len(params) else None
+        else:
+            yield _spelled(constant)
+
+
+def _unordered(template: str, values: list[Value]) -> list[Value]:
+    """The values with those of each list `in (?, ?)` or `any(?)` sorted: the order of a set means nothing."""
+    if template.count("?") != len(values):
+        return values  # an operator of JSON is spelled the same
+    for found in _SET.finditer(template):
+        first = template.count("?", 0, found.start())
+        count = found[0].count("?")
+        members = values[first : first + count]
+        if found[0].startswith("any"):
+            values[first] = _sorted_array(members[0])
+        else:
+            values[first : first + count] = sorted(members, key=lambda each: (each is None, each or ""))
+    return values
+
+
+def _sorted_array(value: Value) -> Value:
+    if value is None or not _PLAIN_ARRAY.match(value):
+        return value
+    return "{" + ",".join(sorted(value[1:-1].split(","))) + "}"
+
+
+def _spelled(value: Any) -> Value:
+    """A value as every driver's spelling of it becomes."""
+    if isinstance(value, dict):
+        return f"hex {value.get('hex', '')}"
+    if value is None or not isinstance(value, str):
+        return None
+    if len(value) > LONGEST:
+        return "blake2b " + blake2b(value.encode(), digest_size=16).hexdigest()
+    return _plain(value)
+
+
+@lru_cache(maxsize=1 << 14)
+def _plain(value: str) -> str:
+    if value in ("true", "false"):
+        return value[0]
+    if _WHOLE.match(value):
+        return value[:-2]
+    if value[:1] in ("{", "["):
+        return _compact(value)
+    return _moment(value) if _STAMP.match(value) else value
+
+
+def _compact(value: str) -> str:
+    try:
+        return orjson.dumps(orjson.loads(value)).decode()
+    except ValueError:
+        return value  # an array
+
+
+def _moment(value: str) -> str:
+    """One spelling for each moment; one without a zone stays without."""
+    try:
+        zoned = value[-1] == "Z" or bool(re.search(r"[+-]\d\d(:?\d\d)?\Z", value[16:]))
+        return stamp_of(micros_of(value)) + ("+00" if zoned else "")
+    except ValueError:
+        return value
+
+
+def _copied(cell: Any) -> Value:
+    if isinstance(cell, str):
+        return cell if len(cell) <= LONGEST else "blake2b " + blake2b(cell.encode(), digest_size=16).hexdigest()
+    return "blake2b " + blake2b(orjson.dumps(cell), digest_size=16).hexdigest()

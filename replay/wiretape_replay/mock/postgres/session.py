@@ -1,0 +1,486 @@
+"""One client of a mocked Postgres: bytes in, bytes out, with the state that the real server would have. No socket.
+
+Logins are accepted, never checked. Statements are asked for at the desk; what concerns only the connection is
+simulated. After an error of the extended protocol everything up to the next Sync is skipped (§55.2.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wiretape_capture.protocols.postgres import wire
+from wiretape_capture.protocols.postgres.cells import codec_of, to_block
+from wiretape_capture.protocols.postgres.sql import Statement, cursor_of, statement_of, statements_in
+from wiretape_capture.protocols.postgres.wire import Framer, Malformed, Message
+from wiretape_replay.match.statements import parts_of_statement
+from wiretape_replay.mock.answer import Fault
+from wiretape_replay.mock.postgres import replies
+from wiretape_replay.mock.postgres.desk import Found, PostgresDesk
+from wiretape_replay.mock.postgres.prepared import Portal, Prepared, bound, with_cursor
+from wiretape_replay.mock.postgres.recording import UNSAID_TYPE, failure_key
+from wiretape_replay.mock.postgres.replies import columns_in
+from wiretape_replay.mock.postgres.transaction import Transaction, error_of, probe
+
+NOT_UNDERSTOOD = ("42", "3D", "3F", "0A")
+"""Classes of SQLSTATE that come before a statement can be described: syntax, unknown names."""
+COPY_LIMIT = 256 * 1024 * 1024
+"""Bytes of one COPY that are taken."""
+
+type Tell = Callable[[list[tuple[str, str]]], None]
+"""Brings notifications to every session."""
+
+
+class Failed(Exception):
+    """A statement's error, on its way to the client."""
+
+    def __init__(self, fields: Any) -> None:
+        super().__init__(fields.get("M", ""))
+        self.fields = fields
+
+
+class Session:
+    """One connection, from its first byte on. `take` gives what is to be sent."""
+
+    def __init__(self, desk: PostgresDesk, tell: Tell) -> None:
+        self._desk = desk
+        self._tell = tell
+        self._framer = Framer()
+        self._startup = bytearray()
+        self._parameters: dict[str, str] | None = None
+        self._user = self._database = ""
+        self._out: list[bytes] = []
+        self._transaction = Transaction()
+        self._prepared: dict[bytes, Prepared] = {}
+        self._portals: dict[bytes, Portal] = {}
+        self._cursors: dict[str, str] = {}
+        self._skipping = False
+        self._copying: _Copying | None = None
+        self._last = 0
+        """The exchange that answered last."""
+        self._mine: list[tuple[str, str]] = []
+        """Notifications of a transaction that has not ended."""
+        self._arrived: list[tuple[str, str]] = []
+        self.closing = False
+        self.fault: Fault = ""
+        """How the connection is to end, where the recorded one broke off."""
+        self.delay = 0.0
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the client. Raises Malformed."""
+        if self._parameters is None:
+            self._startup += data
+            data = self._begin()
+        if self._parameters is not None:
+            for message in self._framer.feed(data):
+                if self.closing:
+                    return
+                self._message(message)
+
+    def take(self) -> bytes:
+        """What is to be sent now."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    @property
+    def within(self) -> bool:
+        """Whether the client has begun something that it did not finish."""
+        return bool(self._startup or self._framer.rest)
+
+    def notify(self, told: list[tuple[str, str]]) -> None:
+        """Notifications came from a session; they wait while a transaction is open."""
+        self._arrived += [each for each in told if each[0] in self._transaction.channels]
+        if self._transaction.state == "I" and not self._skipping and self._copying is None:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        self._out += [replies.notification(channel, payload) for channel, payload in self._arrived]
+        self._arrived.clear()
+
+    # Startup
+
+    def _begin(self) -> bytes:
+        """Read packets of the startup; what follows them is returned."""
+        while self._parameters is None and not self.closing and len(self._startup) >= 8:
+            length, code = int.from_bytes(self._startup[:4]), int.from_bytes(self._startup[4:8])
+            if not 8 <= length <= wire.STARTUP_LIMIT:
+                raise Malformed(f"the first packet claims {length} bytes; this port speaks Postgres without TLS")
+            if len(self._startup) < length:
+                return b""
+            packet = bytes(self._startup[8:length])
+            del self._startup[:length]
+            if code in (wire.SSL_REQUEST, wire.GSS_REQUEST):
+                self._out.append(b"N")
+            elif code >> 16 == wire.PROTOCOL_3:
+                self._log_in(wire.read_startup(packet), code & 0xFFFF)
+            else:
+                self.closing = True  # a CancelRequest gets no answer
+        rest = bytes(self._startup) if self._parameters is not None else b""
+        if rest:
+            self._startup.clear()
+        return rest
+
+    def _log_in(self, startup: dict[str, str], minor: int) -> None:
+        self._user, self._database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
+        refused = self._desk.refusal(startup)
+        if refused is not None:
+            self._out.append(replies.fields(b"E", refused))
+            self.closing = True
+            return
+        if minor:
+            self._out.append(wire.message(b"v", bytes(8)))  # NegotiateProtocolVersion: 3.0, no options
+        self._parameters = self._desk.parameters(startup)
+        self._transaction.settings = {}
+        self._out.append(wire.message(b"R", bytes(4)))
+        self._out += [replies.reported(name, value) for name, value in self._parameters.items()]
+        self._out += [wire.message(b"K", bytes(8)), replies.ready("I")]
+
+    @property
+    def _encoding(self) -> str:
+        return codec_of((self._parameters or {}).get("client_encoding", "UTF8"))
+
+    # Messages
+
+    def _message(self, message: Message) -> None:
+        kind, payload = message.kind, message.payload
+        if self._copying is not None and kind in b"dcfHS":
+            self._copy_in(kind, payload)
+            return
+        if payload is None:
+            raise Malformed(f"a message {kind!r} is larger than {wire.KEPT} bytes")
+        if kind == b"X":
+            self.closing = True
+        elif kind == b"S":
+            self._skipping = False
+            self._ready()
+        elif kind in b"dcfHp" or self._skipping:
+            return  # left over from a COPY that failed, a Flush, a password that nobody asked for, or to be skipped
+        elif kind == b"Q":
+            self._query(payload.rstrip(b"\0").decode(self._encoding, "replace"))
+        else:
+            self._extended(kind, payload)
+
+    def _extended(self, kind: bytes, payload: bytes) -> None:
+        try:
+            match kind:
+                case b"P":
+                    self._parse(wire.read_parse(payload))
+                case b"B":
+                    self._bind(wire.read_bind(payload))
+                case b"D":
+                    self._describe(*wire.read_target(payload))
+                case b"E":
+                    self._execute(*wire.read_execute(payload))
+                case b"C":
+                    self._close(*wire.read_target(payload))
+                case _:
+                    raise Malformed(f"an unknown message {kind!r}")
+        except Failed as failure:
+            self._fail(failure)
+            self._skipping = True
+
+    def _fail(self, failure: Failed) -> None:
+        self._transaction.fail()
+        self._out.append(replies.fields(b"E", failure.fields, self._encoding))
+
+    def _ready(self) -> None:
+        if self._transaction.state == "I":
+            self._portals.clear()
+            if self._mine:
+                mine, self._mine = self._mine, []
+                self._tell(mine)
+            self._deliver()
+        self._out.append(replies.ready(self._transaction.state))
+
+    # The simple protocol
+
+    def _query(self, sql: str) -> None:
+        statement = statement_of(sql)
+        whole = not statement.several or self._desk.knows(statement.template)
+        self._go_on([sql] if whole else statements_in(sql))
+
+    def _go_on(self, texts: list[str]) -> None:
+        """Answer statements in turn, up to one that wants data."""
+        try:
+            while texts:
+                sql = texts.pop(0)
+                if self._begins_copy(statement_of(sql), {"sql": sql}, texts):
+                    return
+                self._answer_simply(sql)
+                if self.closing:
+                    return
+        except Failed as failure:
+            self._fail(failure)
+        self._ready()
+
+    def _answer_simply(self, sql: str) -> None:
+        statement = statement_of(sql)
+        if not statement.template:
+            self._out.append(replies.complete(""))
+            return
+        found = self._run(statement, sql, with_cursor({"sql": sql}, self._cursors))
+        for result in found.results:
+            self._result(result, found)
+        if found.error is not None:
+            raise Failed(found.error)
+        if statement.several:
+            self._follow(sql)
+
+    def _result(self, result: dict[str, Any], found: Found) -> None:
+        """One result of the simple protocol: everything as text."""
+        columns = columns_in(result)
+        if "copy" in result:
+            self._out.append(replies.copied_out(result))
+        elif columns is not None:
+            self._out.append(wire.write_columns(columns, (), self._encoding))
+            self._out += self._rows(result, columns, (), found)
+        if result.get("tag"):
+            self._out.append(replies.complete(result["tag"]))
+
+    def _rows(self, result: dict[str, Any], columns: Any, formats: tuple[int, ...], found: Found) -> list[bytes]:
+        try:
+            return replies.rows_of(result, columns, formats, self._encoding, found.spell)
+        except ValueError as error:
+            problem = f"wiretape: exchange {found.sequence} cannot be given in the format that is asked for: {error}"
+            raise Failed(error_of("0A000", problem, H="record again with this driver")) from None
+
+    def _follow(self, sql: str) -> None:
+        """What a text of several statements, answered as a whole, did to the connection."""
+        for each in statements_in(sql):
+            statement = statement_of(each)
+            if statement.session:
+                self._transaction.simulate(statement, each)
+
+    # Running
+
+    def _run(self, statement: Statement, sql: str, document: dict[str, Any]) -> Found:
+        """The answer to a statement, simulated or recorded. Raises Failed."""
+        refused = self._transaction.refusal(statement)
+        if refused is not None:
+            raise Failed(refused)
+        if statement.session:
+            return self._simulate(statement, sql)
+        if (told := self._known_here(statement)) is not None:
+            self._desk.simulated(statement)
+            return _single(*told)
+        found = self._desk.find(document)
+        self._last = found.sequence or self._last
+        self._mine += found.notifications
+        self.delay += found.delay
+        if found.fault:
+            self.fault, self.closing = found.fault, True
+        self._out += [replies.fields(b"N", notice, self._encoding) for notice in found.notices]
+        name = cursor_of(sql) if statement.command == "DECLARE" else ""
+        if name and found.error is None:
+            self._cursors[name] = sql
+        return found
+
+    def _known_here(self, statement: Statement) -> tuple[str, str] | None:
+        """Column and value of what the connection itself knows, or a driver's probe that was not recorded."""
+        if statement.command == "SHOW":
+            name = statement.template.removeprefix("show ")
+            if (value := self._transaction.settings.get(name)) is not None:
+                return name, value
+        if self._desk.knows(statement.template):
+            return None
+        return probe(statement, self._parameters or {}, self._user, self._database)
+
+    def _simulate(self, statement: Statement, sql: str) -> Found:
+        self._desk.simulated(statement)
+        recorded = self._desk.recording.failed.get(failure_key(statement, self._last))
+        if recorded is not None:
+            if statement.command in ("COMMIT", "END"):
+                self._transaction.state = "I"
+            raise Failed(recorded)
+        effect = self._transaction.simulate(statement, sql)
+        if effect.warning is not None:
+            self._out.append(replies.fields(b"N", effect.warning))
+        if effect.error is not None:
+            raise Failed(effect.error)
+        for name, value in effect.reported:
+            assert self._parameters is not None
+            self._parameters[name] = value
+            self._out.append(replies.reported(name, value))
+        if statement.command in ("ROLLBACK", "ABORT"):
+            self._mine.clear()
+        if statement.command in ("DEALLOCATE", "DISCARD"):
+            self._deallocate(sql)
+        return Found([{"tag": effect.tag}])
+
+    def _deallocate(self, sql: str) -> None:
+        name = sql.rstrip("; \n").split()[-1].strip('"')
+        if name.lower() == "all":
+            self._prepared.clear()
+        else:
+            self._prepared.pop(name.encode(self._encoding, "replace"), None)
+
+    # The extended protocol
+
+    def _parse(self, parse: wire.Parse) -> None:
+        sql = parse.sql.decode(self._encoding, "replace")
+        statement = statement_of(sql)
+        template = parts_of_statement("", with_cursor({"sql": sql}, self._cursors)).path
+        count = max((each for each in statement.constants if isinstance(each, int)), default=0)
+        count = max(count, len(parse.types))
+        recorded = self._desk.types(template, count)
+        declared = [*parse.types, *[0] * (count - len(parse.types))]
+        types = tuple(one or other or UNSAID_TYPE for one, other in zip(declared, recorded, strict=True))
+        self._prepared[parse.name] = Prepared(sql, statement, template, types)
+        self._out.append(wire.message(b"1"))
+
+    def _bind(self, bind: wire.Bind) -> None:
+        prepared = self._prepared.get(bind.statement)
+        if prepared is None:
+            raise Failed(error_of("26000", f'prepared statement "{bind.statement.decode("latin-1")}" does not exist'))
+        self._portals[bind.portal] = bound(prepared, bind, self._encoding)
+        self._out.append(wire.message(b"2"))
+
+    def _close(self, kind: bytes, name: bytes) -> None:
+        if kind == b"S":
+            self._prepared.pop(name, None)
+        else:
+            self._portals.pop(name, None)
+        self._out.append(wire.message(b"3"))
+
+    def _describe(self, kind: bytes, name: bytes) -> None:
+        portal = self._portals.get(name) if kind == b"P" else None
+        prepared = portal.prepared if portal is not None else self._prepared.get(name) if kind == b"S" else None
+        if prepared is None:
+            self._describe_cursor(name)
+            return
+        columns = self._columns(prepared, portal)
+        if kind == b"S":
+            self._out.append(wire.write_types(prepared.types))
+        elif portal is not None:
+            portal.columns = columns
+        formats = portal.formats if portal is not None else ()
+        described = columns is not None
+        self._out.append(
+            wire.write_columns(columns or (), formats, self._encoding) if described else wire.message(b"n")
+        )
+
+    def _columns(self, prepared: Prepared, portal: Portal | None) -> tuple[wire.Column, ...] | None:
+        """The columns of a statement; raises Failed where it is a miss, or was an error before they were known."""
+        statement = prepared.statement
+        refused = self._transaction.refusal(statement)
+        if refused is not None:
+            raise Failed(refused)
+        if statement.session or not statement.template:
+            return None
+        told = self._known_here(statement)
+        if told is not None:
+            return columns_in(_single(*told).results[0])
+        params = portal.params if portal is not None else None
+        shape = self._desk.shape(prepared.template)
+        if shape is None:
+            raise Failed(self._desk.undescribed(prepared.document(self._cursors, params)).error)
+        if not shape.described and shape.error is not None and shape.error.get("C", "").startswith(NOT_UNDERSTOOD):
+            self._desk.simulated(statement)
+            raise Failed(shape.error)
+        return shape.columns
+
+    def _describe_cursor(self, name: bytes) -> None:
+        declared = self._cursors.get(name.decode(self._encoding, "replace"))
+        shape = self._desk.cursor(declared) if declared is not None else None
+        if shape is None:
+            raise Failed(error_of("34000", f'portal "{name.decode("latin-1")}" does not exist'))
+        columns = shape.columns
+        described = columns is not None
+        self._out.append(wire.write_columns(columns or (), (), self._encoding) if described else wire.message(b"n"))
+
+    def _execute(self, name: bytes, wanted: int) -> None:
+        portal = self._portals.get(name)
+        if portal is None:
+            raise Failed(error_of("34000", f'portal "{name.decode("latin-1")}" does not exist'))
+        if portal.rows is None:
+            document = portal.prepared.document(self._cursors, portal.params)
+            if self._begins_copy(portal.prepared.statement, document, None) or not self._open(portal, document):
+                return
+        self._give(portal, wanted)
+
+    def _open(self, portal: Portal, document: dict[str, Any]) -> bool:
+        """Run a portal; False when its answer is complete with that."""
+        statement = portal.prepared.statement
+        if not statement.template:
+            self._out.append(replies.complete(""))
+            return False
+        found = self._run(statement, portal.prepared.sql, document)
+        if found.error is not None:
+            raise Failed(found.error)
+        result = found.results[0] if found.results else {}
+        columns = columns_in(result)
+        if "copy" in result:
+            self._out.append(replies.copied_out(result))
+        portal.tag, portal.suspended = result.get("tag", ""), bool(result.get("suspended"))
+        portal.rows = self._rows(result, columns, portal.formats, found) if columns is not None else []
+        return not self.closing
+
+    def _give(self, portal: Portal, wanted: int) -> None:
+        """Rows of an open portal, at most as many as are wanted (0: all)."""
+        rows = portal.rows or []
+        until = portal.given + wanted if wanted > 0 else len(rows)
+        self._out += rows[portal.given : until]
+        short = until > len(rows) or wanted <= 0
+        portal.given = min(until, len(rows))
+        if not short:
+            self._out.append(wire.message(b"s"))
+        elif portal.suspended:
+            raise Failed(error_of("WT001", "wiretape: the app fetches more rows than were recorded", H="record again"))
+        else:
+            self._out.append(replies.complete(portal.tag))
+
+    # COPY FROM
+
+    def _begins_copy(self, statement: Statement, document: dict[str, Any], rest: list[str] | None) -> bool:
+        """Ask for the data of a COPY FROM that the recording knows; `rest` are statements to be answered after it."""
+        if statement.command != "COPY" or self._transaction.state == "E":
+            return False
+        template = parts_of_statement("", document).path
+        form = self._desk.copy_format(template)
+        if not form:
+            return False
+        self._copying = _Copying(statement, document, rest)
+        self._out.append(replies.copy_in(form))
+        return True
+
+    def _copy_in(self, kind: bytes, payload: bytes | None) -> None:
+        copying = self._copying
+        assert copying is not None
+        if kind == b"d" and payload is not None and copying.size + len(payload) <= COPY_LIMIT:
+            copying.chunks.append(payload)
+            copying.size += len(payload)
+        if kind not in b"cf":
+            return
+        self._copying = None
+        try:
+            if kind == b"f":
+                raise Failed(error_of("57014", "COPY from stdin failed: the client ended it"))
+            found = self._run(copying.statement, str(copying.document["sql"]),
+                              copying.document | {"copy": to_block(copying.chunks)})  # fmt: skip
+            if found.error is not None:
+                raise Failed(found.error)
+            self._out.append(replies.complete(found.results[0].get("tag", "COPY") if found.results else "COPY"))
+        except Failed as failure:
+            self._fail(failure)
+            self._skipping = copying.rest is None
+            copying.rest = copying.rest and []
+        if copying.rest is not None and not self.closing:
+            self._go_on(copying.rest)
+
+
+class _Copying:
+    """A COPY FROM that takes data."""
+
+    def __init__(self, statement: Statement, document: dict[str, Any], rest: list[str] | None) -> None:
+        self.statement = statement
+        self.document = document
+        self.rest = rest
+        self.chunks: list[bytes] = []
+        self.size = 0
+
+
+def _single(column: str, value: str) -> Found:
+    """A result of one text."""
+    told = {"name": column, "type": UNSAID_TYPE, "table": 0, "number": 0, "size": -1, "modifier": -1}
+    return Found([{"columns": [told], "rows": [[value]], "tag": "SELECT 1"}])

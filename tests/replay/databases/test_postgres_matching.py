@@ -1,0 +1,200 @@
+"""What is the same statement and what is a miss, by a real client against the mock of a small recording."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psycopg
+import psycopg2
+import pytest
+from database_kit import journal, mocking, recording
+from postgres_server import Server
+
+pytestmark = pytest.mark.xdist_group("postgres")  # one server for all
+
+Ask = Callable[[psycopg.Connection], Any]
+
+
+def recorded(connection: psycopg.Connection) -> None:
+    connection.execute("drop table if exists stock")
+    connection.execute("create table stock (sku text primary key, qty int, note text, key uuid, at timestamptz)")
+    connection.commit()
+    connection.execute("insert into stock (sku, qty) values ('a', 1), ('b', 2)")
+    connection.commit()
+    for sku in ("a", "b", "a"):
+        connection.execute("select qty from stock where sku = %s", (sku,))
+    connection.execute("update stock set qty = 5 where sku = %s", ("a",))
+    connection.execute("select qty from stock where sku = %s", ("a",))
+    connection.execute("select count(*) from stock where sku in (%s, %s)", ("a", "b"))
+    connection.execute("update stock set key = %s, at = %s where sku = 'b'", (uuid.uuid4(), datetime.now(UTC)))
+    connection.execute("select sku, key from stock where sku = 'b'")
+    connection.execute("select qty from stock order by sku limit 1")
+    connection.commit()
+
+
+@pytest.fixture
+async def tape(postgres: Server, tmp_path: Path) -> Path:
+    def work(url: str) -> None:
+        with psycopg.connect(url) as connection:
+            recorded(connection)
+
+    async with recording(tmp_path, postgres.dsn) as job:
+        await asyncio.to_thread(work, job.environment["WIRETAPE_DB_URL"])
+    return tmp_path
+
+
+async def asked(folder: Path, ask: Ask, **options: Any) -> Any:
+    """What a program gets from the mock."""
+
+    def work(url: str) -> Any:
+        with psycopg.connect(url, autocommit=True, **options) as connection:
+            return ask(connection)
+
+    async with mocking(folder, "postgres://127.0.0.1:9/x") as job:
+        return await asyncio.to_thread(work, job.environment["WIRETAPE_DB_URL"])
+
+
+def one(connection: psycopg.Connection, sql: str, *values: Any) -> Any:
+    row = connection.execute(sql, values or None).fetchone()
+    return row and row[0]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select qty from stock where sku = %s",
+        "SELECT qty\n FROM stock -- why\n WHERE sku=%s;",
+        "/* traceparent='00-1234' */ select qty from \"stock\" where sku = %s",
+    ],
+)
+@pytest.mark.parametrize("prepare", [True, False])
+async def test_spelling_and_preparing_do_not_count(tape: Path, sql: str, prepare: bool) -> None:
+    def ask(connection: psycopg.Connection) -> Any:
+        row = connection.execute(sql, ("b",), prepare=prepare).fetchone()
+        return row and row[0]
+
+    assert await asked(tape, ask) == 2
+
+
+async def test_a_value_in_the_text_and_a_bound_one_are_the_same(tape: Path) -> None:
+    assert await asked(tape, lambda c: one(c, "select qty from stock where sku = 'b'")) == 2
+    assert await asked(tape, lambda c: one(c, "select qty from stock order by sku limit %s", 1)) == 5
+
+
+async def test_members_of_a_set_have_no_order(tape: Path) -> None:
+    assert await asked(tape, lambda c: one(c, "select count(*) from stock where sku in (%s, %s)", "b", "a")) == 2
+
+
+async def test_an_answer_after_a_write_comes_after_it(tape: Path) -> None:
+    def ask(connection: psycopg.Connection) -> Any:
+        before = [one(connection, "select qty from stock where sku = %s", "a") for _ in range(3)]
+        connection.execute("update stock set qty = 5 where sku = %s", ("a",))
+        return before, [one(connection, "select qty from stock where sku = %s", "a") for _ in range(2)]
+
+    assert await asked(tape, ask) == ([1, 1, 1], [5, 5])
+
+
+async def test_generated_values_are_normalized_and_come_back(tape: Path) -> None:
+    mine = uuid.uuid4()
+
+    def ask(connection: psycopg.Connection) -> Any:
+        connection.execute("update stock set key = %s, at = %s where sku = 'b'", (mine, datetime.now(UTC)))
+        return connection.execute("select sku, key from stock where sku = 'b'").fetchone()
+
+    assert await asked(tape, ask) == ("b", mine)
+    normalized = [each for each in journal(tape) if each.tier == "normalized"]
+    assert normalized
+    assert {one.where for one in normalized[0].normalized} == {"bind/1", "bind/2"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "detail"),
+    [
+        ("select qty from stock where sku = %s", ("c",), "bind/1 was 'a', is 'c'"),
+        ("select qty, note from stock where sku = %s", ("a",), "statement was 'select qty from stock where sku = ?'"),
+        ("update stock set qty = 6 where sku = %s", ("a",), "bind/1 was '5', is '6'"),
+    ],
+)
+async def test_a_changed_statement_is_one_miss_that_names_the_nearest(
+    tape: Path, sql: str, values: tuple[str, ...], detail: str
+) -> None:
+    def ask(connection: psycopg.Connection) -> Any:
+        try:
+            connection.execute(sql, values)
+        except psycopg.Error as error:
+            failed = error
+        return failed.sqlstate, failed.diag.message_detail, one(connection, "select qty from stock where sku = %s", "b")
+
+    code, told, after = await asked(tape, ask)
+    assert code == "WT001"
+    assert detail in told
+    assert after == 2
+    assert [each.tier for each in journal(tape) if each.tier != "simulated"] == ["miss", "exact"]
+
+
+async def test_a_miss_fails_the_transaction_as_an_error_does(tape: Path) -> None:
+    def ask(connection: psycopg.Connection) -> Any:
+        seen = []
+        connection.autocommit = False
+        for sql in ("select 'new' from stock", "select qty from stock where sku = 'b'"):
+            try:
+                connection.execute(sql)
+            except psycopg.Error as error:
+                seen.append(error.sqlstate)
+        connection.rollback()
+        return seen, one(connection, "select qty from stock where sku = 'b'")
+
+    assert await asked(tape, ask) == (["WT001", "25P02"], 2)
+
+
+@pytest.mark.parametrize(
+    ("sql", "answer"),
+    [
+        ("select 1", 1), ("select current_database()", "x"), ("show server_version", None), ("show timezone", None),
+        ("show transaction isolation level", "read committed"), ("select version()", None),
+    ],
+)  # fmt: skip
+async def test_probes_of_drivers_and_pools_are_answered(tape: Path, sql: str, answer: Any) -> None:
+    found = await asked(tape, lambda c: one(c, sql))
+    assert found
+    assert answer is None or str(found) == str(answer)
+    assert {each.tier for each in journal(tape)} == {"simulated"}
+
+
+async def test_another_driver_gets_the_same(tape: Path) -> None:
+    async def with_asyncpg(url: str) -> Any:
+        connection = await asyncpg.connect(url)
+        found = [await connection.fetchval("select qty from stock where sku = $1", sku) for sku in ("a", "b")]
+        await connection.close()
+        return found
+
+    def with_psycopg2(url: str) -> Any:
+        with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+            cursor.execute("select qty from stock where sku = %s", ("b",))
+            return cursor.fetchone()
+
+    async with mocking(tape, "postgres://127.0.0.1:9/x") as job:
+        url = job.environment["WIRETAPE_DB_URL"]
+        assert await with_asyncpg(url.replace("sslmode=disable", "ssl=disable")) == [1, 2]
+        assert await asyncio.to_thread(with_psycopg2, url) == (2,)
+
+
+async def test_a_login_that_was_refused_is_refused(postgres: Server, tmp_path: Path) -> None:
+    def login(url: str) -> str:
+        try:
+            psycopg.connect(url, user="nobody", password="x")
+        except psycopg.OperationalError as error:
+            return str(error).rpartition("FATAL:")[2]
+        return ""
+
+    async with recording(tmp_path, postgres.dsn) as job:
+        first = await asyncio.to_thread(login, job.environment["WIRETAPE_DB_URL"])
+    assert "nobody" in first
+    async with mocking(tmp_path, "postgres://127.0.0.1:9/shop") as mock:
+        assert await asyncio.to_thread(login, mock.environment["WIRETAPE_DB_URL"]) == first
