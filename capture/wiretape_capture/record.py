@@ -95,7 +95,7 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
     app, databases, given_up = None, None, False
     bypass = Bypass(own_ports=())
     try:
-        databases = await _databases(spec, Tape(ledger.record_followed, ledger.note))
+        databases = await _databases(spec, Tape(ledger.begin, ledger.note))
         bypass = Bypass(own_ports=[*wire.ports.values(), *databases.ports.values()])
         endpoints = {**wire.endpoints(), **databases.endpoints}
         given_up, app = await _unless_stopped(_start(spec, wire, endpoints, emit), stop)

@@ -13,7 +13,7 @@ from wiretape_capture.databases.exchanges import exchange_of
 from wiretape_capture.databases.side import Side
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.spec import ServiceMap
-from wiretape_capture.protocols.observed import Emit, Follower, Observed
+from wiretape_capture.protocols.observed import Book, Emit, Follower, Observed
 from wiretape_capture.snapshot.exchange import Exchange, Protocol
 
 HOST = "127.0.0.1"
@@ -28,16 +28,17 @@ class Greeted:
     follower: Follower | None
 
 
-type Greet = Callable[[Side, Emit, Callable[[str], None]], Awaitable[Greeted | None]]
-"""Greets the app, connects to the service and logs in; None when there is nothing to forward. It is given where to send
-what it saw, and where to tell what could not be recorded."""
+type Greet = Callable[[Side, Book, Callable[[str], None]], Awaitable[Greeted | None]]
+"""Greets the app, connects to the service and logs in; None when there is nothing to forward. It is given the recording
+and where to tell what could not be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """Where a recording goes: exchanges without a number yet, and what could not be recorded."""
+    """Where a recording goes: exchanges, and what could not be recorded."""
 
-    record: Callable[[Exchange], None]
+    begin: Callable[[int], Callable[[Exchange], None]]
+    """Takes the number of an exchange that began at a time (monotonic ns) and gives what puts it on the tape."""
     note: Callable[[str], None]
 
 
@@ -90,13 +91,18 @@ class Databases:
         task.add_done_callback(self._greeting.discard)
 
     async def _serve(self, client: Side, service: ServiceMap, greet: Greet, name: str) -> None:
-        def emit(seen: Observed) -> None:
-            self._tape.record(exchange_of(seen, protocol=Protocol(service.scheme), service=service.name,
-                                          connection=name, epoch_ns=self._epoch_ns))  # fmt: skip
+        def book(begun: int) -> Emit:
+            put = self._tape.begin(begun)
+
+            def emit(seen: Observed) -> None:
+                put(exchange_of(seen, protocol=Protocol(service.scheme), service=service.name, connection=name,
+                                epoch_ns=self._epoch_ns))  # fmt: skip
+
+            return emit
 
         greeted = None
         try:
-            greeted = await greet(client, emit, self._tape.note)
+            greeted = await greet(client, book, self._tape.note)
         except (EOFError, ConnectionError):
             client.abort()  # one of the two went away
         finally:

@@ -19,7 +19,7 @@ from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import dial, tls_context, wants_tls
 from wiretape_capture.launch import dsn
 from wiretape_capture.launch.spec import ServiceMap
-from wiretape_capture.protocols.observed import Emit
+from wiretape_capture.protocols.observed import Book
 from wiretape_capture.protocols.postgres import told, wire
 from wiretape_capture.protocols.postgres.follower import PostgresFollower
 from wiretape_capture.protocols.postgres.wire import Malformed
@@ -69,10 +69,10 @@ class Entrance:
 def greet_postgres(entrance: Entrance) -> Greet:
     """How the clients of one database are greeted."""
 
-    async def greet(client: Side, emit: Emit, note: Note) -> Greeted | None:
+    async def greet(client: Side, book: Book, note: Note) -> Greeted | None:
         try:
             async with asyncio.timeout(GREETING_SECONDS):
-                return await _Greeting(entrance, client, emit, note).run()
+                return await _Greeting(entrance, client, book, note).run()
         except TimeoutError:
             note(
                 f"connections to {entrance.name} that did not log in within {GREETING_SECONDS:.0f} s; they were closed"
@@ -83,10 +83,10 @@ def greet_postgres(entrance: Entrance) -> Greet:
 
 
 class _Greeting:
-    def __init__(self, entrance: Entrance, client: Side, emit: Emit, note: Note) -> None:
+    def __init__(self, entrance: Entrance, client: Side, book: Book, note: Note) -> None:
         self._entrance = entrance
         self._client = client
-        self._emit = emit
+        self._book = book
         self._note = note
 
     async def run(self) -> Greeted | None:
@@ -165,7 +165,7 @@ class _Greeting:
         problem = f"could not connect to {self._entrance.name}: {why}"
         if int.from_bytes(packet[:4]) != wire.CANCEL_REQUEST:
             fields = {"S": "FATAL", "C": "08001", "M": problem}
-            self._emit(told.refused(wire.read_startup(packet[4:]), fields, started, time.monotonic_ns()))
+            self._book(started)(told.refused(wire.read_startup(packet[4:]), fields, started, time.monotonic_ns()))
         self._refuse("08001", problem)
 
     def _refuse(self, code: str, problem: str) -> None:
@@ -179,10 +179,10 @@ class _Greeting:
             kind, payload = await _message(server)
             if kind == b"R" and int.from_bytes(payload[:4]) == OK:
                 self._client.write(wire.message(kind, payload))
-                return Greeted(server, PostgresFollower(self._emit, startup, started))
+                return Greeted(server, PostgresFollower(self._book, startup, started))
             if kind == b"E":
                 self._client.write(wire.message(kind, payload))
-                self._emit(told.refused(startup, wire.read_fields(payload), started, time.monotonic_ns()))
+                self._book(started)(told.refused(startup, wire.read_fields(payload), started, time.monotonic_ns()))
                 server.close()
                 return None
             if kind != b"R":

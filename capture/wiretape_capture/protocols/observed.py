@@ -37,6 +37,8 @@ class Observed:
 
 
 type Emit = Callable[[Observed], None]
+type Book = Callable[[int], Emit]
+"""Takes a place in the recording for what began at a time (monotonic ns), to be filled when it ends."""
 
 
 class Follower(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from time import monotonic_ns
 from typing import Protocol
 
 from wiretape_capture.proxy.body_tap import OpenSink
@@ -63,7 +62,11 @@ class Ledger:
         self._tape.put(exchange)
         self._seen(exchange)
 
-    def record_followed(self, exchange: Exchange) -> None:
-        """Number an exchange that somebody else followed, and put it on the tape."""
-        ticket = self.order.here(monotonic_ns())
-        ticket.then(lambda: self.record(exchange.model_copy(update={"sequence": ticket.number})))
+    def begin(self, begun: int) -> Callable[[Exchange], None]:
+        """Number an exchange that somebody else follows, from its beginning; what is returned puts it on the tape."""
+        ticket = self.order.here(begun)
+
+        def put(exchange: Exchange) -> None:
+            ticket.then(lambda: self.record(exchange.model_copy(update={"sequence": ticket.number})))
+
+        return put

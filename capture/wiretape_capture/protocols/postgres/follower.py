@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from wiretape_capture.protocols.observed import Emit
+from wiretape_capture.protocols.observed import Book, Emit
 from wiretape_capture.protocols.postgres import told, wire
 from wiretape_capture.protocols.postgres.cells import codec_of, to_cell
 from wiretape_capture.protocols.postgres.sql import cursor_of, statement_of
@@ -24,11 +24,11 @@ CLOSED = "the connection ended first"
 class PostgresFollower:
     """One connection. `startup` are the parameters of its StartupMessage."""
 
-    def __init__(self, emit: Emit, startup: dict[str, str], at: int) -> None:
-        self._emit = emit
+    def __init__(self, book: Book, startup: dict[str, str], at: int) -> None:
+        self._book = book
         self._startup = startup
         self._from_client, self._from_server = Framer(), Framer()
-        self._waiting: deque[Step] = deque([Step(b"0", at)])
+        self._waiting: deque[Step] = deque([Step(b"0", at, place=book(at))])
         self._waiting_bytes = 0
         self._skipping = False
         """An error came and the Sync that ends it is not here yet."""
@@ -72,7 +72,9 @@ class PostgresFollower:
         step = Step(kind, at, len(payload) + 64)
         match kind:
             case b"Q":
-                step.execution = Execution(payload.rstrip(b"\0").decode(self._encoding, "replace"), at)
+                step.place = self._book(at)
+                sql = payload.rstrip(b"\0").decode(self._encoding, "replace")
+                step.execution = Execution(sql, at, step.place)
             case b"P":
                 step.parse = wire.read_parse(payload)
             case b"B":
@@ -81,6 +83,7 @@ class PostgresFollower:
                 step.target = wire.read_target(payload)
             case b"E":
                 step.target = (b"P", wire.read_execute(payload)[0])
+                step.place = self._book(at)
             case b"S" | b"F":
                 pass
             case _:
@@ -152,7 +155,7 @@ class PostgresFollower:
             name = reader.text().decode("utf-8", "replace")
             self._parameters[name] = reader.text().decode("utf-8", "replace")
         elif kind == b"A":
-            self._emit(told.notification(payload, at, self._encoding))
+            self._book(at)(told.notification(payload, at, self._encoding))
         elif (execution := self._running()) is not None and execution.admits(len(payload)):
             execution.notices.append(wire.read_fields(payload))
 
@@ -209,7 +212,7 @@ class PostgresFollower:
         elif (portal := self._portals.get(name)) is not None:
             portal.columns = columns
         elif (declared := self._cursors.get(name.decode(self._encoding, "replace"))) is not None:
-            self._emit(told.described(declared, [], columns, step.at, at, cursor=True))
+            self._book(at)(told.described(declared, [], columns, step.at, at, cursor=True))
 
     def _row(self, payload: bytes | None) -> None:
         step = self._head(b"E", b"Q")
@@ -241,7 +244,7 @@ class PostgresFollower:
         """The execution of a portal: a new one, or the one that was suspended."""
         portal = self._portals.get(step.target[1])
         if portal is None:
-            return Execution("", step.at)
+            return Execution("", step.at, self._place(step))
         if portal.execution is None:
             prepared, bind = portal.prepared, portal.bind
             prepared.executed = True
@@ -249,7 +252,8 @@ class PostgresFollower:
             params = [to_cell(types[at], wire.format_at(bind.formats, at), raw, self._encoding)
                       for at, raw in enumerate(bind.values)]  # fmt: skip
             columns = portal.columns or prepared.columns
-            portal.execution = Execution(prepared.sql, step.at, params, types[: len(params)], [Result(columns)])
+            portal.execution = Execution(prepared.sql, step.at, self._place(step), params, types[: len(params)],
+                                         [Result(columns)])  # fmt: skip
         portal.execution.last.suspended = False
         return portal.execution
 
@@ -324,7 +328,7 @@ class PostgresFollower:
         step = self._head(b"S", b"Q", b"F", b"0")
         self._pop()
         if step.kind == b"0":
-            self._emit(told.connected(self._startup, self._parameters, step.at, at))
+            self._place(step)(told.connected(self._startup, self._parameters, step.at, at))
         elif step.execution is not None:
             self._tell(step.execution, at)
         if payload == b"I":
@@ -363,21 +367,25 @@ class PostgresFollower:
             return execution
         if step.parse is not None:
             parse = step.parse
-            return Execution(parse.sql.decode(self._encoding, "replace"), step.at, None, list(parse.types))
+            sql = parse.sql.decode(self._encoding, "replace")
+            return Execution(sql, step.at, self._place(step), None, list(parse.types))
         if step.bind is not None:
-            return self._failed_bind(step.bind, step.at)
+            return self._failed_bind(step.bind, step)
         prepared = self._prepared.get(step.target[1])
-        return Execution(prepared.sql if prepared is not None else "", step.at)
+        return Execution(prepared.sql if prepared is not None else "", step.at, self._place(step))
 
-    def _failed_bind(self, bind: wire.Bind, at: int) -> Execution:
+    def _failed_bind(self, bind: wire.Bind, step: Step) -> Execution:
         prepared = self._prepared.get(bind.statement)
         if prepared is None:
-            return Execution("", at)
+            return Execution("", step.at, self._place(step))
         prepared.executed = True
         types = [*prepared.types, *[0] * (len(bind.values) - len(prepared.types))]
         params = [to_cell(types[n], wire.format_at(bind.formats, n), raw, self._encoding)
                   for n, raw in enumerate(bind.values)]  # fmt: skip
-        return Execution(prepared.sql, at, params, types[: len(params)])
+        return Execution(prepared.sql, step.at, self._place(step), params, types[: len(params)])
+
+    def _place(self, step: Step) -> Emit:
+        return step.place or self._book(step.at)
 
     # What is told
 
@@ -396,7 +404,7 @@ class PostgresFollower:
             self._cursors[name] = execution.sql
         elif name:
             execution.cursor = self._cursors.get(name, "")
-        self._emit(told.executed(statement, execution, at, fields))
+        execution.place(told.executed(statement, execution, at, fields))
 
     def _end_portal(self, name: bytes) -> None:
         """A portal goes; one that was suspended gave only a part of its rows."""
@@ -409,7 +417,7 @@ class PostgresFollower:
         prepared = self._prepared.pop(name, None)
         if prepared is not None and prepared.described_at and not prepared.executed:
             at = prepared.described_at
-            self._emit(told.described(prepared.sql, prepared.types, prepared.columns, at, at))
+            self._book(at)(told.described(prepared.sql, prepared.types, prepared.columns, at, at))
 
     def end(self, at: int) -> None:
         """The connection is over."""
@@ -420,7 +428,7 @@ class PostgresFollower:
             self._forget_prepared(name)
         for step in self._waiting:
             if step.kind in b"EQ" and (execution := self._execution(step)).sql:
-                self._emit(told.unanswered(statement_of(execution.sql), execution, at, CLOSED))
+                execution.place(told.unanswered(statement_of(execution.sql), execution, at, CLOSED))
         self._waiting.clear()
 
 

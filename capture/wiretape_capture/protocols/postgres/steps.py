@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from wiretape_capture.protocols.observed import Emit
 from wiretape_capture.protocols.postgres.cells import Cell, to_block
 from wiretape_capture.protocols.postgres.wire import Bind, Column, Parse
 
@@ -55,6 +56,8 @@ class Execution:
 
     sql: str
     started: int
+    place: Emit
+    """Where in the recording it belongs."""
     params: list[Cell] | None = None
     types: list[int] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
@@ -110,6 +113,8 @@ class Step:
     kind: bytes
     at: int
     size: int = 0
+    place: Emit | None = None
+    """For what executes: its place in the recording."""
     parse: Parse | None = None
     bind: Bind | None = None
     target: tuple[bytes, bytes] = (b"", b"")

@@ -80,6 +80,8 @@ class DatabaseRecording:
     before it."""
     size: int = 0
     _last: int = 0
+    _last_of: dict[str, int] = field(default_factory=dict)
+    """By connection, the last exchange that is matched."""
 
     def add(self, exchange: Exchange) -> bool:
         """One more exchange; True for one that is to be matched."""
@@ -114,10 +116,12 @@ class DatabaseRecording:
         statement = statement_of(str(document.get("sql", "")))
         if statement.session or not statement.template:
             if answer.get("error"):
-                self.failed.setdefault(failure_key(statement, self._last), answer["error"])
+                self.failed.setdefault(
+                    failure_key(statement, self._last_of.get(exchange.connection, 0)), answer["error"]
+                )
             return False
         body = exchange.response.body.data if exchange.response is not None else None
-        self._last = exchange.sequence
+        self._last = self._last_of[exchange.connection] = exchange.sequence
         self.size += len(body or b"")
         self.answers[exchange.sequence] = Recorded(
             exchange.sequence, exchange.status, body, exchange.duration_us,
