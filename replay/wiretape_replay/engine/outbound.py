@@ -13,6 +13,7 @@ from wiretape_replay.engine.played import Played
 from wiretape_replay.leaves import leaf_name, walk
 from wiretape_replay.match.content import BODY_LIMIT, content_of
 from wiretape_replay.match.lanes import trace_of
+from wiretape_replay.match.statements import is_statement
 from wiretape_replay.mock.spec import MockAnswer, MockResult
 from wiretape_replay.outbound.calls import Catalogue, values_of
 from wiretape_replay.outbound.evidence import Evidence, Handled
@@ -44,9 +45,9 @@ class Calls:
 
 
 async def load_outbound(tape: TapeReader) -> list[Exchange]:
-    """Every outbound HTTP exchange; larger bodies stay in the tape, as in the mock."""
+    """Every outbound HTTP call and SQL statement; larger bodies stay in the tape, as in the mock."""
     return [exchange async for exchange in tape.stream(Query(direction=Direction.OUTBOUND), max_body=BODY_LIMIT)
-            if exchange.protocol is Protocol.HTTP]  # fmt: skip
+            if exchange.protocol is Protocol.HTTP or is_statement(exchange)]  # fmt: skip
 
 
 def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route: Callable[[Exchange], str],
@@ -60,7 +61,7 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     attribute_recorded(recorded, [recorded_window(one, route(one), values[one.sequence]) for one in inbound])
     sent = {one.exchange.sequence: one for one in played if one.started_ns}
     known = {call.sequence: call for call in recorded}
-    calls = [catalogue.live(one, known) for one in answers if one.tier != "passthrough"]
+    calls = [catalogue.live(one, known) for one in answers if one.tier not in ("passthrough", "simulated")]
     windows = [_live_window(one, route(one.exchange), values[sequence]) for sequence, one in sent.items()]
     attribute_live(calls, windows, recorded)
     evidence = Evidence(

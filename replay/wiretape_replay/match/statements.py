@@ -16,13 +16,17 @@ from typing import Any
 import orjson
 
 from wiretape_capture.protocols.postgres.sql import Statement, cursor_of, statement_of
+from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, NOTIFICATION
 from wiretape_capture.protocols.postgres.values import micros_of, stamp_of
-from wiretape_capture.snapshot.exchange import Request
+from wiretape_capture.snapshot.exchange import Exchange, Protocol, Request
 from wiretape_replay.match.content import Content
 from wiretape_replay.match.parts import Leaf, Parts
 
 POSTGRES = "postgres"
 """The version of a request that is a statement."""
+ABORTED = "25P02"
+"""SQLSTATE in_failed_sql_transaction: says nothing about the statement that got it."""
+NO_STATEMENTS = frozenset({CONNECT, DESCRIBE, NOTIFICATION})
 LONGEST = 64 << 10
 """Characters of a value, or of a COPY's data, that are compared as they are; of more the hash is."""
 
@@ -33,6 +37,19 @@ _SET = re.compile(r"\bin \(\?(?:, \?)+\)|\bany\(\?")
 _PLAIN_ARRAY = re.compile(r"\{[^{}\"\\]+\}\Z")
 
 type Value = str | None
+
+
+def fingerprint(template: str) -> str:
+    """A short name of a template, the same in every recording: eight hex digits."""
+    return blake2b(template.encode(), digest_size=4).hexdigest()
+
+
+def is_statement(exchange: Exchange) -> bool:
+    """Whether an exchange executes a statement for its data: no login, no transaction, no answer for its sake."""
+    if exchange.protocol is not Protocol.POSTGRES or exchange.command in NO_STATEMENTS or exchange.status == ABORTED:
+        return False
+    statement = statement_of(str(document_of(exchange.request).get("sql", "")))
+    return bool(statement.template) and not statement.session
 
 
 @dataclass(frozen=True, slots=True)

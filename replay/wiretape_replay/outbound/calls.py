@@ -9,17 +9,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wiretape_capture.protocols.http import header
-from wiretape_capture.snapshot.exchange import Exchange, Headers, Request
+from wiretape_capture.snapshot.exchange import Exchange, Headers, Protocol, Request
+from wiretape_replay.match.asked import parts_of_request
 from wiretape_replay.match.content import content_of
 from wiretape_replay.match.index import Key
 from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.match.parts import Parts, parts_of, service_key
+from wiretape_replay.match.statements import StatementParts, fingerprint
 from wiretape_replay.match.volatile import mask, text_of
 from wiretape_replay.mock.spec import MockAnswer
 from wiretape_replay.routes import RouteTable
 
 TUNNEL = "CONNECT"
 """Opening a tunnel is the client library's business: how often it does is not judged."""
+TRY_AGAIN = frozenset({"", "408", "425", "429", "40001", "40P01", "08000", "08003", "08006", "08001"})
 _PLAIN = frozenset({"", "true", "false", "null"})
 _LINE = 160
 
@@ -62,8 +65,8 @@ class Call:
 
     @property
     def failed(self) -> bool:
-        """Whether its answer asks for another attempt: none, 408, 425, 429 or 5xx."""
-        return self.status in ("", "408", "425", "429") or self.status.startswith("5")
+        """Whether its answer asks for another attempt: none, 408, 425, 429 or 5xx; of SQL, what a repetition mends."""
+        return self.status in TRY_AGAIN or self.status.startswith("5")
 
 
 @dataclass(slots=True)
@@ -83,7 +86,8 @@ class Catalogue:
         for one in heads:
             service = catalogue.service(one.scheme, one.service)
             catalogue.names.setdefault(service, one.service)
-            targets.setdefault(service, []).append((one.command, one.request.target))
+            if one.protocol is not Protocol.POSTGRES:
+                targets.setdefault(service, []).append((one.command, one.request.target))
         catalogue.routes = {service: RouteTable.infer(some) for service, some in targets.items()}
         return catalogue
 
@@ -118,10 +122,12 @@ class Catalogue:
         return call
 
     def _call(self, service: str, request: Request) -> Call:
-        parts = parts_of(service, request.method, request.target, request.headers, request.body)
+        parts = parts_of_request(service, request)
         masked = mask(parts)
-        template = self._template(service, request)
         name = self.names.get(service, service)
+        if isinstance(parts, StatementParts):
+            return _statement(name, parts, masked.key if masked else parts.exact)
+        template = self._template(service, request)
         place = f"{request.method} {name}{template}{_operation(parts, request.headers)}"
         return Call(place, name, f"{request.method} {request.target[:_LINE]}", masked.key if masked else parts.exact,
                     parts.exact, parts.writes, parts, frozenset(told_by(parts, template)), 0, 0, "")  # fmt: skip
@@ -130,6 +136,15 @@ class Catalogue:
         table = self.routes.get(service) or RouteTable.infer([(request.method, request.target)])
         route = table.route(request.method, request.target).partition(" ")[2]
         return route if route.startswith("/") else f" {route}"
+
+
+def _statement(name: str, parts: StatementParts, key: Key) -> Call:
+    """A SQL statement as a call; its place is its template with its fingerprint."""
+    told = [text_of(value) for where, value in parts.content.leaves if where.startswith("bind/")]
+    short = parts.path if len(parts.path) <= _LINE else f"{parts.path[:_LINE]}…"
+    place = f"{name}: {short} ({fingerprint(parts.path)})"
+    line = f"{short} [{', '.join(told)[:_LINE]}]" if told else short
+    return Call(place, name, line, key, parts.exact, parts.writes, parts, frozenset(told) - _PLAIN, 0, 0, "")
 
 
 def told_by(parts: Parts, template: str) -> Iterator[str]:

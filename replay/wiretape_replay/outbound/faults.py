@@ -16,6 +16,7 @@ from itertools import islice
 from pydantic import JsonValue
 
 from wiretape_replay.match.closest import DIFFERENCES, leaf_by_leaf
+from wiretape_replay.match.statements import StatementParts
 from wiretape_replay.outbound.calls import TUNNEL, Call
 from wiretape_replay.outbound.evidence import Evidence, Handled, often
 from wiretape_replay.outbound.order import swaps
@@ -158,7 +159,8 @@ class _Judged:
             groups.setdefault((call.owners, call.place), []).append(call)
         for (_, place), calls in groups.items():
             first = calls[0]
-            message = f"the app called {first.line} of {first.service}, which the recording does not have"
+            does = "ran" if isinstance(first.parts, StatementParts) else "called"
+            message = f"the app {does} {first.line} of {first.service}, which the recording does not have"
             message += self._nearest(first) + (f"; {often(len(calls))} in all" if len(calls) > 1 else "")
             yield Fault(Kind.UNEXPECTED, Severity.ERROR, place, _likeliest(first), message, self._near_line(first),
                         first.line)  # fmt: skip
@@ -193,6 +195,8 @@ class _Judged:
         """Reads of many resources of one collection, each by a path of its own, by a request that read none before."""
         groups: dict[tuple[int, str], dict[str, Call]] = {}
         for call in found.extra:
+            if isinstance(call.parts, StatementParts):
+                continue  # its place is its whole statement
             if not call.writes and call.owner is not None and call.place not in self.evidence.perishable:
                 groups.setdefault((call.owner, _collection(call)), {})[call.place] = call
         for (owner, collection), calls in groups.items():

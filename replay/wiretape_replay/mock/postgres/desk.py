@@ -131,7 +131,7 @@ class PostgresDesk:
     def _miss(self, parts: StatementParts, document: Mapping[str, Any], now: int) -> Found:
         near = closest(self._index, parts)
         entry = Entry(now, self.name, parts.method, parts.path, "miss", status=MISS, closest=near,
-                      request=_request(parts, document))  # fmt: skip
+                      request=(asked := _request(parts, document)), body_sha256=asked.body.sha256)  # fmt: skip
         if self.journal.record(entry) and self._on_miss is not None:
             self._on_miss(entry)
         return Found(error=miss_error(parts, near))

@@ -16,11 +16,9 @@ from wiretape_capture.protocols.postgres.sql import Statement, statement_of
 from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, DONE, NOTIFICATION
 from wiretape_capture.protocols.postgres.wire import Column
 from wiretape_capture.snapshot.exchange import Exchange
-from wiretape_replay.match.statements import document_of, parts_of_statement
+from wiretape_replay.match.statements import ABORTED, document_of, parts_of_statement
 from wiretape_replay.mock.answer import Fault, fault_of
 
-ABORTED = "25P02"
-"""SQLSTATE in_failed_sql_transaction: says nothing about the statement that got it."""
 UNSAID_TYPE = 25
 """A parameter whose type the recording does not know is described as text."""
 

@@ -1,0 +1,84 @@
+"""A shop on Postgres, for the verdict on SQL: `sql_shop.py PORT`. `VARIANT` names what was broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import psycopg
+
+VARIANT = os.environ.get("VARIANT", "")
+DATABASE = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+STOCK = "update shop_stock set qty = qty - %s where sku = %s"
+ORDER = "insert into shop_order (sku, qty) values (%s, %s) returning id"
+
+
+def setup() -> None:
+    DATABASE.execute("drop table if exists shop_stock, shop_order")
+    DATABASE.execute("create table shop_stock (sku text primary key, qty int)")
+    DATABASE.execute("create table shop_order (id serial primary key, sku text, qty int)")
+    DATABASE.execute("insert into shop_stock values ('ink', 90), ('pen', 80), ('pad', 70), ('cap', 60)")
+
+
+def create(sku: str, qty: int) -> Any:
+    with DATABASE.transaction():
+        if VARIANT == "reordered":
+            row = DATABASE.execute(ORDER, (sku, qty)).fetchone()
+            DATABASE.execute(STOCK, (qty, sku))
+            return row and row[0]
+        if VARIANT != "missing":
+            DATABASE.execute(STOCK, (qty + 1 if VARIANT == "changed" else qty, sku))
+        row = DATABASE.execute(ORDER, (sku, qty)).fetchone()
+        if VARIANT == "extra":
+            DATABASE.execute("update shop_stock set qty = qty - %s where sku = %s", (qty, sku))
+        return row and row[0]
+
+
+def stock(skus: list[str]) -> Any:
+    if VARIANT == "n+1":
+        query = "select sku, qty from shop_stock where sku = %s"
+        rows = [DATABASE.execute(query, (sku,)).fetchone() for sku in skus]
+    else:
+        rows = list(DATABASE.execute("select sku, qty from shop_stock where sku = any(%s) order by sku", (skus,)))
+    return {row[0]: row[1] for row in rows if row}
+
+
+class Shop(BaseHTTPRequestHandler):
+    """JSON in, JSON out."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: object) -> None:
+        """Quiet."""
+
+    def answer(self, make: Any) -> None:
+        try:
+            status, data = 200, json.dumps(make()).encode()
+        except psycopg.Error as error:
+            status, data = 500, json.dumps({"error": error.sqlstate}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self.answer(lambda: "ok")
+        elif self.path.startswith("/price"):
+            # One of these for every price: the single lookup is recorded, so that N+1 finds its answers.
+            self.answer(lambda: [DATABASE.execute("select sku, qty from shop_stock where sku = %s",
+                                                  (self.path.rpartition("/")[2],)).fetchone()])  # fmt: skip
+        else:
+            self.answer(lambda: stock(self.path.rpartition("/")[2].split(",")))
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.answer(lambda: {"id": create(body["sku"], body["qty"])})
+
+
+setup()
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Shop).serve_forever()
