@@ -116,6 +116,8 @@ def main() -> int:
     control, data = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     for one in (control, data):
         os.set_inheritable(one.fileno(), False)
+    # Only connections are cyclic garbage, and they are few beside what comes and goes with each exchange.
+    gc.set_threshold(100_000, 20, 20)
     gc.collect()
     gc.freeze()
     control.setblocking(False)

@@ -15,7 +15,7 @@ from typing import cast
 from wiretape_capture.tee.records import Kind, record_front
 
 LIMIT = 64 * 1024 * 1024
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.02
 GATHER_BYTES = 256 * 1024
 DROPPED = "exchanges dropped because the recorder could not keep up"
 

@@ -11,7 +11,15 @@ from time import time_ns
 
 from wiretape_capture.tee.bodies import Body, body_of
 from wiretape_capture.tee.channel import Channel
-from wiretape_capture.tee.heads import ANSWER_HEAD_LIMIT, END, UNTIL_CLOSE, AnswerHead, MalformedError, answer_head
+from wiretape_capture.tee.heads import (
+    ANSWER_HEAD_LIMIT,
+    END,
+    UNTIL_CLOSE,
+    AnswerHead,
+    MalformedError,
+    answer_head,
+    known_answer,
+)
 from wiretape_capture.tee.records import Kind, answer_front, begin_front
 from wiretape_capture.tee.route import Route
 
@@ -51,6 +59,8 @@ class Following:
         self._answer: AnswerHead | None = None
         self._body: Body | None = None
         self.open: deque[Passing] = deque()
+        self.begun = False
+        """Whether there was a request at all."""
         self.closes = False
         """Whether one side said that it ends the connection after what is answered."""
 
@@ -63,9 +73,10 @@ class Following:
         """A request's head is about to pass."""
         passing = Passing(route, self._channel.admits())
         self.open.append(passing)
+        self.begun = True
         if passing.copied:
-            front = begin_front(self._connection, self._place, self._secure, time_ns(), route.service)
-            self._channel.tell(BEGIN if route.length else WHOLE, passing.id, now, front, route.head)
+            front = begin_front(self._connection, self._place, self._secure, time_ns(), len(route.service))
+            self._channel.tell(BEGIN if route.length else WHOLE, passing.id, now, front, route.told)
         passing.request_done = not route.length
         return passing
 
@@ -89,6 +100,8 @@ class Following:
         if self._held:
             data, self._held = self._held + data, b""
         elif self._body is None:
+            if self._whole(data, now):
+                return
             self._came = now
         at, size = 0, len(data)
         while at < size:
@@ -101,6 +114,20 @@ class Following:
                 at = self._head(data, at, now)
             else:
                 at = self._content(self._body, data, at, now)
+
+    def _whole(self, data: bytes, now: int) -> bool:
+        """Read what most readings are: one whole response with a head that came before."""
+        end = data.find(END) + 4
+        answer = known_answer(data[:end])
+        if answer is None or end + answer.length != len(data) or not self.open or self._channel.full:
+            return False
+        passing = self.open[0]
+        if passing.method == b"HEAD" or not passing.copied or answer.status < 200:
+            return False
+        self._channel.tell(ANSWER, passing.id, now, answer_front(end), data)
+        self.open.popleft()
+        self.closes = answer.closes or passing.closes or self.closes
+        return True
 
     def _head(self, data: bytes, at: int, now: int) -> int:
         end = data.find(END, at) + 4

@@ -22,7 +22,6 @@ _FIELDS = re.compile(rb"(?:[!-9;-~]+:[^\r\n\x00]*\r\n)*\r\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?\r\n")
 KNOWN_LIMIT = 256
 """Heads of responses remembered: most servers send the same one again within a second."""
-_known: dict[bytes, AnswerHead] = {}
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 
 
@@ -79,11 +78,16 @@ def _request_length(lengths: list[bytes], codings: list[bytes], minor: bytes) ->
     return int(lengths[0]) if len(lengths) == 1 and _DIGITS.fullmatch(lengths[0]) else None
 
 
+_known: dict[bytes, AnswerHead] = {}
+known_answer = _known.get
+"""A head that was read before, of a response to anything but HEAD."""
+
+
 def answer_head(head: bytes, method: bytes) -> AnswerHead:
     """Read a whole head of a response to a request of this method. Raises MalformedError."""
     if method == b"HEAD":
         return _answer_head(head)._replace(length=0)
-    found = _known.get(head)
+    found = known_answer(head)
     if found is None:
         if len(_known) >= KNOWN_LIMIT:
             _known.clear()

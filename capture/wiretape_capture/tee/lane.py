@@ -5,8 +5,8 @@ Bound: a connection that its peer does not read is not read either; a request's 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from time import monotonic_ns
 from typing import Protocol
 
 from wiretape_capture.proxy.authority import authority
@@ -15,7 +15,7 @@ from wiretape_capture.tee.client_certificate import is_refusal, wants_certificat
 from wiretape_capture.tee.end import DIALLING, EARLIER, RECORDER, End
 from wiretape_capture.tee.following import Following, Passing
 from wiretape_capture.tee.heads import END, HEAD_LIMIT, MalformedError
-from wiretape_capture.tee.route import Aim, Route
+from wiretape_capture.tee.route import Aim, Route, connecting
 
 LOST = "connections whose HTTP could not be followed; their bytes passed and were not recorded from there on"
 CUT_HEAD = "requests that broke off inside of their head and were not recorded"
@@ -84,9 +84,9 @@ class Lane:
     def from_client(self, data: bytes) -> None:
         """Bytes of requests. Most are one head that came before, on a connection that waits for nothing."""
         route = self._way.known.get(data)
-        if route is not None and not route.length and self._at_rest() and self._aim == route.aim:
+        if route is not None and not route.length and self._at_rest(route.aim):
             assert self.service is not None
-            self.following.begin(route, time.monotonic_ns())
+            self.following.begin(route, monotonic_ns())
             self.service.write(route.head)
             return
         if self._opaque:
@@ -99,9 +99,11 @@ class Lane:
         else:
             self._requests(data)
 
-    def _at_rest(self) -> bool:
-        """Whether a request may begin and go on at once."""
-        return not (self._held or self._body is not None or self._waiting or self._opaque or self.service is None)
+    def _at_rest(self, aim: Aim) -> bool:
+        """Whether a request to a service may begin and go on at once."""
+        if self._held or self._body is not None or self._waiting or self._opaque or self.service is None:
+            return False
+        return self._aim is aim or self._aim == aim
 
     def _requests(self, data: bytes) -> None:
         at, size = 0, len(data)
@@ -120,7 +122,7 @@ class Lane:
                 return
             if self._aim != route.aim and not self._turn_to(route.aim, data[at:]):
                 return
-            self._passing = self.following.begin(route, time.monotonic_ns())
+            self._passing = self.following.begin(route, monotonic_ns())
             self._send(route.head)
             self._body = body_of(route.length) if route.length else None
             at = end
@@ -193,7 +195,7 @@ class Lane:
 
     def client_lost(self, error: Exception | None) -> None:
         """The client is gone."""
-        self.following.fail(GONE_CLIENT, time.monotonic_ns())
+        self.following.fail(GONE_CLIENT, monotonic_ns())
         if self.service is not None:
             if isinstance(error, ConnectionResetError):
                 self.service.reset()
@@ -213,7 +215,7 @@ class Lane:
         if self.client.transport is None:
             service.close()
             return
-        self.following.sent(time.monotonic_ns())
+        self.following.sent(monotonic_ns())
         if self._unsent:
             service.write(b"".join(self._unsent))
             self._unsent.clear()
@@ -223,7 +225,7 @@ class Lane:
 
     def refused(self, why: str) -> None:
         """The service could not be called: the client gets the closed connection that it would have got."""
-        self.following.fail(why, time.monotonic_ns())
+        self.following.fail(why, monotonic_ns())
         self._unsent.clear()
         self.client.close()
 
@@ -233,7 +235,7 @@ class Lane:
 
     def from_service(self, data: bytes) -> None:
         """Bytes of responses."""
-        now = time.monotonic_ns()
+        now = monotonic_ns()
         self.client.write(data)
         if self._opaque:
             return
@@ -261,7 +263,7 @@ class Lane:
     def _lose(self, why: str) -> None:
         """Drop the copy, not the connection."""
         self._owner.note(LOST)
-        self.following.fail(why, time.monotonic_ns())
+        self.following.fail(why, monotonic_ns())
         self._opaque, self._body = True, None
         if self._waiting:
             self._waiting, rest, self._held = False, self._held, b""
@@ -272,7 +274,7 @@ class Lane:
         """The service sends no more."""
         if end is not self.service:
             return False
-        self.following.service_ended(time.monotonic_ns())
+        self.following.service_ended(monotonic_ns())
         if self._body is not None or self._opaque:
             # What the client still sends goes on.
             self.client.end()
@@ -283,12 +285,12 @@ class Lane:
         """The service is gone."""
         if end is not self.service:
             return
-        if is_refusal(error) and self._aim is not None:
-            self._owner.note(wants_certificate(authority(self._aim.host, self._aim.port)))
+        if error is not None and self._aim is not None:
+            self._broken(self._aim, error)
         self.service = None
         why = GONE_CLIENT if self.client.ended else GONE_SERVICE
         failed = bool(self.following.open)
-        self.following.fail(why if error is None else str(error) or type(error).__name__, time.monotonic_ns())
+        self.following.fail(why if error is None else str(error) or type(error).__name__, monotonic_ns())
         if isinstance(error, ConnectionResetError):
             self.client.reset()
         elif self._shared and not (failed or self.following.closes or self._opaque or self.client.ended):
@@ -298,6 +300,13 @@ class Lane:
         else:
             self.client.close()
 
+    def _broken(self, aim: Aim, error: Exception) -> None:
+        """The service broke off: say for want of what, and record it where no request would."""
+        if is_refusal(error):
+            self._owner.note(wants_certificate(authority(aim.host, aim.port)))
+        if not self.following.begun and not self._opaque:
+            self.following.begin(connecting(aim), monotonic_ns())
+
     def hold(self, full: bool) -> None:
         """Have both ends wait for the recorder, or go on."""
         for end in (self.client, self.service):
@@ -306,7 +315,7 @@ class Lane:
 
     def abort(self, why: str) -> None:
         """End at once."""
-        self.following.fail(GONE_CLIENT if self.client.ended else why, time.monotonic_ns())
+        self.following.fail(GONE_CLIENT if self.client.ended else why, monotonic_ns())
         for end in (self.client, self.service):
             if end is not None and end.transport is not None:
                 end.transport.abort()

@@ -66,14 +66,11 @@ class Begin(NamedTuple):
     head: bytes
 
 
-def record_front(kind: int, number: int, time: int, size: int) -> bytes:
-    """One record up to its payload of `size` bytes, which follows."""
-    return _RECORD.pack(kind, number, time, size)
-
-
-def begin_front(connection: int, place: int, secure: bool, wall_ns: int, authority: bytes) -> bytes:
-    """The payload of a beginning up to the head, which follows."""
-    return _BEGIN.pack(connection, place, secure, wall_ns, len(authority)) + authority
+record_front = _RECORD.pack
+"""One record up to its payload, which follows: kind, number, time, size of the payload."""
+begin_front = _BEGIN.pack
+"""The payload of a beginning up to the service and the head, which follow: connection, place, whether secure, wall
+clock, size of the service."""
 
 
 def begin_of(payload: bytes) -> Begin:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from wiretape_capture.proxy.authority import authority
 from wiretape_capture.proxy.upstream import NO_UPSTREAMS, Upstreams
-from wiretape_capture.tee.heads import request_head
+from wiretape_capture.tee.heads import RequestHead, request_head
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 HERE = ("localhost", "127.0.0.1", "::1")
@@ -47,6 +47,8 @@ class Route(NamedTuple):
     """As the service gets it."""
     service: bytes
     """`host:port`."""
+    told: bytes
+    """Service and head, as the recorder is told of them."""
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Place:
             if len(read.hosts) != 1:
                 return None
             head = _HOST_LINE.sub(rb"\g<1>" + _host_of(self.aim), head, count=1)
-        return Route(self.aim, read.method, read.length, read.closes, head, place_of(self.aim))
+        return route_of(self.aim, read, head)
 
     def _absolute(self, head: bytes) -> Route | None:
         read = request_head(head)
@@ -106,7 +108,7 @@ class Place:
         line = read.method + b" " + read.target
         head = _PROXY_LINES.sub(b"", read.method + b" " + (parts[2] or b"/") + head[len(line) :])
         aim = Aim("http", *place)
-        return Route(aim, read.method, read.length, read.closes, head, place_of(aim))
+        return route_of(aim, read, head)
 
 
 @dataclass
@@ -121,7 +123,7 @@ class Tunnel:
         read = request_head(head)
         if read is None or not read.target.startswith((b"/", b"*")):
             return None
-        found = Route(self.aim, read.method, read.length, read.closes, head, place_of(self.aim))
+        found = route_of(self.aim, read, head)
         if len(head) <= KNOWN_HEAD and len(self.known) < TUNNEL_KNOWN_LIMIT:
             self.known[head] = found
         return found
@@ -136,6 +138,13 @@ def split(text: str, default: int) -> tuple[str, int] | None:
     return (found[1].strip("[]"), port) if 0 < port < 65536 else None
 
 
+def connecting(aim: Aim) -> Route:
+    """The request for a tunnel to a service, to be recorded where the tunnel is all that came to be."""
+    service = authority(aim.host, aim.port).encode("latin-1", "replace")
+    head = b"CONNECT " + service + b" HTTP/1.1\r\n\r\n"
+    return Route(aim, b"CONNECT", 0, True, head, service, service + head)
+
+
 def connect_target(head: bytes) -> tuple[str, int] | None:
     """Where a CONNECT request wants to go; None when that is not clear."""
     read = request_head(head)
@@ -144,9 +153,10 @@ def connect_target(head: bytes) -> tuple[str, int] | None:
     return split(read.target.decode("latin-1"), 443)
 
 
-def place_of(aim: Aim) -> bytes:
-    """`host:port` of a service."""
-    return authority(aim.host, aim.port).encode("latin-1", "replace")
+def route_of(aim: Aim, read: RequestHead, head: bytes) -> Route:
+    """The way of a request to a service."""
+    service = authority(aim.host, aim.port).encode("latin-1", "replace")
+    return Route(aim, read.method, read.length, read.closes, head, service, service + head)
 
 
 def _host_of(aim: Aim) -> bytes:

@@ -185,3 +185,17 @@ async def test_an_offer_of_h2c_stays_on_http_1(recording: Any, service: Any, ask
     (exchange,) = await rec.finish()
     assert dependency.received == [b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"]
     assert ("Upgrade", "h2c") in exchange.request.headers
+
+
+async def test_one_connection_to_the_proxy_reaches_several_services(recording: Any, service: Any, ask: Any) -> None:
+    kept = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    one, two = await service(kept + b"first"), await service(kept + b"other")
+    rec = await recording()
+    ports = [one.port, two.port, two.port, one.port]
+    request = b"GET http://127.0.0.1:%d/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n"
+    sent = [request % (port, port, CLOSE if at == 3 else b"") for at, port in enumerate(ports)]
+    got = await ask(rec.port("proxy"), b"".join(sent))
+    exchanges = await rec.finish()
+    assert got == kept + b"first" + (kept + b"other") * 2 + kept + b"first"
+    assert [(e.service, e.status) for e in exchanges] == [(f"127.0.0.1:{port}", "200") for port in ports]
+    assert len({e.connection for e in exchanges}) == 1

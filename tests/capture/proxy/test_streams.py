@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from wiretape_capture.launch.ca import Authority
 from wiretape_capture.snapshot.exchange import Protocol
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
@@ -29,18 +32,24 @@ async def echo_socket(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
+async def plain_page(_: web.Request) -> web.Response:
+    """An answer that is no socket."""
+    return web.json_response({"plain": True})
+
+
 @pytest.fixture
-async def echo() -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def echo() -> AsyncIterator[Callable[..., Awaitable[int]]]:
     """Start the echoing WebSocket server."""
     runners: list[web.AppRunner] = []
 
-    async def start() -> int:
+    async def start(tls: ssl.SSLContext | None = None) -> int:
         app = web.Application()
         app.router.add_get("/ws", echo_socket)
+        app.router.add_get("/plain", plain_page)
         runner = web.AppRunner(app)
         runners.append(runner)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
         return int(runner.addresses[0][1])
 
     yield start
@@ -79,6 +88,44 @@ async def test_a_websocket_that_is_still_open_at_the_end(recording: Any, echo: A
         await socket.receive()
         (exchange,) = await rec.finish()
     assert [m.kind for m in exchange.stream] == ["text", "text"]
+
+
+async def test_a_websocket_inside_of_tls(
+    recording: Any, echo: Any, server_tls: Any, service_authority: Authority, ca_dir: Path
+) -> None:
+    port = await echo(server_tls(service_authority))
+    rec = await recording()
+    trusted = ssl.create_default_context(cafile=str(ca_dir / "bundle.pem"))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted, limit=1)) as session:
+        async with session.get(f"https://127.0.0.1:{port}/plain", proxy=rec.url("proxy")) as answer:
+            assert await answer.json() == {"plain": True}
+        async with session.ws_connect(f"https://127.0.0.1:{port}/ws", proxy=rec.url("proxy")) as socket:
+            await socket.send_str("hello")
+            heard = await socket.receive()
+    plain, exchange = await rec.finish()
+    assert heard.data == "HELLO"
+    assert (plain.location, plain.scheme, plain.service) == ("/plain", "https", f"127.0.0.1:{port}")
+    assert (exchange.protocol, exchange.scheme, exchange.service) == (
+        Protocol.WEBSOCKET, "https", f"127.0.0.1:{port}",
+    )  # fmt: skip
+    assert [m.body.data for m in exchange.stream][:2] == [b"hello", b"HELLO"]
+    assert rec.result.notes == ()
+
+
+async def test_an_upgrade_on_a_connection_that_carried_requests(recording: Any, echo: Any) -> None:
+    rec = await recording(app_port=await echo())
+    reader, writer = await asyncio.open_connection("127.0.0.1", rec.port("inbound"))
+    writer.write(b"GET /plain HTTP/1.1\r\nHost: a\r\n\r\n"
+                 b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")  # fmt: skip
+    await asyncio.wait_for(reader.readuntil(b" 101 "), 10)
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    writer.write(b"\x81\x82\0\0\0\0hi")  # a masked text frame (RFC 6455 §5.2)
+    assert await asyncio.wait_for(reader.readexactly(4), 10) == b"\x81\x02HI"
+    writer.close()
+    plain, exchange = await rec.finish()
+    assert (plain.location, plain.status, exchange.location, exchange.status) == ("/plain", "200", "/ws", "101")
+    assert [m.body.data for m in exchange.stream][:2] == [b"hi", b"HI"]
 
 
 async def test_events_pass_while_the_response_is_still_open(recording: Any, listen: Any) -> None:

@@ -15,7 +15,7 @@ from wiretape_capture.tee.records import (
     record_front,
 )
 
-BEGIN = begin_front(3, 1, True, 10**18, b"[::1]:80") + b"GET / HTTP/1.1\r\n\r\n"
+BEGIN = begin_front(3, 1, True, 10**18, 8) + b"[::1]:80GET / HTTP/1.1\r\n\r\n"
 ANSWER = answer_front(4) + b"headbody"
 WIRE = b"".join(
     record_front(kind, number, 7, len(payload)) + payload

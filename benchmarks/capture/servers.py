@@ -1,0 +1,127 @@
+"""What is compared: nginx as origin, nginx as reverse proxy of it, and recordings by either engine in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.mock.pinned import CLIENT_CORE, SERVER_CORE, on_core
+from wiretape_capture.jobs.events import Finished
+from wiretape_capture.jobs.parent import Job
+from wiretape_capture.proxy.spec import Engine, RecordResult, RecordSpec
+
+ANSWER = '{"text": "' + "x" * 600 + '"}'
+_NGINX = """
+daemon off; worker_processes 1; pid {folder}/{name}.pid; error_log {folder}/{name}.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 1h; default_type application/json;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  {upstream}
+  server {{ listen 127.0.0.1:{port}; location / {{ {action} }} }}
+}}
+"""
+
+
+@asynccontextmanager
+async def origin(folder: Path) -> AsyncIterator[tuple[int, int]]:
+    """One constant answer, beside the load; gives process and port."""
+    async with _nginx(folder, "origin", CLIENT_CORE, f"return 200 '{ANSWER}';") as started:
+        yield started
+
+
+@asynccontextmanager
+async def reverse_proxy(folder: Path, to: int) -> AsyncIterator[tuple[int, int]]:
+    """nginx in front of the origin, with its connections kept open; gives process and port."""
+    upstream = f"upstream origin {{ server 127.0.0.1:{to}; keepalive 256; keepalive_requests 1000000000; }}"
+    action = ("proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ''; "
+              "proxy_set_header Host $host;")  # fmt: skip
+    async with _nginx(folder, "proxy", SERVER_CORE, action, upstream) as started:
+        yield started
+
+
+class Recording:
+    """One recording in front of the origin."""
+
+    def __init__(self, job: Job, endpoints: dict[str, str], carriers: list[int]) -> None:
+        self.job = job
+        self.carriers = carriers
+        """The processes that carry bytes."""
+        self.inbound = endpoints["inbound"]
+        self.proxy = endpoints["proxy"]
+
+    async def stop(self) -> RecordResult:
+        """End it and wait until everything is on the tape."""
+        ended = await self.job.stop()
+        assert isinstance(ended, Finished)
+        return RecordResult.model_validate(ended.result)
+
+
+@asynccontextmanager
+async def recording(folder: Path, name: str, engine: Engine, to: int) -> AsyncIterator[Recording]:
+    """`python -m wiretape_capture.record`, as `wiretape record` starts it.
+
+    What carries bytes is held to the servers' core: the tee, which leaves the recorder where the system puts it, or
+    mitmproxy, which is the recorder.
+    """
+    spec = RecordSpec(tape=folder / f"{name}.tape", name=name, ca_dir=folder / "ca", app_port=to, engine=engine)
+    job = await Job.start("wiretape_capture.record", spec)
+    try:
+        ready = await job.ready()
+        carriers = _children(job.pid) if engine == "tee" else [job.pid]
+        for pid in carriers:
+            _hold(pid)
+        yield Recording(job, ready.endpoints, carriers)
+    finally:
+        job.kill()
+
+
+def _hold(pid: int) -> None:
+    """Hold every thread of a process to the servers' core."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {SERVER_CORE} & os.sched_getaffinity(0) or {0})
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@asynccontextmanager
+async def _nginx(folder: Path, name: str, core: int, action: str, upstream: str = "") -> AsyncIterator[tuple[int, int]]:
+    port = _free_port()
+    config = folder / f"{name}.conf"
+    config.write_text(_NGINX.format(folder=folder, name=name, port=port, action=action, upstream=upstream))
+    command = ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / f"{name}.log")]
+    # A worker of root's nginx is another user, who may not look into a private temporary folder.
+    command += ["-g", "user root;"] if os.getuid() == 0 else []
+    process = await asyncio.create_subprocess_exec(*on_core(core, command))
+    try:
+        await _listening(port)
+        yield process.pid, port
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _listening(port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                writer.close()
+                return
+
+
+def _free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port
