@@ -5,6 +5,7 @@ By an inferred key where objects have one, else by the longest common subsequenc
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,12 @@ from itertools import pairwise
 
 from pydantic import JsonValue
 
+from wiretape_replay.exact_json import equal
 from wiretape_replay.leaves import kind_of
 from wiretape_replay.masks import skeleton
 
+type Stretch = tuple[int, int, int, int, bool]
+"""Start and end among the recorded and among the live elements, and whether they are the same."""
 type Rename = Callable[[str, JsonValue], JsonValue]
 """The live value that a recorded scalar of this name is known to have become, else the value itself."""
 
@@ -46,15 +50,30 @@ def align(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rena
     """Align two arrays."""
     if recorded == live or _in_place(recorded, live, rename):
         return Alignment(tuple((index, index) for index in range(len(recorded))))
-    left, right = [signature(item) for item in recorded], [signature(item) for item in live]
-    if left == right:
-        return Alignment(tuple((index, index) for index in range(len(left))))
+    head = _alike_from(recorded, live)
+    if head == len(recorded) == len(live):
+        return Alignment(tuple((index, index) for index in range(head)))
     keyed = _by_key(recorded, live, rename)
     if keyed and not ((keyed.removed or keyed.added) and _only_key_differs(recorded, live, keyed.by)):
         return keyed
+    tail = _alike_from(recorded[:head:-1], live[:head:-1])
+    left = [signature(item) for item in recorded[head : len(recorded) - tail]]
+    right = [signature(item) for item in live[head : len(live) - tail]]
+    middle = range(head, head + len(left)), range(head, head + len(right))
+    edges = [*((i, i) for i in range(head)), *zip(range(len(recorded))[middle[0].stop :],
+                                                  range(len(live))[middle[1].stop :], strict=True)]  # fmt: skip
     if len(left) == len(right) and Counter(left) == Counter(right):
-        return Alignment(_permutation(left, right))
-    return _by_content(recorded, live, left, right)
+        pairs = [(head + i, head + j) for i, j in _permutation(left, right)]
+        return Alignment(tuple(sorted([*edges, *pairs])))
+    found = _by_content(recorded, live, left, right, head)
+    return Alignment(tuple(sorted([*edges, *found.pairs])), found.removed, found.added)
+
+
+def _alike_from(recorded: Sequence[JsonValue], live: Sequence[JsonValue]) -> int:
+    """How many elements from the start on differ at most in what is volatile."""
+    pairs = zip(recorded, live, strict=False)
+    alike = (equal(a, b) or signature(a) == signature(b) for a, b in pairs)
+    return next((i for i, same in enumerate(alike) if not same), min(len(recorded), len(live)))
 
 
 def shared(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rename) -> Alignment | None:
@@ -217,13 +236,15 @@ def _permutation(left: list[Hashable], right: list[Hashable]) -> tuple[tuple[int
 
 
 def _by_content(
-    recorded: Sequence[JsonValue], live: Sequence[JsonValue], left: list[Hashable], right: list[Hashable]
+    recorded: Sequence[JsonValue], live: Sequence[JsonValue], left: list[Hashable], right: list[Hashable], head: int
 ) -> Alignment:
+    """Of the elements from `head` on, whose signatures are given."""
     pairs: list[tuple[int, int]] = []
     removed: list[int] = []
     added: list[int] = []
-    for a, a_end, b, b_end, equal in _stretches(left, right):
-        if equal or a_end - a == b_end - b:
+    for start, a_stop, other, b_stop, same in _stretches(left, right):
+        a, a_end, b, b_end = head + start, head + a_stop, head + other, head + b_stop
+        if same or a_end - a == b_end - b:
             pairs += zip(range(a, a_end), range(b, b_end), strict=True)
             continue
         partners = _partners(recorded[a:a_end], live[b:b_end])
@@ -234,18 +255,48 @@ def _by_content(
     return Alignment(tuple(pairs), tuple(removed), tuple(added))
 
 
-def _stretches(left: list[Hashable], right: list[Hashable]) -> list[tuple[int, int, int, int, bool]]:
-    """Equal and unequal stretches in order. Beyond the limit the middle is one unequal stretch: LCS is quadratic."""
-    head = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
-    limit = min(len(left), len(right)) - head
-    tail = next((i for i in range(limit) if left[-1 - i] != right[-1 - i]), limit)
-    a_end, b_end = len(left) - tail, len(right) - tail
-    middle: list[tuple[int, int, int, int, bool]] = [(head, a_end, head, b_end, False)]
-    if max(a_end, b_end) - head <= _LCS_LIMIT:
-        matcher = SequenceMatcher(None, left[head:a_end], right[head:b_end], autojunk=False)
-        middle = [(head + a, head + ae, head + b, head + be, tag == "equal")
-                  for tag, a, ae, b, be in matcher.get_opcodes()]  # fmt: skip
-    return [(0, head, 0, head, True), *middle, (a_end, len(left), b_end, len(right), True)]
+def _stretches(left: list[Hashable], right: list[Hashable]) -> list[Stretch]:
+    """Equal and unequal stretches in order. LCS is quadratic: long ones are cut at what both have just once."""
+    if max(len(left), len(right)) <= _LCS_LIMIT:
+        matcher = SequenceMatcher(None, left, right, autojunk=False)
+        return [(a, a_end, b, b_end, tag == "equal") for tag, a, a_end, b, b_end in matcher.get_opcodes()]
+    found: list[Stretch] = []
+    a, b = 0, 0
+    for i, j in [*_anchors(left, right), (len(left), len(right))]:
+        if max(i - a, j - b) > _LCS_LIMIT:
+            found.append((a, i, b, j, False))
+        elif i > a or j > b:
+            found += [(a + x, a + x_end, b + y, b + y_end, same)
+                      for x, x_end, y, y_end, same in _stretches(left[a:i], right[b:j])]  # fmt: skip
+        if i < len(left):
+            found.append((i, i + 1, j, j + 1, True))
+        a, b = i + 1, j + 1
+    return found
+
+
+def _anchors(left: list[Hashable], right: list[Hashable]) -> list[tuple[int, int]]:
+    """Pairs of elements that both sides have once, the most that stand in one order (patience diff, Bram Cohen)."""
+    once, other = _single(left), _single(right)
+    pairs = [(i, other[item]) for item, i in once.items() if item in other]
+    tops: list[int] = []
+    piles: list[int] = []
+    before: list[int] = []
+    for index, (_, j) in enumerate(pairs):
+        pile = bisect_left(tops, j)
+        before.append(piles[pile - 1] if pile else -1)
+        tops[pile : pile + 1] = [j]
+        piles[pile : pile + 1] = [index]
+    chain: list[tuple[int, int]] = []
+    last = piles[-1] if piles else -1
+    while last >= 0:
+        chain.append(pairs[last])
+        last = before[last]
+    return chain[::-1]
+
+
+def _single(items: list[Hashable]) -> dict[Hashable, int]:
+    counts = Counter(items)
+    return {item: index for index, item in enumerate(items) if counts[item] == 1}
 
 
 def _partners(recorded: Sequence[JsonValue], live: Sequence[JsonValue], least: float = 0.3) -> list[tuple[int, int]]:

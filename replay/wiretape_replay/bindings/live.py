@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from pydantic import JsonValue
 
@@ -169,7 +169,9 @@ class LiveSession:
         """What a recorded value became when it was first seen; a field's name and place tell small numbers apart."""
         if (live := self._first.get(("", recorded))) is not None:
             return live
-        nouns = (name.lower(), *nouns_of(name, split(pointer) if pointer else [name], path)) if name else ()
+        if not name:
+            return None
+        nouns = (name.lower(), *nouns_of(name, split(pointer), path)) if pointer else _nouns(name, path)
         return next((self._first[noun, recorded] for noun in nouns if (noun, recorded) in self._first), None)
 
     def echoed(self, sequence: int, recorded: str) -> str | None:
@@ -219,6 +221,12 @@ class LiveSession:
             self._now.put(value, self._learned["", value])
             self._then.put(value, self._first["", value])
         self._unspelt.clear()
+
+
+@lru_cache(maxsize=4096)
+def _nouns(name: str, path: str) -> tuple[str, ...]:
+    """What a member of this name may identify: asked of each element of an array."""
+    return name.lower(), *nouns_of(name, [name], path)
 
 
 def _keys(tokens: Iterable[Token]) -> set[Key]:

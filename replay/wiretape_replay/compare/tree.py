@@ -12,7 +12,7 @@ from wiretape_replay.compare.judge import Judge
 from wiretape_replay.compare.keys import numbers_became, renames, same_keys
 from wiretape_replay.compare.messages import kind_said, said
 from wiretape_replay.compare.places import Kind, place_of, places_below, template
-from wiretape_replay.exact_json import RepeatedKeys, loads
+from wiretape_replay.exact_json import RepeatedKeys, equal, loads
 from wiretape_replay.leaves import escape, join, kind_of
 from wiretape_replay.verdict.model import FindingClass, Part, Severity
 
@@ -32,7 +32,8 @@ class TreeComparison:
     def compare(self, expected: JsonValue, actual: JsonValue, at: str = "", pointer: str = "") -> None:
         """Compare two values; `pointer` is `at` with `*` for what is data."""
         if isinstance(expected, dict) and isinstance(actual, dict):
-            self._objects(expected, actual, at, pointer)
+            if not equal(expected, actual):
+                self._objects(expected, actual, at, pointer)
         elif isinstance(expected, list) and isinstance(actual, list):
             self._arrays(expected, actual, at, pointer)
         elif kind_of(expected) != kind_of(actual):

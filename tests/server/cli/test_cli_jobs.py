@@ -198,7 +198,7 @@ def test_a_mock_answers_after_the_service_is_gone_and_a_miss_fails(
     again = wiretape("mock", "--json", *client, "/a", "/b")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["tally"] == {"exact": 2, "normalized": 0, "nearest": 0, "miss": 0,
-                                                 "passthrough": 0}  # fmt: skip
+                                                 "passthrough": 0, "simulated": 0}  # fmt: skip
     missed = wiretape("mock", "calls", *client, "/c")
     assert missed.returncode == 3
     assert missed.stderr.endswith("wiretape: the app ended by itself with status 1; its last output says why\n")
