@@ -29,7 +29,7 @@ class Size:
 
 
 FULL = Size(rounds=7, seconds=3, sustained=40_000)
-QUICK = Size(rounds=3, seconds=1, sustained=6_000)
+QUICK = Size(rounds=2, seconds=1, sustained=4_000)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mitmproxy import connection as mitm
 from mitmproxy.options import Options
 from mitmproxy.proxy import commands, events, server
 from mitmproxy.proxy.mode_specs import ProxyMode
@@ -78,6 +79,12 @@ class Connection(server.LiveConnectionHandler):
         await super().server_event(event)
         if from_client:
             self._client_spoke.set()
+
+    async def handle_connection(self, connection: mitm.Connection) -> None:
+        """Read until the end; not at once, for a client that has gone already would be forgotten before it is known."""
+        if connection is self.client:
+            await asyncio.sleep(0)
+        await super().handle_connection(connection)
 
     async def drain_writers(self) -> None:
         """Wait before the next read; a service also waits for an HTTP/2 client that does not take its data."""

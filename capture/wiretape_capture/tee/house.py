@@ -28,7 +28,7 @@ class House:
         self.services = services
         self.clients = Clients()
         self.beyond: set[tuple[str, int]] = set()
-        """Services that speak HTTP/2 or do not verify."""
+        """Services that speak HTTP/2 or do not verify: as many as the app calls."""
         self._lanes: dict[Lane, tuple[int, int, Aim | None]] = {}
         """With each its number, the index of its listener, and where the tunnel goes that it is inside of."""
         self._numbers = count(1)

@@ -5,6 +5,7 @@ Bound: a connection that its peer does not read is not read either; a request's 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from time import monotonic_ns
 from typing import Protocol
@@ -243,6 +244,10 @@ class Lane:
             self.following.read(data, now)
         except MalformedError as error:
             self._lose(str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - a fault of the copy must never end the connection
+            traceback.print_exc()
+            self._lose(f"the copy could not be followed: {type(error).__name__}")
             return
         if not self.following.open and (self._waiting or self.following.closes):
             self._answered()

@@ -125,7 +125,12 @@ class _Tunnel:
         site = (*self._target, hello.server_name)
         context = self._house.clients.find(site, protocol)
         if context is None:
-            pem = await self._house.mint(site, session.getpeercert(binary_form=True) or b"")
+            try:
+                pem = await self._house.mint(site, session.getpeercert(binary_form=True) or b"")
+            except OSError:
+                service.close()
+                self._to_mitmproxy_from_now_on(lane)
+                return
             context = self._house.clients.keep(site, protocol, pem)
         try:
             await towards_client(self._accepted, lane.client, context)
