@@ -54,7 +54,7 @@ class Size:
 
 FULL = Size(recordings=3, learned=Amount(100, 18), bare=Amount(36, 6), bundle=4, near=400, observations=2)
 QUICK = Size(
-    recordings=1, learned=Amount(6, 9), bare=Amount(0, 0), bundle=6, near=60, observations=1,
+    recordings=1, learned=Amount(3, 6), bare=Amount(0, 0), bundle=6, near=40, observations=1,
     apps=("shop", "bookings", "ledger"),
 )  # fmt: skip
 """One app for each runtime."""
