@@ -11,6 +11,7 @@ from statistics import median
 
 from benchmarks.capture import load, servers
 from benchmarks.mock.pinned import cpu_seconds, machine, resident_bytes
+from benchmarks.mock.wrk import Load
 
 MANY, ONE = 32, 1
 """Connections for throughput, and for latency."""
@@ -36,7 +37,7 @@ QUICK = Size(rounds=2, seconds=1, sustained=4_000)
 class Row:
     """The measurements of one subject."""
 
-    loads: list[load.Load] = field(default_factory=list)
+    loads: list[Load] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
     resident: int = 0
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.mock.pinned import CLIENT_CORE, SERVER_CORE, on_core
+from benchmarks.ports import free_port, listening
 from wiretape_capture.jobs.events import Finished
 from wiretape_capture.jobs.parent import Job
 from wiretape_capture.proxy.spec import Engine, RecordResult, RecordSpec
@@ -93,7 +93,7 @@ def _children(pid: int) -> list[int]:
 
 @asynccontextmanager
 async def _nginx(folder: Path, name: str, core: int, action: str, upstream: str = "") -> AsyncIterator[tuple[int, int]]:
-    port = _free_port()
+    port = free_port()
     config = folder / f"{name}.conf"
     config.write_text(_NGINX.format(folder=folder, name=name, port=port, action=action, upstream=upstream))
     command = ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / f"{name}.log")]
@@ -101,27 +101,8 @@ async def _nginx(folder: Path, name: str, core: int, action: str, upstream: str 
     command += ["-g", "user root;"] if os.getuid() == 0 else []
     process = await asyncio.create_subprocess_exec(*on_core(core, command))
     try:
-        await _listening(port)
+        await listening(port)
         yield process.pid, port
     finally:
         process.terminate()
         await process.wait()
-
-
-async def _listening(port: int) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.1)
-            else:
-                writer.close()
-                return
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port

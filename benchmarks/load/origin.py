@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.ports import free_port
+
 TEA = b'{"name":"tea","price":4,"tags":["green","loose"],"stock":120,"origin":"Fujian"}'
 
 NGINX = """
@@ -69,14 +71,6 @@ def running(command: list[str], port: int) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        number: int = listener.getsockname()[1]
-        return number
 
 
 def _open(port: int) -> bool:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.mock.pinned import SERVER_CORE, on_core
 from benchmarks.mock.recordings import HOST
+from benchmarks.ports import free_port, listening
 from wiretape_capture.jobs.events import EVENT, Ready
 from wiretape_capture.launch.ca import load_or_create
 from wiretape_capture.launch.spec import ServiceMap
@@ -61,10 +61,10 @@ class Mock:
 @asynccontextmanager
 async def nginx(folder: Path, exchanges: Sequence[Exchange]) -> AsyncIterator[Nginx]:
     """Static files with the recorded bodies, and one constant answer of their mean size."""
-    ports = {name: _free_port() for name in ("static", "static_tls", "constant", "constant_tls")}
+    ports = {name: free_port() for name in ("static", "static_tls", "constant", "constant_tls")}
     command = _laid_out(folder, exchanges, ports)
     async with _running(on_core(SERVER_CORE, command)) as process:
-        await _listening(ports["static"])
+        await listening(ports["static"])
         urls = {name: f"{'https' if name.endswith('tls') else 'http'}://127.0.0.1:{ports[name]}" for name in ports}
         yield Nginx(process.pid, urls["static"], urls["constant"], urls["static_tls"], urls["constant_tls"])
 
@@ -124,11 +124,11 @@ async def wiremock(folder: Path, exchanges: Sequence[Exchange]) -> AsyncIterator
     root = folder / "wiremock"
     (root / "mappings").mkdir(parents=True)
     (root / "mappings" / "all.json").write_text(json.dumps({"mappings": [_mapping(each) for each in exchanges]}))
-    port = _free_port()
+    port = free_port()
     command = ["java", "-jar", str(jar), "--port", str(port), "--bind-address", "127.0.0.1", "--root-dir", str(root),
                "--no-request-journal", "--disable-banner", "--async-response-enabled=false"]  # fmt: skip
     async with _running(on_core(SERVER_CORE, command)) as process:
-        await _listening(port)
+        await listening(port)
         yield process.pid, f"http://127.0.0.1:{port}"
 
 
@@ -181,21 +181,3 @@ async def _running(command: Sequence[str], *, talks: bool = False) -> AsyncItera
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-async def _listening(port: int) -> None:
-    async with asyncio.timeout(120):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.1)
-            else:
-                writer.close()
-                return
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])

@@ -38,20 +38,24 @@ function request()
   next_one = next_one % #requests + 1
   return requests[next_one]
 end
+"""
+DONE = """
 function done(summary, latency, requests)
   local e = summary.errors
   io.write(string.format(
-    '\\n{{"requests": %d, "seconds": %f, "p50_us": %f, "p99_us": %f, "failed": %d}}\\n', summary.requests,
+    '\\n{"requests": %d, "seconds": %f, "p50_us": %f, "p99_us": %f, "failed": %d}\\n', summary.requests,
     summary.duration / 1e6, latency:percentile(50), latency:percentile(99),
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 """
+"""The end of each script: what `load_of` reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """What one run of wrk did."""
 
+    requests: int
     per_second: float
     p50_us: float
     p99_us: float
@@ -73,7 +77,7 @@ def script(folder: Path, name: str, exchanges: Sequence[Exchange], *, prefix: st
         Random(SEED).shuffle(lines)
     (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
     path = folder / f"{name}.lua"
-    path.write_text(_SCRIPT.format(lines=folder / f"{name}.txt", host=HOST))
+    path.write_text(_SCRIPT.format(lines=folder / f"{name}.txt", host=HOST) + DONE)
     return path
 
 
@@ -85,9 +89,19 @@ async def run(url: str, sends: Path, seconds: int, through: Path | None = None) 
     if through is not None:
         # It only makes the connections; what is sent over them is wrk's own.
         command = ["proxychains4", "-q", "-f", str(through), *command]
+    return load_of(await output(command))
+
+
+def load_of(out: str) -> Load:
+    """What wrk said at its end."""
+    told = json.loads(out.strip().splitlines()[-1])
+    return Load(told["requests"], told["requests"] / told["seconds"], told["p50_us"], told["p99_us"], told["failed"])
+
+
+async def output(command: Sequence[str]) -> str:
+    """What a client on the clients' core wrote. Raises RuntimeError when it failed."""
     process = await asyncio.create_subprocess_exec(*on_core(CLIENT_CORE, command), stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     if process.returncode != 0:
-        raise RuntimeError(f"wrk failed on {url}")
-    told = json.loads(out.decode().strip().splitlines()[-1])
-    return Load(told["requests"] / told["seconds"], told["p50_us"], told["p99_us"], told["failed"])
+        raise RuntimeError(f"{' '.join(command)} failed")
+    return out.decode()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.capture.load import Load, script
+from benchmarks.capture.load import script
 from benchmarks.capture.measure import QUICK, Results, Row
 from benchmarks.capture.report import LABELS, as_json, table
+from benchmarks.mock.wrk import Load
 
 
 def measured(per_second: float, p50_us: float, cpu_us: float) -> Row:
