@@ -13,7 +13,7 @@ from typing import IO
 import orjson
 
 from wiretape_capture.errors import WiretapeError
-from wiretape_capture.snapshot.exchange import Request
+from wiretape_capture.snapshot.exchange import Protocol, Request
 from wiretape_replay.mock.spec import Candidate, LeafDifference, MockAnswer, MockTally, Tier
 
 FLUSH_SECONDS = 0.2
@@ -41,6 +41,7 @@ class Entry:
     closest: Sequence[Candidate] = ()
     trace: str = ""
     request: Request | None = None
+    protocol: Protocol = Protocol.HTTP
 
 
 type Line = tuple[int, bytes]
@@ -129,7 +130,8 @@ class Journal:
 def answer_of(entry: Entry) -> MockAnswer:
     """The journal line's model for one entry."""
     return MockAnswer(
-        at_ns=entry.at_ns, service=entry.service, command=entry.command, location=entry.location, tier=entry.tier,
+        at_ns=entry.at_ns, service=entry.service, protocol=entry.protocol,
+        command=entry.command, location=entry.location, tier=entry.tier,
         sequence=entry.sequence, status=entry.status, session=entry.session, request_body_sha256=_sha256(entry),
         normalized=tuple(entry.normalized), closest=tuple(entry.closest), trace=entry.trace, request=entry.request,
     )  # fmt: skip
@@ -138,7 +140,8 @@ def answer_of(entry: Entry) -> MockAnswer:
 def _line(entry: Entry) -> bytes:
     """The same as `answer_of(entry).model_dump_json()`, about ten times as fast."""
     return orjson.dumps({
-        "at_ns": entry.at_ns, "service": entry.service, "command": entry.command, "location": entry.location,
+        "at_ns": entry.at_ns, "service": entry.service, "protocol": entry.protocol,
+        "command": entry.command, "location": entry.location,
         "tier": entry.tier, "sequence": entry.sequence, "status": entry.status, "session": entry.session,
         "request_body_sha256": _sha256(entry),
         "normalized": [difference.model_dump() for difference in entry.normalized],

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
-from wiretape_capture.snapshot.exchange import Request
+from wiretape_capture.snapshot.exchange import Protocol, Request
 
 type Tier = Literal["exact", "normalized", "nearest", "miss", "passthrough", "simulated"]
 """How a live request found its recorded exchange; `passthrough` went to an allowed host for real, `simulated` is what a
@@ -66,6 +66,7 @@ class MockAnswer(_Value):
 
     at_ns: int
     service: str
+    protocol: Protocol = Protocol.HTTP
     command: str
     location: str
     tier: Tier

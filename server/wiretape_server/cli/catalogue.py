@@ -25,6 +25,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "diff": "Show what a run found different",
         "explain": "Explain a finding, or what a mock could not answer",
         "traffic": "Show what a route was really asked and answered",
+        "sql": "Rank the SQL statements of a snapshot or a run",
         "contract": "Show what recordings say an app promises",
         "noise": "Learn, explain and accept what varies by itself",
         "lock": "Write down what verdicts rest on, for review",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.launch.mapping import parse_maps
+from wiretape_capture.launch.mapping import found_databases, parse_maps
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.proxy.spec import RecordSpec
 from wiretape_capture.snapshot.exchange import Direction
@@ -212,9 +213,12 @@ def app_spec(ws: Workspace, log: Path | None = None) -> AppSpec | None:
 
 
 def service_maps(ws: Workspace) -> tuple[ServiceMap, ...]:
-    """The configured services as listeners."""
+    """The configured services as listeners, and the databases that the variables of an app of ours name."""
     # A service without a name of its own is called by its host:port.
-    return parse_maps(url if ":" in name else f"{name}={url}" for name, url in ws.config.services.items())
+    maps = parse_maps(url if ":" in name else f"{name}={url}" for name, url in ws.config.services.items())
+    if not ws.config.app.command:
+        return maps
+    return (*maps, *found_databases({**os.environ, **ws.config.app.env}, maps))
 
 
 def services_table(maps: Sequence[str]) -> dict[str, str]:

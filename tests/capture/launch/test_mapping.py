@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.launch.mapping import parse_map, parse_maps, redirect, variable
+from wiretape_capture.launch.dsn import password_in_file
+from wiretape_capture.launch.mapping import found_databases, parse_map, parse_maps, redirect, variable
 from wiretape_capture.launch.spec import ServiceMap
 
 
@@ -121,3 +122,42 @@ def test_a_variable_is_named_after_the_map() -> None:
 def test_only_the_mapped_service_is_redirected(text: str, value: str, pointed: str | None) -> None:
     changed = redirect({"V": value}, {"s": "http://127.0.0.1:9"}, [parse_map(text)])
     assert changed == ({} if pointed is None else {"V": pointed})
+
+
+def test_databases_are_found_in_an_apps_variables() -> None:
+    environ = {
+        "DATABASE_URL": "postgres://u:p@db.host/x", "REPORTING_DB_DSN": "host=other port=5433 dbname=y",
+        "AGAIN_URL": "postgresql+psycopg://db.host:5432/z", "PGHOST": "/run/postgresql", "TEXT": "see postgres://a,b/c",
+        "HOME_URL": "http://db.host:5432",
+    }  # fmt: skip
+    found = found_databases(environ, ())
+    assert [(each.name, each.host, each.port) for each in found] == [
+        ("database", "db.host", 5432), ("reporting_db", "other", 5433), ("postgres", "/run/postgresql", 5432),
+    ]  # fmt: skip
+    assert found_databases(environ, [parse_map("db=postgres://db.host")])[0].name == "reporting_db"
+
+
+def test_variables_of_a_database_are_pointed_at_its_listener() -> None:
+    environ = {"PGHOST": "db.host", "PGUSER": "u", "PGPASSWORD": "p", "SHOP_HOST": "db.host", "SHOP_PORT": "5432",
+               "OTHER_HOST": "db.host", "OTHER_PORT": "1"}  # fmt: skip
+    changed = redirect(environ, {"db": "postgres://127.0.0.1:9"}, [parse_map("db=postgres://db.host")])
+    assert changed == {
+        "PGHOST": "127.0.0.1", "PGPORT": "9", "PGSSLMODE": "disable", "PGGSSENCMODE": "disable",
+        "PGCHANNELBINDING": "prefer", "PGREQUIREAUTH": "", "SHOP_HOST": "127.0.0.1", "SHOP_PORT": "9",
+    }  # fmt: skip
+
+
+def test_the_password_of_a_map_is_in_no_error_and_no_text_of_it() -> None:
+    service = parse_map("db=postgres://u:secret@db.host/x")
+    assert "secret" not in repr(service)
+    for wrong in ("db=postgres://u:secret@a,b/x", "db=postgres://u:secret@h:99999/x"):
+        with pytest.raises(UsageError) as failure:
+            parse_map(wrong)
+        assert "secret" not in str(failure.value)
+
+
+def test_passwords_come_from_files_too() -> None:
+    lines = "# comment\ndb.host:5432:x:u:one\n*:*:*:v:t\\:wo\n"
+    assert password_in_file(lines, "db.host", 5432, "x", "u") == "one"
+    assert password_in_file(lines, "db.host", 5433, "y", "v") == "t:wo"
+    assert password_in_file(lines, "db.host", 5433, "y", "u") == ""

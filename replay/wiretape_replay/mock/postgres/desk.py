@@ -12,7 +12,7 @@ import orjson
 
 from wiretape_capture.databases.exchanges import JSON
 from wiretape_capture.protocols.postgres.sql import Statement
-from wiretape_capture.snapshot.exchange import Body, Request
+from wiretape_capture.snapshot.exchange import Body, Protocol, Request
 from wiretape_replay.match.closest import closest
 from wiretape_replay.match.echo import Echo
 from wiretape_replay.match.index import Index
@@ -105,7 +105,16 @@ class PostgresDesk:
 
     def simulated(self, statement: Statement) -> None:
         """Journal what was answered without the recording."""
-        self.journal.record(Entry(time.time_ns(), self.name, statement.command, statement.template, "simulated"))
+        self.journal.record(
+            Entry(
+                time.time_ns(),
+                self.name,
+                statement.command,
+                statement.template,
+                "simulated",
+                protocol=Protocol.POSTGRES,
+            )
+        )
 
     def find(self, document: Mapping[str, Any]) -> Found:
         """The answer to one execution. It moves the matching state on and writes the journal."""
@@ -126,12 +135,13 @@ class PostgresDesk:
 
     def _enter(self, now: int, parts: StatementParts, tier: Tier, sequence: int, status: str, found: Hit) -> None:
         self.journal.record(Entry(now, self.name, parts.method, parts.path, tier, sequence, status,
-                                   normalized=found.differences))  # fmt: skip
+                                   normalized=found.differences, protocol=Protocol.POSTGRES))  # fmt: skip
 
     def _miss(self, parts: StatementParts, document: Mapping[str, Any], now: int) -> Found:
         near = closest(self._index, parts)
         entry = Entry(now, self.name, parts.method, parts.path, "miss", status=MISS, closest=near,
-                      request=(asked := _request(parts, document)), body_sha256=asked.body.sha256)  # fmt: skip
+                      request=(asked := _request(parts, document)), body_sha256=asked.body.sha256,
+                      protocol=Protocol.POSTGRES)  # fmt: skip
         if self.journal.record(entry) and self._on_miss is not None:
             self._on_miss(entry)
         return Found(error=miss_error(parts, near))

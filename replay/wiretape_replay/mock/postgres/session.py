@@ -20,7 +20,7 @@ from wiretape_replay.mock.postgres.desk import Found, PostgresDesk
 from wiretape_replay.mock.postgres.prepared import Portal, Prepared, bound, with_cursor
 from wiretape_replay.mock.postgres.recording import UNSAID_TYPE, failure_key
 from wiretape_replay.mock.postgres.replies import columns_in
-from wiretape_replay.mock.postgres.transaction import Transaction, error_of, probe
+from wiretape_replay.mock.postgres.transaction import REPORTED, Transaction, error_of, probe
 
 NOT_UNDERSTOOD = ("42", "3D", "3F", "0A")
 """Classes of SQLSTATE that come before a statement can be described: syntax, unknown names."""
@@ -263,7 +263,7 @@ class Session:
             return self._simulate(statement, sql)
         if (told := self._known_here(statement)) is not None:
             self._desk.simulated(statement)
-            return _single(*told)
+            return _single(*told, "SHOW" if statement.command == "SHOW" else "SELECT 1")
         found = self._desk.find(document)
         self._last = found.sequence or self._last
         self._mine += found.notifications
@@ -281,7 +281,7 @@ class Session:
         if statement.command == "SHOW":
             name = statement.template.removeprefix("show ")
             if (value := self._transaction.settings.get(name)) is not None:
-                return name, value
+                return REPORTED.get(name, name), value
         if self._desk.knows(statement.template):
             return None
         return probe(statement, self._parameters or {}, self._user, self._database)
@@ -480,7 +480,7 @@ class _Copying:
         self.size = 0
 
 
-def _single(column: str, value: str) -> Found:
+def _single(column: str, value: str, tag: str = "SELECT 1") -> Found:
     """A result of one text."""
     told = {"name": column, "type": UNSAID_TYPE, "table": 0, "number": 0, "size": -1, "modifier": -1}
-    return Found([{"columns": [told], "rows": [[value]], "tag": "SELECT 1"}])
+    return Found([{"columns": [told], "rows": [[value]], "tag": tag}])
