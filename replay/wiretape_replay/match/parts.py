@@ -48,11 +48,6 @@ class Parts:
         return (self.method, self.service, self.segments, self.query, self.headers, self.content.digest)
 
     @property
-    def home(self) -> tuple[str, ...]:
-        """Where in its service the data lies that it reads or changes."""
-        return self.segments
-
-    @property
     def path(self) -> str:
         """The decoded path, for people."""
         return "/" + "/".join(self.segments)

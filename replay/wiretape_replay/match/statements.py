@@ -69,11 +69,6 @@ class StatementParts(Parts):
         """Whether it may change data."""
         return self.changes
 
-    @property
-    def home(self) -> tuple[str, ...]:
-        """Where its data lies: the table, where there is one; else the whole database."""
-        return self.tables if len(self.tables) == 1 or self.changes else ()
-
     def distance(self, other: Parts) -> int:
         """How far apart two templates are: 0 for equal ones, 10 for those that share no word."""
         mine, theirs = set(self.path.split()), set(other.segments[0].split())

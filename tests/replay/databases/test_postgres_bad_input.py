@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from database_kit import exchanges, mocking, recording
-from postgres_server import Server
+from postgres_server import NO_TLS, Server, has_tls
 
 pytestmark = pytest.mark.xdist_group("postgres")  # one server for all
 
@@ -169,6 +169,8 @@ async def test_a_query_is_cancelled_through_the_recorder(postgres: Server, tmp_p
 
 @pytest.mark.parametrize("mode", ["disable", "prefer", "require", "verify-full"])
 async def test_tls_towards_the_server_is_as_the_app_asked(mode: str, postgres: Server, tmp_path: Path) -> None:
+    if not has_tls(postgres.bin):
+        pytest.skip(NO_TLS)
     roots = postgres.folder / "server.crt"
     url = f"{postgres.dsn}?sslmode={mode}&sslrootcert={roots}".replace("127.0.0.1", "localhost")
     async with recording(tmp_path, url) as job:
@@ -177,6 +179,8 @@ async def test_tls_towards_the_server_is_as_the_app_asked(mode: str, postgres: S
 
 
 async def test_a_certificate_that_does_not_verify_is_told(postgres: Server, tmp_path: Path) -> None:
+    if not has_tls(postgres.bin):
+        pytest.skip(NO_TLS)
     url = f"{postgres.dsn}?sslmode=verify-full".replace("127.0.0.1", "localhost")
     async with recording(tmp_path, url) as job:
         with pytest.raises(psycopg.OperationalError, match="certificate does not verify"):

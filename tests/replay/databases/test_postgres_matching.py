@@ -167,6 +167,36 @@ async def test_probes_of_drivers_and_pools_are_answered(tape: Path, sql: str, an
     assert {each.tier for each in journal(tape)} == {"simulated"}
 
 
+async def test_threads_read_what_they_wrote(postgres: Server, tmp_path: Path) -> None:
+    def one(url: str, number: int) -> list[Any]:
+        seen = []
+        with psycopg.connect(url) as connection:
+            for turn in range(10):
+                sku = f"w{number}-{turn}"
+                connection.execute("insert into stock (sku, qty) values (%s, %s)", (sku, turn))
+                seen.append(connection.execute("select qty from stock where sku = %s", (sku,)).fetchone())
+                connection.execute("update stock set qty = qty + %s where sku = %s", (number, sku))
+                seen.append(connection.execute("select qty from stock where sku = %s", (sku,)).fetchone())
+                connection.commit()
+        return seen
+
+    async def all_of_them(url: str) -> list[list[Any]]:
+        return await asyncio.gather(*(asyncio.to_thread(one, url, number) for number in range(6)))
+
+    def table(url: str) -> None:
+        with psycopg.connect(url) as connection:
+            connection.execute("drop table if exists stock")
+            connection.execute("create table stock (sku text primary key, qty int)")
+
+    async with recording(tmp_path, postgres.dsn) as job:
+        await asyncio.to_thread(table, job.environment["WIRETAPE_DB_URL"])
+        recorded = await all_of_them(job.environment["WIRETAPE_DB_URL"])
+    async with mocking(tmp_path, "postgres://127.0.0.1:9/x") as mock:
+        assert await all_of_them(mock.environment["WIRETAPE_DB_URL"]) == recorded
+    assert mock.result is not None
+    assert mock.result.tally.exact == 6 * 10 * 4
+
+
 async def test_another_driver_gets_the_same(tape: Path) -> None:
     async def with_asyncpg(url: str) -> Any:
         connection = await asyncpg.connect(url)

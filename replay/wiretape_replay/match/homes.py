@@ -1,0 +1,51 @@
+"""Where the data of a recorded statement lies: its table, and the value by which the recording reads rows of it. Pure.
+
+A write and a read are related when they are about the same table and share that value, or when one of them is about the
+whole table. Without it, what others write meanwhile would move on what a connection reads of its own rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from wiretape_replay.match.statements import StatementParts
+
+if TYPE_CHECKING:
+    from wiretape_replay.match.index import Recorded
+
+type Table = tuple[str, str]
+"""Service and table."""
+
+ELSEWHERE = "\0elsewhere"
+"""Stands for rows that no read names: an INSERT of such rows changes only what is read of the whole table."""
+
+
+def homes(recorded: Iterable[Recorded]) -> Iterator[tuple[Recorded, tuple[str, ...]]]:
+    """The statements among what was recorded, each with the path to its data below its service."""
+    statements = [(each, each.parts) for each in recorded if isinstance(each.parts, StatementParts)]
+    read: dict[Table, Counter[str]] = {}
+    for _, parts in statements:
+        if parts.tables and not parts.writes:
+            read.setdefault((parts.service, parts.tables[0]), Counter()).update(set(_values(parts)))
+    for each, parts in statements:
+        yield each, _home(parts, read)
+
+
+def _home(parts: StatementParts, read: dict[Table, Counter[str]]) -> tuple[str, ...]:
+    if not parts.tables:
+        return ()
+    table = parts.tables[0]
+    known = read.get((parts.service, table), Counter())
+    named = [value for value in _values(parts) if value in known]
+    if named:
+        # What is in fewest reads names a row, not a limit or a state; a text does so sooner than a number.
+        return table, min(named, key=lambda value: (value.isdecimal(), known[value]))
+    if parts.writes:
+        return (table, ELSEWHERE) if parts.method == "INSERT" else (table,)
+    return (table,) if len(parts.tables) == 1 else ()
+
+
+def _values(parts: StatementParts) -> Iterator[str]:
+    return (value for where, value in parts.content.leaves if where.startswith("bind/") and isinstance(value, str))
