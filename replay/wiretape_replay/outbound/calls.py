@@ -48,6 +48,8 @@ class Call:
     status: str
     """Empty when no answer came."""
     trace: str = ""
+    lane: str = ""
+    """The connection of a recorded statement: what goes over one is in order."""
     sequence: int = 0
     """The recorded exchange: its own, or the one that answered it; 0 for a miss."""
     missed: bool = False
@@ -103,6 +105,7 @@ class Catalogue:
         call.ended_ns = exchange.started_ns + exchange.duration_us * 1000
         call.status, call.sequence = exchange.status, exchange.sequence
         call.trace = exchange.trace or trace_of(exchange.request.headers)
+        call.lane = exchange.connection if exchange.protocol is Protocol.POSTGRES else ""
         return call
 
     def live(self, answer: MockAnswer, recorded: Mapping[int, Call]) -> Call:
