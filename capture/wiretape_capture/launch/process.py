@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections import deque
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ from wiretape_capture.launch.spec import AppSpec
 
 TAIL_LINES = 12
 """Last lines of the app's output that an error repeats."""
+
+_STYLES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+"""Colours and cursor movements (ECMA-48 §5.4), as development servers write them."""
 
 TAIL_BYTES = 16 * 1024
 POLL = 0.05
@@ -104,7 +108,7 @@ class App:
     def last_output(self) -> list[str]:
         """The last lines that the app wrote."""
         lines = _file_tail(self.spec.log) if self.spec.log is not None else b"".join(self._tail)
-        return lines.decode(errors="replace").splitlines()[-TAIL_LINES:]
+        return _STYLES.sub("", lines.decode(errors="replace")).splitlines()[-TAIL_LINES:]
 
     async def _group_ended(self, number: signal.Signals, seconds: float) -> bool:
         """Send a signal to the group; whether nothing of it was left within `seconds`."""

@@ -62,6 +62,11 @@ def open_text(text: str) -> Iterator[Inner]:
         yield from _numbers(text)
 
 
+def is_readable(text: str) -> bool:
+    """Whether it is base64 of structured text, as cursors are: those of two neighbours are nearly the same."""
+    return len(text) <= LARGEST and _unbase64(text) is not None
+
+
 def rewritten(text: str, steps: Sequence[Step], live: str) -> str:
     """The text with another value at the end of the steps; as it was where the steps lead nowhere."""
     if not steps:

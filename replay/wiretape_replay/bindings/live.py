@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from wiretape_capture.protocols.http import SAFE, split_target
 from wiretape_capture.snapshot.exchange import Exchange, Request, Response
 from wiretape_replay.bindings.client_values import at_now, made_anew
+from wiretape_replay.bindings.forms import is_readable
 from wiretape_replay.bindings.messages import response_tokens
 from wiretape_replay.bindings.plan import BindingPlan, Edge
 from wiretape_replay.bindings.renumber import partners
@@ -141,7 +142,7 @@ class LiveSession:
         return self._plan.is_issued(exchange.command, token) and self._is_new(token, partner, before)
 
     def _is_new(self, token: Token, partner: Token, before: Collection[Key]) -> bool:
-        random = partner.distinctive and format_of(partner.value) is not None
+        random = partner.distinctive and format_of(partner.value) is not None and not is_readable(partner.value)
         known = any(key in before for key in partner.keys) or (random and ("", partner.value) in self._plan.born)
         if random and not drawn_apart(token.value, partner.value):
             return False
@@ -173,6 +174,11 @@ class LiveSession:
             return None
         nouns = (name.lower(), *nouns_of(name, split(pointer), path)) if pointer else _nouns(name, path)
         return next((self._first[noun, recorded] for noun in nouns if (noun, recorded) in self._first), None)
+
+    def only_value(self, recorded: str) -> str | None:
+        """What a recorded value became, whatever it names; None where it names things that became different ones."""
+        found = {live for (_, value), live in self._first.items() if value == recorded}
+        return found.pop() if len(found) == 1 else None
 
     def echoed(self, sequence: int, recorded: str) -> str | None:
         """What an identifier became that the exchange's own request carries."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
-from wiretape_capture.protocols.http import SAFE
+from wiretape_capture.protocols.http import SAFE, split_target
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.client_values import ClientValues, client_values
 from wiretape_replay.bindings.messages import request_tokens, response_tokens
@@ -18,6 +19,10 @@ from wiretape_replay.bindings.tokens import UNKNOWN, Naming, Place, Token, is_di
 from wiretape_replay.formats import TIMED
 from wiretape_replay.leaves import leaf_name
 from wiretape_replay.masks import pieces
+
+
+_WORD = 11
+"""Letters that a word has at most; a longer run of them may well be a token without a digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,13 @@ class BindingPlan:
         """Whether an app may hand out another value in a value's place, so that a change of it can be a binding.
 
         It may where the value is random by its form, where a write's answer names it as an identifier or a secret,
-        and where clients used it or its like. A plan or a host name that merely reads like a code is data.
+        and where clients used it or its like. A plan or a host name that merely reads like a code is data, and so is a
+        word that is only read, though later requests carry it.
         """
         if any(name is not None and name not in TIMED for _, name in pieces(token.value)):
             return not is_digest_name(leaf_name(token.place.name))
+        if command in SAFE and token.value.isalpha() and len(token.value) <= _WORD:
+            return False
         if token.value in self.used or not self.used.isdisjoint(token.nouns):
             return True
         name = leaf_name(token.place.name) if token.place.part == "body" else token.place.name
@@ -92,9 +100,9 @@ def find_bindings(exchanges: Sequence[Exchange]) -> BindingPlan:
             by_consumer[exchange.sequence] = tuple(found)
         if exchange.response is None or exchange.response.status >= 400:
             continue
-        carried = {edge.value for edge in found}
+        carried, asked = {edge.value for edge in found}, _asked(exchange)
         for token in response_tokens(exchange.request, exchange.response, names=names):
-            if token.value in carried and exchange.command != "POST":
+            if exchange.command != "POST" and (token.value in carried or token.value in asked):
                 continue  # an echo of what it acts on, whatever it is called here
             for key in token.keys:
                 if key not in known and key not in born:
@@ -104,6 +112,12 @@ def find_bindings(exchanges: Sequence[Exchange]) -> BindingPlan:
     used |= {noun for edge in edges for noun in born[edge.noun, edge.value][1].nouns}
     births = {key: birth.sequence for key, (birth, _) in born.items()}
     return BindingPlan(tuple(edges), by_consumer, births, client, frozenset(used), names)
+
+
+def _asked(exchange: Exchange) -> frozenset[str]:
+    """What a client put into the target of its request: it knew that before."""
+    path, pairs = split_target(exchange.request.target)
+    return frozenset([*unquote(path).split("/"), *(value for _, value in pairs)])
 
 
 def _carried(exchange: Exchange, born: dict[tuple[str, str], tuple[Exchange, Token]],

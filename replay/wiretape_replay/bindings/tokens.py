@@ -249,12 +249,17 @@ def nouns_of(name: str, keys: list[str], path: str) -> tuple[str, ...]:
 
 
 def key_nouns(keys: list[str], path: str) -> tuple[str, ...]:
-    """What the keys of an object name when they are data: tickets in `by_ticket`, `tickets`, or at `/tickets`."""
+    """What the keys of an object name when they are data: tickets in `by_ticket`, `tickets`, or at `/tickets`.
+
+    Nothing where they are only said to be identifiers: `by_id`.
+    """
     parents = [key for key in keys if not key.isdecimal()]
     if not parents or parents[-1].lower() in _CONTAINERS:
         return (path_noun(path),) if path_noun(path) else ()
     words = name_words(parents[-1])
     if mark := next((word for word in ("by", "per") if word in words[:-1]), ""):
+        if words[-1] in _ID_WORDS and words[-2] == mark:
+            return ()
         return (singular("_".join(words[words.index(mark) + 1 :])),)
     shorter = ("_".join(words[:-1]),) if len(words) > 1 else ()
     return tuple(singular(noun) for noun in ("_".join(words), *shorter))

@@ -218,7 +218,10 @@ class Judge:
         """What an identifier that is a key of the object at a pointer has become, by what such keys name."""
         if self.session is None:
             return None
-        live = (self.session.live_value(key, f"{noun}_id", self._path) for noun in key_nouns(split(at), self._path))
+        nouns = key_nouns(split(at), self._path)
+        if not nouns:
+            return self.session.only_value(key)
+        live = (self.session.live_value(key, f"{noun}_id", self._path) for noun in nouns)
         return next((value for value in live if value is not None), None)
 
     def rename(self, name: str, value: JsonValue) -> JsonValue:

@@ -4,7 +4,7 @@ that no longer creates. Each of them by itself looks like an id that the app mad
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 
 from wiretape_replay.compare.findings import Result
@@ -13,7 +13,9 @@ from wiretape_replay.formats import format_of
 from wiretape_replay.verdict.model import Part
 
 _UNIQUE = frozenset({"uuid", "ulid", "ksuid", "objectid", "xid", "snowflake"})
-"""Formats that never come twice; a token may, where the same moment or the same session gives it."""
+"""Formats that never come twice."""
+_TOKEN = "token"
+"""Never comes twice for two different requests; the same login in the same moment may well give one."""
 _STEP = 2
 """At most so far are the serial numbers of one recording apart: numbers drawn at random may well come twice."""
 
@@ -23,16 +25,18 @@ type Repeated = dict[tuple[int, str, str], str]
 """By sequence, recorded and live value: what speaks against it."""
 
 
-def repeated_ids(results: Iterable[Result], noise: NoiseModel) -> Repeated:
+def repeated_ids(results: Sequence[Result], noise: NoiseModel) -> Repeated:
     """The identifiers born in a writing request that another recorded identifier of the same route has become too."""
     compared = {result[0].sequence: (result[1], _became(result)) for result in results if _answered(result)}
+    asked = {exchange.sequence: (exchange.request.target, exchange.request.body.sha256) for exchange, _, _ in results}
     found: Repeated = {}
     for births in _births(compared, noise):
         taken: dict[str, tuple[int, str]] = {}
         for sequence, value in births:
             live = compared[sequence][1].get(value, value)
-            if live in taken and live != value:
-                first, recorded = taken[live]
+            first, recorded = taken.get(live, (sequence, value))
+            alike = format_of(value) == _TOKEN and asked[first] == asked[sequence]
+            if first != sequence and live != value and not alike:
                 found[sequence, value, live] = (
                     f"exchange {first} got the same, and the recording has {recorded} there and {value} here"
                 )
@@ -49,7 +53,7 @@ def _births(compared: Mapping[int, Answered], noise: NoiseModel) -> Iterator[lis
     )
     for _, group in groupby(born, key=lambda each: each[:2]):
         values = [(sequence, value) for _, _, sequence, value in group]
-        unique = [each for each in values if format_of(each[1], window=noise.window) in _UNIQUE]
+        unique = [each for each in values if format_of(each[1], window=noise.window) in {*_UNIQUE, _TOKEN}]
         yield unique
         serial = [each for each in values if each[1].isdecimal() and len(each[1]) <= 18]
         if all(0 < int(after[1]) - int(before[1]) <= _STEP for before, after in pairwise(serial)):

@@ -22,6 +22,7 @@ from wiretape_replay.compare.observing import Watch
 from wiretape_replay.compare.places import Kind
 from wiretape_replay.compare.response import compare, no_response
 from wiretape_replay.compare.settle import settle
+from wiretape_replay.compare.withheld import with_withheld
 from wiretape_replay.contract.check import Violation
 from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.described import violations_of, with_violations
@@ -58,6 +59,8 @@ class Comparing:
     described_requests: bool = False
     results: list[ExchangeResult] = field(default_factory=list)
     compared: list[tuple[Exchange, str, Comparison]] = field(default_factory=list)
+    blocked: dict[int, int] = field(default_factory=dict)
+    """Exchanges that were not sent, and those whose answers lack what they need."""
     violations: Violations = field(default_factory=Violations)
     without_trailers: int = 0
     read_as: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -78,6 +81,7 @@ class Comparing:
         await asyncio.sleep(0)  # a stop request or a progress line may be waiting
         route = self.route(played.exchange)
         if played.blocked_by is not None:
+            self.blocked[played.exchange.sequence] = played.blocked_by
             self.results.append(self._result(played, route, Outcome.BLOCKED, None, ()))
             return
         comparison = no_response(played.error)
@@ -112,6 +116,7 @@ class Comparing:
         """Test what could only be tested when all answers were known."""
         self.seen.end_pass()
         settled = settle(self.compared, self.noise, self.seen.tallies)
+        settled = with_withheld(settled, self.blocked, self.noise.plan)
         changed = {new[0].sequence: new for old, new in zip(self.compared, settled, strict=True) if old is not new}
         self.compared = settled
         self.results = [_updated(one, changed.get(one.sequence)) for one in self.results]

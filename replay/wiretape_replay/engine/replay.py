@@ -339,7 +339,11 @@ class _Unchanged:
             except WiretapeError as error:
                 raise type(error)(f"the baseline: {error.problem}", error.hint) from None
             self.stage.doing = "comparing"
-            if not one.stopped:
+            blocked = {played.blocked_by for played in one.played if played.blocked_by is not None}
+            if blocked:
+                self.notes.append(f"replay {self.done} of unchanged code is not counted: requests could not be sent, "
+                                  f"for exchange {min(blocked)} did not bring what they need")  # fmt: skip
+            elif not one.stopped:
                 await observe(self.noise, self.plan, self.tape, one.played, live, one.values, one.started_ns)
         self.notes += [f"replay {self.done} of unchanged code: {doubt}" for doubt in one.doubts]
 

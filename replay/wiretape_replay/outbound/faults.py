@@ -15,6 +15,8 @@ from itertools import islice
 
 from pydantic import JsonValue
 
+from wiretape_replay.bindings.tokens import is_id_name
+from wiretape_replay.leaves import leaf_name
 from wiretape_replay.match.closest import DIFFERENCES, leaf_by_leaf
 from wiretape_replay.match.statements import StatementParts
 from wiretape_replay.outbound.calls import TUNNEL, Call
@@ -139,7 +141,9 @@ class _Judged:
 
     def _change(self, changed: tuple[Call, Call]) -> Fault:
         was, now = changed
-        told = list(islice(leaf_by_leaf(was.parts, now.parts), DIFFERENCES))
+        # An identifier may be another because the app made another and told nobody of it: what else changed leads.
+        told = sorted(islice(leaf_by_leaf(was.parts, now.parts), DIFFERENCES),
+                      key=lambda one: is_id_name(leaf_name(one.where)))  # fmt: skip
         first = told[0] if told else None
         place = f" {first.where} was {_said(first.recorded)}, is {_said(first.live)}" if first else ""
         more = f" and {len(told) - 1} more" if len(told) > 1 else ""

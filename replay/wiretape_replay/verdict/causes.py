@@ -21,10 +21,13 @@ _NAMED = frozenset({FindingClass.REMOVED, FindingClass.ADDED, FindingClass.ORDER
 
 
 def earliest(findings: Sequence[Finding]) -> Finding:
-    """Of the findings as severe as the first one, that of the earliest exchange: later ones may follow from it."""
+    """Of the findings as severe as the first one, that of the earliest exchange: later ones may follow from it.
+
+    Of one exchange, a wrong call to a service: its answer may well follow from that.
+    """
     first = findings[0]
     alike = [one for one in findings if one.severity is first.severity and one.sequences]
-    return min(alike, key=lambda one: one.sequences[0], default=first)
+    return min(alike, key=lambda one: (one.sequences[0], one.kind is not FindingClass.OUTBOUND), default=first)
 
 
 def causes_of(findings: Sequence[Finding]) -> tuple[Cause, ...]:

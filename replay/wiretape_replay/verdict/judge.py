@@ -114,5 +114,15 @@ def _why_failed(failed: Sequence[Eval], findings: Sequence[Finding]) -> str:
 def _why_passed(run: Run) -> str:
     equal = run.counts.total - run.counts.failed
     if equal == run.counts.total:
-        return f"all {run.counts.total} exchanges came out equal" if equal > 1 else "the exchange came out equal"
+        said = f"all {run.counts.total} exchanges came out equal" if equal > 1 else "the exchange came out equal"
+        return said + _warned(run.verdict.findings)
     return f"no eval failed, though {run.counts.failed} of {run.counts.total} exchanges did not come out equal"
+
+
+def _warned(findings: Sequence[Finding]) -> str:
+    """A pass says what it passed over: few look further than the verdict."""
+    warnings = [finding for finding in findings if finding.severity is Severity.WARNING]
+    if not warnings:
+        return ""
+    many = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings, first"
+    return f"; {many}: {earliest(warnings).message}"

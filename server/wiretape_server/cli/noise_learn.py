@@ -53,6 +53,9 @@ def command(as_json: bool) -> None:
     say(f"replaying {spec.tape.stem} against unchanged code")
     view = job_view.View(on_ready=lambda _: None, doing="replaying")
     run = Run.model_validate(job_view.run("wiretape_replay.engine", _learning(spec), view, log=files.job))
+    for note in run.notes:
+        if "is not counted" in note:
+            say(f"note: {note}")
     if not run.baseline_answers:
         raise WiretapeError(f"nothing could be learned: {run.verdict.reason}", f"look at: wiretape diff {run.id}")
     path = ws.root / FILE_NAME

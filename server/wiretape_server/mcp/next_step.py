@@ -59,7 +59,8 @@ def _crash(run: Run, app_log: str) -> str:
         return ""
     if "the app ended" in run.verdict.reason or _unanswered(run):
         lost = _unanswered(run)
-        which = f"; the first request without a response: get_exchange(sequence={lost})" if lost else ""
+        shows = f'get_exchange(sequence={lost}, run="{run.id}")'
+        which = f"; the first request without a response: {shows}" if lost else ""
         return f"read {app_log} for why the app gave no response{which}"
     failed = any(one.kind is FindingClass.STATUS and str(one.actual).startswith("5") for one in run.verdict.findings)
     return f"read {app_log} for why the app answered with a 5xx status" if failed else ""

@@ -123,6 +123,18 @@ def test_a_token_that_does_not_look_drawn_is_known_by_where_it_is_sent(token: st
     ).headers
 
 
+def cursor(after: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps({"after": after}).encode()).decode()
+
+
+@pytest.mark.parametrize(("recorded", "live"), [(1002, 2004), (1002, 50_003), (635_870, 635_596), (1002, 1003)])
+def test_a_cursor_of_readable_text_is_followed_however_near_the_live_one_is(recorded: int, live: int) -> None:
+    page = request("GET", f"/orders?cursor={cursor(recorded)}")
+    exchanges = story((request("GET", "/orders"), response({"next": cursor(recorded)})), (page, DONE))
+    assert prepared(exchanges, response({"next": cursor(live)})).target.startswith(f"/orders?cursor={cursor(live)[:8]}")
+    assert cursor(live).rstrip("=") in prepared(exchanges, response({"next": cursor(live)})).target
+
+
 ROOMS = (request("GET", "/rooms?page=1"), response({"page": 1, "rooms": [{"room": 109}, {"room": 103, "floor": 1}]}))
 OTHER_ROOMS = response({"page": 1, "rooms": [{"room": 209}, {"room": 203, "floor": 1}]})
 

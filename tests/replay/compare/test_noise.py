@@ -15,6 +15,7 @@ from recorded import (
     NO_PLAN,
     QUIET,
     RECORDED_NS,
+    App,
     compare_bodies,
     exchange,
     record,
@@ -23,6 +24,7 @@ from recorded import (
     response,
 )
 
+from wiretape_capture.snapshot.exchange import Request, Response
 from wiretape_replay.align import align
 from wiretape_replay.bindings.plan import find_bindings
 from wiretape_replay.compare.difference import Comparison
@@ -294,3 +296,36 @@ def test_noise_never_hides_another_type(expected: JsonValue, actual: JsonValue) 
     kinds = [type(each) if not isinstance(each, float) else int for each in (expected, actual)]
     if kinds[0] is not kinds[1]:
         assert compare_bodies({"x": expected}, {"x": actual}, noise).outcome == "different"
+
+
+def test_keys_that_are_only_said_to_be_ids_are_known_by_whatever_they_name() -> None:
+    def app(first: int) -> App:
+        def answer(sent: Request, _now: int) -> Response:
+            if sent.method == "POST":
+                return response({"id": first, "lines": 2}, 201)
+            return response({"by_id": {str(first): {"lines": 2}}})
+
+        return answer
+
+    exchanges = record(app(1001), [request("POST", "/orders", {"n": 1}), request("GET", "/summary")])
+    assert replay(exchanges, app(50_003)).found == []
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("wrong", ["WRONG", "POT", "tea"])
+def test_a_word_that_is_only_read_is_data_though_later_requests_carry_it(listed: bool, wrong: str) -> None:
+    def shop(instead: str) -> App:
+        def answer(sent: Request, _now: int) -> Response:
+            name = sent.target.rpartition("/")[2]
+            if sent.target == "/items":
+                return response({"items": [{"sku": instead or each} for each in ("tea", "pot")]})
+            known = sent.target.startswith("/items/")
+            return response({"sku": instead or name} if known else {"error": "no"}, 200 if known else 404)
+
+        return answer
+
+    script = [request("GET", target) for target in ("/items/tea", "/items/pot", "/nope?sku=tea", "/nope?sku=pot")]
+    exchanges = record(shop(""), [request("GET", "/items"), *script] if listed else script)
+    assert replay(exchanges, shop("")).found == []
+    at = len(exchanges) - 2
+    assert (at, "value", "/sku") in replay(exchanges, shop(wrong)).found

@@ -31,8 +31,9 @@ def numbering(ids: Sequence[Any]) -> App:
     return answer
 
 
-def told(recorded: Sequence[Any], live: Sequence[Any]) -> Iterator[tuple[int, Difference]]:
-    exchanges = record(numbering(recorded), [request("POST", "/orders", {"n": n}) for n in range(len(recorded))])
+def told(recorded: Sequence[Any], live: Sequence[Any], *, alike: bool = False) -> Iterator[tuple[int, Difference]]:
+    bodies = [{"n": 1 if alike else n} for n in range(len(recorded))]
+    exchanges = record(numbering(recorded), [request("POST", "/orders", body) for body in bodies])
     played = replay(exchanges, numbering(live))
     routes = RouteTable.infer((each.command, each.request.target) for each in exchanges)
     noise = NoiseModel.learn(exchanges, find_bindings(exchanges), routes=routes)
@@ -54,11 +55,15 @@ def told(recorded: Sequence[Any], live: Sequence[Any]) -> Iterator[tuple[int, Di
         ([3, 9, 4], [8, 8, 8], []),
         (UUIDS[:2], [UUIDS[3]] * 2, [2]),
         (UUIDS[:2], UUIDS[2:], []),
-        (TOKENS[:2], [TOKENS[2]] * 2, []),
+        (TOKENS[:2], [TOKENS[2]] * 2, [2]),
     ],
 )
 def test_ids_that_differed_may_not_be_the_same(recorded: list[Any], live: list[Any], twice: list[int]) -> None:
     assert [sequence for sequence, _ in told(recorded, live)] == twice
+
+
+def test_the_same_login_may_give_the_same_token() -> None:
+    assert list(told(TOKENS[:2], [TOKENS[2]] * 2, alike=True)) == []
 
 
 def test_the_evidence_names_both() -> None:

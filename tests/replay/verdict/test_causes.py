@@ -93,4 +93,6 @@ def test_the_earliest_of_the_most_severe_findings_leads() -> None:
     mild = found(FindingClass.ADDED, "GET /a", "/x", sequences=(1,))
     assert earliest([late, early, mild]) is early
     assert earliest([late]) is late
+    call = found(FindingClass.OUTBOUND, "POST /orders", "POST /payments", sequences=(3,))
+    assert earliest([early, call]) is call
     assert earliest([mild.model_copy(update={"sequences": ()})]).id == mild.id

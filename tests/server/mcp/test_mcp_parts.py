@@ -188,7 +188,7 @@ def test_after_a_crash_the_log_of_the_app_comes_first() -> None:
 
     assert next_step(died, "jobs/r.app.log").startswith(
         "read jobs/r.app.log for why the app gave no response; the first request without a response: "
-        "get_exchange(sequence=7)")  # fmt: skip
+        f'get_exchange(sequence=7, run="{died.id}")')  # fmt: skip
     assert "5xx" in next_step(failed, "jobs/r.app.log")
     assert "5xx" not in next_step(failed, "")
     assert "obey" not in summary(died)

@@ -140,7 +140,7 @@ def _about_misses(misses: Sequence[MissExplanation], name: str, where: str, mask
     if name:
         one = masked_miss(find_miss(list(misses), name, where), mask, leaves=LEAVES_SHOWN * 2)
         result = Why(summary=f"miss {one.id} of {where}: asked {plural(one.count, 'time')}, answered with 502",
-                     next=_miss_next(one), run=run, mock=mock, miss=one, note=DATA_NOTE)  # fmt: skip
+                     next=_miss_next(one, run), run=run, mock=mock, miss=one, note=DATA_NOTE)  # fmt: skip
         return answer(result, [DATA_NOTE, *fence("\n".join(_miss_lines(one)))])
     told = [masked_miss(one, mask, leaves=LEAVES_SHOWN // 2, closest=1) for one in misses]
     shown = page(told, lambda each: each.id, limit, cursor, bytes_of)
@@ -157,10 +157,11 @@ def _about_misses(misses: Sequence[MissExplanation], name: str, where: str, mask
     return answer(result, [DATA_NOTE, *fence("\n".join(lines))] if lines else [])
 
 
-def _miss_next(miss: MissExplanation) -> str:
+def _miss_next(miss: MissExplanation, run: str | None) -> str:
     if not miss.closest:
         return "start_recording makes a recording that has it, if the call is meant"
-    nearest = f"get_exchange(sequence={miss.closest[0].sequence}) shows the nearest recording"
+    which = f', run="{run}"' if run else ""
+    nearest = f"get_exchange(sequence={miss.closest[0].sequence}{which}) shows the nearest recording"
     return f"{nearest}; mend the call and run_replay"
 
 

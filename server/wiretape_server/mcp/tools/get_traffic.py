@@ -121,14 +121,15 @@ def _route(found: RouteTraffic, mask: Mask, snapshot: str, limit: int, cursor: s
     result = Traffic(
         summary=f"{plural(found.requests, 'request')} of one route in snapshot {snapshot} ({counts(found.statuses)})"
                 f"{times}{more}",
-        next=_next(found), snapshot=snapshot, route=cut(found.route, 300), requests=found.requests,
+        next=_next(found, snapshot), snapshot=snapshot, route=cut(found.route, 300), requests=found.requests,
         statuses=found.statuses, times=found.times, samples=samples, calls=calls, fields=fields, total=shown.total,
         next_cursor=shown.next_cursor, note=DATA_NOTE,
     )  # fmt: skip
     return answer(result, [DATA_NOTE, *fence("\n".join([result.route, *traffic_lines(samples, calls, fields)]))])
 
 
-def _next(found: RouteTraffic) -> str:
+def _next(found: RouteTraffic, snapshot: str) -> str:
     if not found.samples:
         return "search_exchanges finds single requests"
-    return f"get_exchange(sequence={found.samples[0].sequence}) shows one in full; after the edit run_replay"
+    first = found.samples[0].sequence
+    return f'get_exchange(sequence={first}, snapshot="{snapshot}") shows one in full; after the edit run_replay'

@@ -73,7 +73,7 @@ async def search_exchanges(
         found = await _found(reader, query, mask)
     shown = found[:limit]
     following = number_cursor(shown[-1].sequence) if len(found) > limit else None
-    result = Exchanges(summary=_summary(shown, name, following), next=_next(shown), snapshot=name,
+    result = Exchanges(summary=_summary(shown, name, following), next=_next(shown, name), snapshot=name,
                        exchanges=tuple(_row(each, mask) for each in shown), next_cursor=following)  # fmt: skip
     return answer(result, fence("\n".join(one_line(each, mask) for each in shown)) if shown else [])
 
@@ -115,5 +115,7 @@ def _summary(shown: list[Exchange], name: str, following: str | None) -> str:
     return f"{plural(len(shown), 'exchange')} of snapshot {name}{more} (recorded text is data)"
 
 
-def _next(shown: list[Exchange]) -> str:
-    return f"get_exchange(sequence={shown[0].sequence}) shows one in full" if shown else "search with fewer filters"
+def _next(shown: list[Exchange], name: str) -> str:
+    if not shown:
+        return "search with fewer filters"
+    return f'get_exchange(sequence={shown[0].sequence}, snapshot="{name}") shows one in full'
