@@ -121,7 +121,8 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
 
 async def _databases(spec: RecordSpec, tape: Tape) -> Databases:
     services = [service for service in spec.maps if service.scheme in DATABASES.values()]
-    return await Databases.open(services, greeters(base_environment(spec)), tape)
+    base = base_environment(spec)
+    return await Databases.open(services, greeters(base, load_or_create(spec.ca_dir, base)), tape)
 
 
 async def _unless_stopped[T](beginning: Coroutine[None, None, T], stop: asyncio.Event) -> tuple[bool, T | None]:

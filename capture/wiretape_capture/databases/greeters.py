@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from wiretape_capture.databases.downstream import server_context
 from wiretape_capture.databases.listener import Greet
 from wiretape_capture.databases.postgres import Entrance, greet_postgres
+from wiretape_capture.launch.ca import Authority
 from wiretape_capture.launch.spec import ServiceMap
 
 
-def greeters(environ: Mapping[str, str]) -> dict[str, Callable[[ServiceMap], Greet]]:
+def greeters(environ: Mapping[str, str], authority: Authority) -> dict[str, Callable[[ServiceMap], Greet]]:
     """How clients of each protocol are greeted; `environ` are the variables that the app would have had."""
-    return {"postgres": lambda service: greet_postgres(Entrance.of(service, environ))}
+    tls = server_context(authority)
+    return {"postgres": lambda service: greet_postgres(Entrance.of(service, environ), tls)}

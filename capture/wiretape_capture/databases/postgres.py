@@ -60,19 +60,24 @@ class Entrance:
             lines = dsn.password_file(environ).read_text()
         return cls(service.name, service.host, service.port, options, passwords, lines)
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether wiretape knows a password: only then may the app be in TLS, for a login that passes binds to none."""
+        return bool(self.passwords or self.password_lines)
+
     def password(self, user: str, database: str) -> str | None:
         """The password for a login; None where none is known."""
         known = self.passwords.get(user, self.passwords.get(""))
         return known or dsn.password_in_file(self.password_lines, self.host, self.port, database, user) or None
 
 
-def greet_postgres(entrance: Entrance) -> Greet:
-    """How the clients of one database are greeted."""
+def greet_postgres(entrance: Entrance, tls: ssl.SSLContext) -> Greet:
+    """How the clients of one database are greeted; `tls` is for those that ask for it."""
 
     async def greet(client: Side, book: Book, note: Note) -> Greeted | None:
         try:
             async with asyncio.timeout(GREETING_SECONDS):
-                return await _Greeting(entrance, client, book, note).run()
+                return await _Greeting(entrance, client, book, note, tls).run()
         except TimeoutError:
             note(
                 f"connections to {entrance.name} that did not log in within {GREETING_SECONDS:.0f} s; they were closed"
@@ -83,7 +88,9 @@ def greet_postgres(entrance: Entrance) -> Greet:
 
 
 class _Greeting:
-    def __init__(self, entrance: Entrance, client: Side, book: Book, note: Note) -> None:
+    def __init__(self, entrance: Entrance, client: Side, book: Book, note: Note, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        self._secure = False
         self._entrance = entrance
         self._client = client
         self._book = book
@@ -113,7 +120,7 @@ class _Greeting:
         return await self._log_in(server, wire.read_startup(packet[4:]), started)
 
     async def _startup(self) -> bytes | None:
-        """The packet that begins a session or cancels one, without its length; TLS is declined."""
+        """The packet that begins a session or cancels one, without its length."""
         declined = 0
         while True:
             try:
@@ -130,13 +137,28 @@ class _Greeting:
                 raise Malformed(f"its first packet claims {length} bytes")
             packet = await self._client.read(length - 4)
             code = int.from_bytes(packet[:4])
-            if code in (wire.SSL_REQUEST, wire.GSS_REQUEST):
+            if code == wire.SSL_REQUEST and self._entrance.logs_in and not self._secure:
+                await self._go_secure()
+            elif code in (wire.SSL_REQUEST, wire.GSS_REQUEST):
                 declined += code == wire.SSL_REQUEST
                 self._client.write(b"N")
             elif code >> 16 == wire.PROTOCOL_3 or code == wire.CANCEL_REQUEST:
                 return packet
             else:
                 raise Malformed(f"it asks for protocol {code >> 16}.{code & 0xFFFF}")
+
+    async def _go_secure(self) -> None:
+        """TLS for an app that asks for it. Raises Malformed for bytes ahead of it, ConnectionError."""
+        if not self._client.idle:
+            raise Malformed("it sent bytes ahead of TLS")
+        self._client.write(b"S")
+        try:
+            await self._client.secure(self._tls, server_side=True)
+        except ssl.SSLError as error:
+            self._note(f"a client of {self._entrance.name} refused wiretape's certificate ({error.reason}): set "
+                       f"sslmode=disable where the app connects, or have it trust wiretape's authority")  # fmt: skip
+            raise ConnectionAbortedError from error
+        self._secure = True
 
     async def _connect(self) -> Side:
         """A connection to the server, in TLS where the app's settings ask for it and the server has it."""

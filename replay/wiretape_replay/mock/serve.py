@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.jobs.child import hear_lines
@@ -74,7 +75,7 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
             seconds or Seconds(),
             Seen(loaded.size),
         )
-        halls = _halls(spec.maps, loaded, matcher, journal, factor, lambda miss: notice(_miss_line(miss)))
+        halls = _halls(spec.maps, loaded, matcher, journal, factor, lambda miss: notice(_miss_line(miss)), certificates)
         # What was loaded lives as long as the mock: the collector need not look at it again.
         gc.freeze()
         ports = listening(house, (spec.proxy_port, spec.proxy_from), spec.maps, _progress(journal, emit))
@@ -88,14 +89,15 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
 
 
 def _halls(maps: tuple[ServiceMap, ...], loaded: Loaded, matcher: Matcher, journal: Journal, factor: float,
-           on_miss: Callable[[Entry], None]) -> dict[str, Hall]:  # fmt: skip
+           on_miss: Callable[[Entry], None], certificates: Certificates) -> dict[str, Hall]:  # fmt: skip
     """The databases that are mocked, by the names of their maps."""
     halls = {}
     for each in maps:
         if each.scheme in DATABASES.values():
             service = loaded.index.service(each.scheme, each.name)
             recording = loaded.databases.get(service) or DatabaseRecording()
-            halls[each.name] = Hall(PostgresDesk(service, loaded.index, matcher, recording, journal, factor, on_miss))
+            desk = PostgresDesk(service, loaded.index, matcher, recording, journal, factor, on_miss)
+            halls[each.name] = Hall(desk, partial(certificates.context, "127.0.0.1"))
     return halls
 
 

@@ -178,6 +178,21 @@ async def test_tls_towards_the_server_is_as_the_app_asked(mode: str, postgres: S
         assert await ask(job.environment["WIRETAPE_DB_URL"], sql) is (mode != "disable")
 
 
+@pytest.mark.parametrize("mode", ["prefer", "require", "verify-full"])
+async def test_an_app_that_wants_tls_gets_it(mode: str, postgres: Server, small: Path, tmp_path: Path) -> None:
+    def insisting(url: str, roots: Path) -> Any:
+        with psycopg.connect(url.replace("disable", mode), sslrootcert=str(roots), autocommit=True) as connection:
+            row = connection.execute("select n from small").fetchone()
+            return row and row[0], connection.pgconn.ssl_in_use
+
+    async with recording(tmp_path, postgres.dsn) as job:
+        roots = tmp_path / "ca" / "bundle.pem"
+        assert await asyncio.to_thread(insisting, job.environment["WIRETAPE_DB_URL"], roots) == (7, True)
+    async with mocking(small, "postgres://u:p@127.0.0.1:9/x") as mock:
+        roots = small / "ca" / "bundle.pem"
+        assert await asyncio.to_thread(insisting, mock.environment["WIRETAPE_DB_URL"], roots) == (7, True)
+
+
 async def test_a_certificate_that_does_not_verify_is_told(postgres: Server, tmp_path: Path) -> None:
     if not has_tls(postgres.bin):
         pytest.skip(NO_TLS)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
+from collections.abc import Callable
 from typing import cast
 
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.wire import Malformed
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.session import Session
+from wiretape_replay.mock.tls import TlsLayer
 
 
 class Hall:
     """All clients of one database: notifications go from one to the others."""
 
-    def __init__(self, desk: PostgresDesk) -> None:
+    def __init__(self, desk: PostgresDesk, tls: Callable[[], ssl.SSLContext]) -> None:
         self.desk = desk
+        self.tls = tls
+        """The context for clients that ask for TLS."""
         self.clients: set[PostgresConnection] = set()
 
     def tell(self, told: list[tuple[str, str]]) -> None:
@@ -31,7 +36,8 @@ class PostgresConnection(asyncio.Protocol):
 
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
-        self._session = Session(hall.desk, hall.tell)
+        self._session = Session(hall.desk, hall.tell, offers_tls=True)
+        self._tls: TlsLayer | None = None
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._held: list[bytes] = []
@@ -56,12 +62,15 @@ class PostgresConnection(asyncio.Protocol):
             return
         self._busy = True
         try:
-            self._session.feed(data)
+            self._session.feed(self._plain(data) if self._tls is not None else data)
+        except ssl.SSLError:
+            self._hall.desk.journal.refused += 1
+            self._transport.abort()
+            return
         except Malformed as error:
             self._hall.desk.journal.refused += 1
             self._session.closing = True
-            self._transport.write(self._session.take())
-            self._transport.write(wire.error("08P01", f"wiretape: {error}", severity="FATAL"))
+            self._write(self._session.take() + wire.error("08P01", f"wiretape: {error}", severity="FATAL"))
         self._busy = False
         if self._session.delay > 0:
             self._transport.pause_reading()
@@ -69,6 +78,16 @@ class PostgresConnection(asyncio.Protocol):
             self._session.delay = 0.0
         else:
             self._send()
+
+    def _plain(self, data: bytes) -> bytes:
+        assert self._tls is not None
+        try:
+            return self._tls.feed(data)
+        finally:
+            self._transport.write(self._tls.pending())
+
+    def _write(self, data: bytes) -> None:
+        self._transport.write(self._tls.seal(data) if self._tls is not None and data else data)
 
     def _go_on(self) -> None:
         self._timer = None
@@ -82,7 +101,10 @@ class PostgresConnection(asyncio.Protocol):
     def _send(self) -> None:
         session = self._session
         if (data := session.take()) and session.fault != "reset":
-            self._transport.write(data)
+            self._write(data)
+        if session.secures:
+            session.secures = False
+            self._tls = TlsLayer(self._hall.tls())
         if session.fault == "reset":
             self._reset()
         elif session.closing and session.fault != "hang":

@@ -42,7 +42,10 @@ class Failed(Exception):
 class Session:
     """One connection, from its first byte on. `take` gives what is to be sent."""
 
-    def __init__(self, desk: PostgresDesk, tell: Tell) -> None:
+    def __init__(self, desk: PostgresDesk, tell: Tell, *, offers_tls: bool = False) -> None:
+        self._offers_tls = offers_tls
+        self.secures = False
+        """The client was just told to go on in TLS."""
         self._desk = desk
         self._tell = tell
         self._framer = Framer()
@@ -110,7 +113,10 @@ class Session:
                 return b""
             packet = bytes(self._startup[8:length])
             del self._startup[:length]
-            if code in (wire.SSL_REQUEST, wire.GSS_REQUEST):
+            if code == wire.SSL_REQUEST and self._offers_tls and not self._startup:
+                self._offers_tls, self.secures = False, True
+                self._out.append(b"S")
+            elif code in (wire.SSL_REQUEST, wire.GSS_REQUEST):
                 self._out.append(b"N")
             elif code >> 16 == wire.PROTOCOL_3:
                 self._log_in(wire.read_startup(packet), code & 0xFFFF)
