@@ -20,7 +20,6 @@ from wiretape_replay.formats import TIMED
 from wiretape_replay.leaves import leaf_name
 from wiretape_replay.masks import pieces
 
-
 _WORD = 11
 """Letters that a word has at most; a longer run of them may well be a token without a digit."""
 
