@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 STARTUP_LIMIT = 10_000
 """Bytes of a startup packet, as the server has it (MAX_STARTUP_PACKET_LENGTH)."""
@@ -29,8 +30,7 @@ class Malformed(ValueError):
     """Bytes that are no message of this protocol."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message with its kind, such as `b"Q"`. `payload` is None for one too large to keep."""
 
     kind: bytes
@@ -91,10 +91,11 @@ class Reader:
 
     def take(self, count: int) -> bytes:
         """The next bytes."""
-        if not 0 <= count <= self.left:
+        at, end = self._at, self._at + count
+        if count < 0 or end > len(self._data):
             raise Malformed(f"a field of {count} bytes where {self.left} are left")
-        self._at += count
-        return self._data[self._at - count : self._at]
+        self._at = end
+        return self._data[at:end]
 
     def int16(self) -> int:
         """A signed number of two bytes."""
@@ -235,8 +236,19 @@ def format_at(formats: Sequence[int], at: int) -> int:
 
 def read_row(payload: bytes) -> tuple[Raw, ...]:
     """The values of DataRow `D`."""
-    reader = Reader(payload)
-    return tuple(reader.raw() for _ in range(reader.count()))
+    values: list[Raw] = []
+    at, size = 2, len(payload)
+    for _ in range(int.from_bytes(payload[:2])):  # as `Reader.raw` does, without a call for each field of each row
+        length = int.from_bytes(payload[at : at + 4], signed=True)
+        at += 4
+        if length == -1 and at <= size:
+            values.append(None)
+            continue
+        if length < 0 or at + length > size:
+            raise Malformed(f"a value of {length} bytes where {max(size - at, 0)} are left")
+        values.append(payload[at : at + length])
+        at += length
+    return tuple(values)
 
 
 def write_row(values: Sequence[Raw]) -> bytes:

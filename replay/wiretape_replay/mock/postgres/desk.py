@@ -28,6 +28,9 @@ from wiretape_replay.mock.spec import Candidate, Tier
 
 MISS = "WT001"
 """SQLSTATE of a statement that no recording answers; the class is nobody else's."""
+REMEMBERED = 4096
+"""Statements, and answers, that are not taken apart again."""
+SMALL = 16 << 10
 JOURNALED = 64 << 10
 """Bytes; a longer document of a miss is journaled as its size and hash."""
 DEFAULTS = {
@@ -67,6 +70,8 @@ class PostgresDesk:
         self.journal = journal
         self._factor = delay_factor
         self._on_miss = on_miss
+        self._known: dict[tuple[object, ...], StatementParts] = {}
+        self._read: dict[int, dict[str, Any]] = {}
 
     def parameters(self, startup: Mapping[str, str]) -> dict[str, str]:
         """What the server says of itself to this client: as in the recorded connection that is most like it."""
@@ -118,7 +123,7 @@ class PostgresDesk:
 
     def find(self, document: Mapping[str, Any]) -> Found:
         """The answer to one execution. It moves the matching state on and writes the journal."""
-        parts = parts_of_statement(self.service, document)
+        parts = self._parts(document)
         now = time.time_ns()
         found = self._matcher.match(parts, SHARED, "", now)
         if not isinstance(found, Hit):
@@ -128,10 +133,34 @@ class PostgresDesk:
         told = self.recording.notifications.get(recorded.sequence, [])
         if recorded.document is None:
             return Found(fault=recorded.fault or "close", sequence=recorded.sequence)
-        answer = orjson.loads(recorded.document)
+        answer = self._answer(recorded.sequence, recorded.document)
         spell = Echo(found.echoes).text if found.echoes else None
         return Found(answer.get("results") or [], answer.get("notices") or [], answer.get("error"), told,
                      recorded.sequence, spell, delay=self._factor * recorded.duration_us / 1e6)  # fmt: skip
+
+    def _parts(self, document: Mapping[str, Any]) -> StatementParts:
+        """The parts of a statement, remembered where it has no data and no value of an unknown type."""
+        params = tuple(document.get("params") or ())
+        if "copy" in document or any(isinstance(each, dict) for each in params):
+            return parts_of_statement(self.service, document)
+        key = (document["sql"], params, document.get("cursor"))
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            known = self._known[key] = parts_of_statement(self.service, document)
+        return known
+
+    def _answer(self, sequence: int, document: bytes) -> dict[str, Any]:
+        """A recorded answer read; small ones are remembered. Nobody may change it."""
+        known = self._read.get(sequence)
+        if known is None:
+            known = orjson.loads(document)
+            if len(document) <= SMALL:
+                if len(self._read) >= REMEMBERED:
+                    self._read.clear()
+                self._read[sequence] = known
+        return known
 
     def _enter(self, now: int, parts: StatementParts, tier: Tier, sequence: int, status: str, found: Hit) -> None:
         self.journal.record(Entry(now, self.name, parts.method, parts.path, tier, sequence, status,

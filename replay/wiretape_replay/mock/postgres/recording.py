@@ -7,7 +7,7 @@ those that failed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -28,9 +28,10 @@ type Fields = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a statement takes and gives, as one exchange shows it."""
+    """What a statement takes and gives, as exchanges one after the other show it alike."""
 
     sequence: int
+    """The last of these exchanges."""
     types: tuple[int, ...]
     columns: tuple[Column, ...] | None
     copy_format: tuple[int, ...] = ()
@@ -106,7 +107,7 @@ class DatabaseRecording:
         if "cursor" in document:
             self.cursors.setdefault(cursor_key(str(document["cursor"])), shape)
         else:
-            self.shapes.setdefault(exchange.location, []).append(shape)
+            self._learn(exchange.location, shape)
 
     def _executed(self, exchange: Exchange, document: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
         if exchange.status == ABORTED:
@@ -126,8 +127,16 @@ class DatabaseRecording:
             fault_of(exchange.error) if exchange.response is None else "",
         )  # fmt: skip
         template = parts_of_statement("", document).path
-        self.shapes.setdefault(template, []).append(_shape(exchange.sequence, document, answer))
+        self._learn(template, _shape(exchange.sequence, document, answer))
         return True
+
+    def _learn(self, template: str, shape: Shape) -> None:
+        """Keep one shape for exchanges that show the same: a statement has few, however often it ran."""
+        known = self.shapes.setdefault(template, [])
+        if known and replace(known[-1], sequence=shape.sequence) == shape:
+            known[-1] = shape
+        else:
+            known.append(shape)
 
     def knows(self, template: str) -> bool:
         """Whether any exchange has this template."""
