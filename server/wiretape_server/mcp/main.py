@@ -6,18 +6,19 @@ import asyncio
 import os
 import signal
 import sys
+import tomllib
 from pathlib import Path
 
 import anyio
 
-from wiretape_capture.errors import WiretapeError
 from wiretape_server.mcp.app import build_server
-from wiretape_server.mcp.commands import place_of, targets_of
+from wiretape_server.mcp.commands import place_of
 from wiretape_server.mcp.live_jobs import LiveJobs
 from wiretape_server.mcp.options import ServeOptions
 from wiretape_server.mcp.state import ServerState
 from wiretape_server.mcp.stdio import serve_stdio
 from wiretape_server.mcp.web import serve_web
+from wiretape_server.workspace.names import DATA_DIR, PROJECT_FILE
 
 
 def serve(options: ServeOptions) -> int:
@@ -40,13 +41,19 @@ async def _serve(options: ServeOptions) -> int:
 
 
 def _places(folder: Path) -> frozenset[str]:
-    """Where wiretape.toml has replays sent now; the tools say what is wrong with one that cannot be read."""
-    from wiretape_server.workspace.workspace import Workspace
+    """Where wiretape.toml has replays sent now; the tools say what is wrong with one that cannot be read.
 
+    Read without the workspace, whose import takes longer than an agent waits for the first answer.
+    """
+    folder = folder.resolve()
+    marks = (each / name for each in (folder, *folder.parents) for name in (PROJECT_FILE, DATA_DIR))
+    nearest = next((mark for mark in marks if mark.exists()), folder / PROJECT_FILE)
     try:
-        return frozenset(map(place_of, targets_of(Workspace.find(folder))))
-    except WiretapeError:
+        replay = tomllib.loads(nearest.read_text(encoding="utf-8")).get("replay")
+    except (OSError, ValueError):
         return frozenset()
+    named = [replay.get(key) for key in ("target", "baseline")] if isinstance(replay, dict) else []
+    return frozenset(place_of(url) for url in named if isinstance(url, str) and "://" in url)
 
 
 async def _end_on_signal(jobs: LiveJobs) -> None:

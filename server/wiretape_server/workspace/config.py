@@ -19,9 +19,10 @@ from wiretape_replay.load.spec import LARGEST_SCALE, LARGEST_SPEED, MOST_WORKERS
 from wiretape_replay.load.words import arrivals_of, duration_of, stages_of
 from wiretape_replay.routes import parse_override
 from wiretape_replay.signing.spec import SignRule
+from wiretape_server.workspace.names import PROJECT_FILE
 from wiretape_server.workspace.toml_lines import line_of
 
-FILE_NAME = "wiretape.toml"
+FILE_NAME = PROJECT_FILE
 
 type Port = Annotated[int, Field(ge=0, le=65535)]
 """0 stands for any free port."""

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import count
 
+PROJECT_FILE = "wiretape.toml"
+DATA_DIR = ".wiretape"
+
 
 def name_from(text: str) -> str:
     """The valid name nearest to `text`, such as a file's stem."""

@@ -15,9 +15,7 @@ from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.spec import PortClaim
 from wiretape_capture.snapshot.listing import tape_path
 from wiretape_server.workspace.config import FILE_NAME, Config, load
-from wiretape_server.workspace.names import dated_names
-
-DATA_DIR = ".wiretape"
+from wiretape_server.workspace.names import DATA_DIR, dated_names
 
 JOB_FILES = 400
 """Logs, journals and claims kept in `jobs/`: those of about a hundred jobs."""
