@@ -24,7 +24,7 @@ from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.verdict.model import Run
 
-pytestmark = pytest.mark.xdist_group("postgres")  # one server for all
+pytestmark = pytest.mark.xdist_group("postgres_verdict")  # a server of its own: these take longest
 
 SHOP = Path(__file__).parents[2] / "support" / "sql_shop.py"
 MAP = "db=postgres://shop@127.0.0.1:9/shop"
