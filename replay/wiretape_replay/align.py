@@ -59,9 +59,7 @@ def align(recorded: Sequence[JsonValue], live: Sequence[JsonValue], rename: Rena
     tail = _alike_from(recorded[:head:-1], live[:head:-1])
     left = [signature(item) for item in recorded[head : len(recorded) - tail]]
     right = [signature(item) for item in live[head : len(live) - tail]]
-    middle = range(head, head + len(left)), range(head, head + len(right))
-    edges = [*((i, i) for i in range(head)), *zip(range(len(recorded))[middle[0].stop :],
-                                                  range(len(live))[middle[1].stop :], strict=True)]  # fmt: skip
+    edges = [*((i, i) for i in range(head)), *((len(recorded) - i, len(live) - i) for i in range(1, tail + 1))]
     if len(left) == len(right) and Counter(left) == Counter(right):
         pairs = [(head + i, head + j) for i, j in _permutation(left, right)]
         return Alignment(tuple(sorted([*edges, *pairs])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -66,18 +66,25 @@ async def begun[T](job: Job[T], task: asyncio.Task[T]) -> None:
 
 
 @asynccontextmanager
-async def recording(folder: Path, dsn: str, *, name: str = "tape") -> AsyncIterator[Job[RecordResult]]:
-    """Record the database `db`; the tape is `folder/NAME.tape` when the block has ended."""
-    spec = RecordSpec(tape=folder / f"{name}.tape", name=name, ca_dir=folder / "ca", maps=(parse_map(f"db={dsn}"),))
-    job: Job[RecordResult] = Job()
-    task = asyncio.create_task(record(spec, job.emit, job.stop))
+async def _running[T](job: Job[T], work: Coroutine[None, None, T]) -> AsyncIterator[None]:
+    """Run a job until the block has ended, then keep its result."""
+    task = asyncio.create_task(work)
     await begun(job, task)
     try:
-        yield job
+        yield
     finally:
         job.stop.set()
         async with asyncio.timeout(BOUND):
             job.result = await task
+
+
+@asynccontextmanager
+async def recording(folder: Path, dsn: str, *, name: str = "tape") -> AsyncIterator[Job[RecordResult]]:
+    """Record the database `db`; the tape is `folder/NAME.tape` when the block has ended."""
+    spec = RecordSpec(tape=folder / f"{name}.tape", name=name, ca_dir=folder / "ca", maps=(parse_map(f"db={dsn}"),))
+    job: Job[RecordResult] = Job()
+    async with _running(job, record(spec, job.emit, job.stop)):
+        yield job
 
 
 async def exchanges(tape: Path) -> list[Exchange]:
@@ -120,14 +127,8 @@ async def mocking(folder: Path, dsn: str, *, name: str = "tape", **fields: Any) 
     spec = MockSpec(tape=folder / f"{name}.tape", ca_dir=folder / "ca", maps=(parse_map(f"db={dsn}"),),
                     journal=folder / f"{name}.journal", **fields)  # fmt: skip
     job: Job[MockResult] = Job()
-    task = asyncio.create_task(serve_mock(spec, job.emit, job.stop))
-    await begun(job, task)
-    try:
+    async with _running(job, serve_mock(spec, job.emit, job.stop)):
         yield job
-    finally:
-        job.stop.set()
-        async with asyncio.timeout(BOUND):
-            job.result = await task
 
 
 def journal(folder: Path, name: str = "tape") -> list[MockAnswer]:

@@ -27,7 +27,7 @@ type Repeated = dict[tuple[int, str, str], str]
 
 def repeated_ids(results: Sequence[Result], noise: NoiseModel) -> Repeated:
     """The identifiers born in a writing request that another recorded identifier of the same route has become too."""
-    compared = {result[0].sequence: (result[1], _became(result)) for result in results if _answered(result)}
+    compared = {result[0].sequence: (result[1], _became(result)) for result in results if was_answered(result)}
     asked = {exchange.sequence: (exchange.request.target, exchange.request.body.sha256) for exchange, _, _ in results}
     found: Repeated = {}
     for births in _births(compared, noise):
@@ -64,5 +64,6 @@ def _became(result: Result) -> dict[str, str]:
     return {str(each.expected): str(each.actual) for each in result[2].suppressed if each.part is Part.BODY}
 
 
-def _answered(result: Result) -> bool:
+def was_answered(result: Result) -> bool:
+    """Whether an answer of the recorded kind came."""
     return not any(each.part in (Part.STATUS, Part.EXCHANGE) for each in result[2].differences)

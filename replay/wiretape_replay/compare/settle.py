@@ -14,7 +14,7 @@ from wiretape_replay.compare.messages import said
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.observations import Spot
 from wiretape_replay.compare.places import Kind
-from wiretape_replay.compare.repeated import Repeated, repeated_ids
+from wiretape_replay.compare.repeated import Repeated, repeated_ids, was_answered
 from wiretape_replay.verdict.model import FindingClass, Outcome, Part, Severity
 
 type Refuted = dict[tuple[str, str, str], str]
@@ -50,8 +50,7 @@ def _strayed(results: Sequence[Result], noise: NoiseModel) -> Refuted:
         for each in comparison.suppressed:
             if each.trial == COUNTER and isinstance(each.actual, int):
                 values.setdefault((route, each.place), {})[exchange.sequence] = each.actual
-    answered = {exchange.sequence for exchange, _, comparison in results
-                if not any(each.part in (Part.STATUS, Part.EXCHANGE) for each in comparison.differences)}  # fmt: skip
+    answered = {result[0].sequence for result in results if was_answered(result)}
     refuted: Refuted = {}
     for (route, place), live in values.items():
         recorded = noise.counters[route, place]
