@@ -28,6 +28,11 @@ class Protocol(StrEnum):
     WEBSOCKET = "websocket"
     POSTGRES = "postgres"
 
+    @property
+    def is_database(self) -> bool:
+        """Whether its exchanges are commands for a database: their bodies are JSON documents of ours."""
+        return self not in (Protocol.HTTP, Protocol.WEBSOCKET)
+
 
 class Model(BaseModel):
     """Frozen, closed pydantic base: an unknown field in a file or a call is an error."""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wiretape_capture.protocols.http import header, json_body
-from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Request, Response
+from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Response
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.engine.played import Played
 from wiretape_replay.leaves import leaf_name, walk
+from wiretape_replay.match.asked import is_call
 from wiretape_replay.match.content import BODY_LIMIT, content_of
 from wiretape_replay.match.lanes import trace_of
-from wiretape_replay.match.statements import is_statement
 from wiretape_replay.mock.spec import MockAnswer, MockResult
 from wiretape_replay.outbound.calls import Catalogue, values_of
 from wiretape_replay.outbound.evidence import Evidence, Handled
@@ -45,9 +45,9 @@ class Calls:
 
 
 async def load_outbound(tape: TapeReader) -> list[Exchange]:
-    """Every outbound HTTP call and SQL statement; larger bodies stay in the tape, as in the mock."""
+    """Every outbound call that is judged; larger bodies stay in the tape, as in the mock."""
     return [exchange async for exchange in tape.stream(Query(direction=Direction.OUTBOUND), max_body=BODY_LIMIT)
-            if exchange.protocol is Protocol.HTTP or is_statement(exchange)]  # fmt: skip
+            if is_call(exchange)]  # fmt: skip
 
 
 def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route: Callable[[Exchange], str],

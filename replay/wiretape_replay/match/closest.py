@@ -7,9 +7,9 @@ from itertools import islice
 
 from pydantic import JsonValue
 
+from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.parts import Parts
-from wiretape_replay.match.statements import StatementParts
 from wiretape_replay.match.volatile import made_afresh, text_of
 from wiretape_replay.mock.spec import Candidate, LeafDifference
 
@@ -36,7 +36,7 @@ def _shortlist(index: Index, parts: Parts) -> list[Recorded]:
     """One recording of each different request: of the same path first, then of a like path of the service."""
     same_path = index.by_path.get(parts.segments, ())
     of_service: Sequence[Recorded] = index.by_service.get(parts.service, ())
-    if isinstance(parts, StatementParts):
+    if isinstance(parts, DatabaseParts):
         of_service = list({each.parts.segments: each for each in reversed(of_service)}.values())
     like = sorted(of_service, key=lambda each: _path_distance(each.parts, parts)) if len(of_service) <= 2_000 else (
         each for each in of_service if each.parts.segments[:1] == parts.segments[:1]
@@ -62,7 +62,7 @@ def _distance(recorded: Parts, live: Parts) -> int:
 
 
 def _path_distance(one: Parts, other: Parts) -> int:
-    if isinstance(one, StatementParts):
+    if isinstance(one, DatabaseParts):
         return one.distance(other)
     length = abs(len(one.segments) - len(other.segments))
     return 2 * length + sum(a != b for a, b in zip(one.segments, other.segments, strict=False))
@@ -81,7 +81,7 @@ def leaf_by_leaf(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
     if recorded.method != live.method:
         yield LeafDifference(where="method", recorded=recorded.method, live=live.method)
     if recorded.segments != live.segments:
-        where = "statement" if isinstance(recorded, StatementParts) else "path"
+        where = recorded.word if isinstance(recorded, DatabaseParts) else "path"
         yield LeafDifference(where=where, recorded=recorded.path[:CUT], live=live.path[:CUT])
     yield from _leaf_differences(recorded, live)
 

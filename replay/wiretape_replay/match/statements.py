@@ -20,7 +20,8 @@ from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, NOTIFICA
 from wiretape_capture.protocols.postgres.values import micros_of, stamp_of
 from wiretape_capture.snapshot.exchange import Exchange, Protocol, Request
 from wiretape_replay.match.content import Content
-from wiretape_replay.match.parts import Leaf, Parts
+from wiretape_replay.match.database import DatabaseParts
+from wiretape_replay.match.parts import Leaf
 
 POSTGRES = "postgres"
 """The version of a request that is a statement."""
@@ -39,11 +40,6 @@ _PLAIN_ARRAY = re.compile(r"\{[^{}\"\\]+\}\Z")
 type Value = str | None
 
 
-def fingerprint(template: str) -> str:
-    """A short name of a template, the same in every recording: eight hex digits."""
-    return blake2b(template.encode(), digest_size=4).hexdigest()
-
-
 def is_statement(exchange: Exchange) -> bool:
     """Whether an exchange executes a statement for its data: no login, no transaction, no answer for its sake."""
     if exchange.protocol is not Protocol.POSTGRES or exchange.command in NO_STATEMENTS or exchange.status == ABORTED:
@@ -53,31 +49,10 @@ def is_statement(exchange: Exchange) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class StatementParts(Parts):
-    """One statement. Its only segment is the template."""
+class StatementParts(DatabaseParts):
+    """One statement."""
 
     tables: tuple[str, ...] = ()
-    changes: bool = False
-
-    @property
-    def path(self) -> str:
-        """The template, for people."""
-        return self.segments[0]
-
-    @property
-    def writes(self) -> bool:
-        """Whether it may change data."""
-        return self.changes
-
-    def distance(self, other: Parts) -> int:
-        """How far apart two templates are: 0 for equal ones, 10 for those that share no word."""
-        mine, theirs = set(self.path.split()), set(other.segments[0].split())
-        return 10 - 10 * len(mine & theirs) // max(len(mine | theirs), 1)
-
-    def leaves(self) -> Iterator[Leaf]:
-        """The template and every value."""
-        yield "path/0", self.segments[0]
-        yield from self.content.leaves
 
 
 def parts_of_statement(service: str, document: Mapping[str, Any], command: str = "") -> StatementParts:
@@ -95,7 +70,12 @@ def parts_of_statement(service: str, document: Mapping[str, Any], command: str =
     digest = blake2b(orjson.dumps(leaves), digest_size=16).digest() if leaves else b""
     tables = statement.tables[:1] if statement.writes and not statement.several else statement.tables
     return StatementParts(command or statement.command, service, (template,), (), (), Content(digest, tuple(leaves)),
-                          tables, statement.writes)  # fmt: skip
+                          statement.writes, tables)  # fmt: skip
+
+
+def parts_of_request_for_sql(service: str, request: Request) -> StatementParts:
+    """The normalised form of a stored statement."""
+    return parts_of_statement(service, document_of(request))
 
 
 def document_of(request: Request) -> dict[str, Any]:

@@ -6,14 +6,13 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_replay.mock.connection import Connection
 from wiretape_replay.mock.conversation import House
+from wiretape_replay.mock.databases.protocols import Hall
 from wiretape_replay.mock.origin import PROXY, Origin, mapped
-from wiretape_replay.mock.postgres.connection import Hall, PostgresConnection
 
 HOST = "127.0.0.1"
 BACKLOG = 4096
@@ -69,7 +68,7 @@ async def databases_listening(maps: Iterable[ServiceMap], halls: Mapping[str, Ha
     try:
         for each in maps:
             if (hall := halls.get(each.name)) is not None:
-                server = await _server(partial(PostgresConnection, hall), (each.listen,), f"map '{each.name}'")
+                server = await _server(hall.connection, (each.listen,), f"map '{each.name}'")
                 servers.append(server)
                 port = server.sockets[0].getsockname()[1]
                 endpoints[f"map:{each.name}"] = f"{each.scheme}://{HOST}:{port}"

@@ -16,9 +16,9 @@ from wiretape_replay.match.index import Index, IndexBuilder
 from wiretape_replay.match.parts import service_key
 from wiretape_replay.match.serials import Serials, SerialsLearner
 from wiretape_replay.mock.answer import Answer, AnswerBuilder
+from wiretape_replay.mock.databases.load import DatabaseLoader
+from wiretape_replay.mock.databases.protocols import Recording
 from wiretape_replay.mock.origin import mapped
-from wiretape_replay.mock.postgres.load import DatabaseLoader
-from wiretape_replay.mock.postgres.recording import DatabaseRecording
 
 LOADED_BODY = 1 << 20
 """Bytes; a larger body stays in the tape and is streamed from it."""
@@ -36,10 +36,10 @@ class Loaded:
     serials: Serials
     size: int
     """Bytes, about: bodies in memory, and a kilobyte for each request."""
-    databases: dict[str, DatabaseRecording]
+    databases: dict[str, Recording]
     """By service."""
     left_out: int = 0
-    """Statements beyond the bound on memory, which are as if they had not been recorded."""
+    """Commands of databases beyond the bound on memory, which are as if they had not been recorded."""
 
 
 async def load_snapshot(reader: TapeReader, maps: Iterable[ServiceMap]) -> Loaded:
@@ -54,7 +54,7 @@ async def load_snapshot(reader: TapeReader, maps: Iterable[ServiceMap]) -> Loade
             if exchange.direction is Direction.INBOUND:
                 inbound.append(exchange)
                 continue
-            if exchange.protocol is Protocol.POSTGRES:
+            if exchange.protocol.is_database:
                 await databases.add(exchange)
             elif exchange.protocol is Protocol.HTTP:
                 answers[exchange.sequence] = answer_builder.build(exchange, LOADED_TOTAL)

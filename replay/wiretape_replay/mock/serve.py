@@ -14,7 +14,6 @@ from wiretape_capture.jobs.child import hear_lines
 from wiretape_capture.jobs.events import Emit, Heard, Notice, Progress, Ready
 from wiretape_capture.launch.ca import load_or_create
 from wiretape_capture.launch.environment import app_environment, own_environment
-from wiretape_capture.launch.mapping import DATABASES
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.snapshot.tape_reader import TapeReader
@@ -25,20 +24,18 @@ from wiretape_replay.match.numbered import NumberedMatcher
 from wiretape_replay.match.serials import Serials
 from wiretape_replay.mock.allow import allow_list
 from wiretape_replay.mock.conversation import House, Seconds
+from wiretape_replay.mock.databases.protocols import PROTOCOLS, Hall, Means
 from wiretape_replay.mock.desk import Desk
 from wiretape_replay.mock.journal import Entry, Journal
 from wiretape_replay.mock.listen import allow_many_connections, databases_listening, listening
 from wiretape_replay.mock.load import Loaded, load_snapshot
-from wiretape_replay.mock.postgres.connection import Hall
-from wiretape_replay.mock.postgres.desk import PostgresDesk
-from wiretape_replay.mock.postgres.recording import DatabaseRecording
 from wiretape_replay.mock.seen import Seen
 from wiretape_replay.mock.spec import MockResult, MockSpec
 from wiretape_replay.mock.timing import delay_factor
 from wiretape_replay.mock.tls import Certificates
 from wiretape_replay.mock.told import hearing
 
-MOCKED = ("http", "https", "postgres")
+MOCKED = ("http", "https", *PROTOCOLS)
 UNUSED_TOLD = 100
 NOTICES_TOLD = 200
 """Different notices of one mock; what came after is in the journal and the log."""
@@ -56,9 +53,8 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
         matcher = Matcher(loaded.index, spec.at_end)
         notice = _notices(emit)
         if loaded.left_out:
-            notice(
-                f"{loaded.left_out} statements were left out: the snapshot has more rows than the mock keeps in memory"
-            )
+            notice(f"{loaded.left_out} commands of databases were left out: the snapshot has more answers than the "
+                   "mock keeps in memory")  # fmt: skip
         knowledge = Knowledge()
         numbered = NumberedMatcher(matcher, loaded.serials, knowledge)
         desk = Desk(
@@ -93,11 +89,12 @@ def _halls(maps: tuple[ServiceMap, ...], loaded: Loaded, matcher: Matcher, journ
     """The databases that are mocked, by the names of their maps."""
     halls = {}
     for each in maps:
-        if each.scheme in DATABASES.values():
+        if (mockable := PROTOCOLS.get(each.scheme)) is not None:
             service = loaded.index.service(each.scheme, each.name)
-            recording = loaded.databases.get(service) or DatabaseRecording()
-            desk = PostgresDesk(service, loaded.index, matcher, recording, journal, factor, on_miss)
-            halls[each.name] = Hall(desk, partial(certificates.context, "127.0.0.1"))
+            recording = loaded.databases.get(service) or mockable.recording()
+            means = Means(service, loaded.index, matcher, journal, factor, on_miss,
+                          partial(certificates.context, "127.0.0.1"))  # fmt: skip
+            halls[each.name] = mockable.hall(recording, means)
     return halls
 
 

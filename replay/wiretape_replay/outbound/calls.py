@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wiretape_capture.protocols.http import header
-from wiretape_capture.snapshot.exchange import Exchange, Headers, Protocol, Request
+from wiretape_capture.snapshot.exchange import Exchange, Headers, Request
 from wiretape_replay.match.asked import parts_of_request
 from wiretape_replay.match.content import content_of
+from wiretape_replay.match.database import DatabaseParts, fingerprint
 from wiretape_replay.match.index import Key
 from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.match.parts import Parts, parts_of, service_key
-from wiretape_replay.match.statements import StatementParts, fingerprint
 from wiretape_replay.match.volatile import mask, text_of
 from wiretape_replay.mock.spec import MockAnswer
 from wiretape_replay.routes import RouteTable
@@ -88,7 +88,7 @@ class Catalogue:
         for one in heads:
             service = catalogue.service(one.scheme, one.service)
             catalogue.names.setdefault(service, one.service)
-            if one.protocol is not Protocol.POSTGRES:
+            if not one.protocol.is_database:
                 targets.setdefault(service, []).append((one.command, one.request.target))
         catalogue.routes = {service: RouteTable.infer(some) for service, some in targets.items()}
         return catalogue
@@ -105,7 +105,7 @@ class Catalogue:
         call.ended_ns = exchange.started_ns + exchange.duration_us * 1000
         call.status, call.sequence = exchange.status, exchange.sequence
         call.trace = exchange.trace or trace_of(exchange.request.headers)
-        call.lane = exchange.connection if exchange.protocol is Protocol.POSTGRES else ""
+        call.lane = exchange.connection if exchange.protocol.is_database else ""
         return call
 
     def live(self, answer: MockAnswer, recorded: Mapping[int, Call]) -> Call:
@@ -128,8 +128,8 @@ class Catalogue:
         parts = parts_of_request(service, request)
         masked = mask(parts)
         name = self.names.get(service, service)
-        if isinstance(parts, StatementParts):
-            return _statement(name, parts, masked.key if masked else parts.exact)
+        if isinstance(parts, DatabaseParts):
+            return _command(name, parts, masked.key if masked else parts.exact)
         template = self._template(service, request)
         place = f"{request.method} {name}{template}{_operation(parts, request.headers)}"
         return Call(place, name, f"{request.method} {request.target[:_LINE]}", masked.key if masked else parts.exact,
@@ -141,9 +141,9 @@ class Catalogue:
         return route if route.startswith("/") else f" {route}"
 
 
-def _statement(name: str, parts: StatementParts, key: Key) -> Call:
-    """A SQL statement as a call; its place is its template with its fingerprint."""
-    told = [text_of(value) for where, value in parts.content.leaves if where.startswith("bind/")]
+def _command(name: str, parts: DatabaseParts, key: Key) -> Call:
+    """A command for a database as a call; its place is its template with its fingerprint."""
+    told = [text_of(value) for _, value in parts.told()]
     short = parts.path if len(parts.path) <= _LINE else f"{parts.path[:_LINE]}…"
     place = f"{name}: {short} ({fingerprint(parts.path)})"
     line = f"{short} [{', '.join(told)[:_LINE]}]" if told else short

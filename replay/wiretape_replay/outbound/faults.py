@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from wiretape_replay.bindings.tokens import is_id_name
 from wiretape_replay.leaves import leaf_name
 from wiretape_replay.match.closest import DIFFERENCES, leaf_by_leaf
-from wiretape_replay.match.statements import StatementParts
+from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.outbound.calls import TUNNEL, Call
 from wiretape_replay.outbound.evidence import Evidence, Handled, often
 from wiretape_replay.outbound.order import swaps
@@ -163,7 +163,7 @@ class _Judged:
             groups.setdefault((call.owners, call.place), []).append(call)
         for (_, place), calls in groups.items():
             first = calls[0]
-            does = "ran" if isinstance(first.parts, StatementParts) else "called"
+            does = "ran" if isinstance(first.parts, DatabaseParts) else "called"
             message = f"the app {does} {first.line} of {first.service}, which the recording does not have"
             message += self._nearest(first) + (f"; {often(len(calls))} in all" if len(calls) > 1 else "")
             yield Fault(Kind.UNEXPECTED, Severity.ERROR, place, _likeliest(first), message, self._near_line(first),
@@ -199,7 +199,7 @@ class _Judged:
         """Reads of many resources of one collection, each by a path of its own, by a request that read none before."""
         groups: dict[tuple[int, str], dict[str, Call]] = {}
         for call in found.extra:
-            if isinstance(call.parts, StatementParts):
+            if isinstance(call.parts, DatabaseParts):
                 continue  # its place is its whole statement
             if not call.writes and call.owner is not None and call.place not in self.evidence.perishable:
                 groups.setdefault((call.owner, _collection(call)), {})[call.place] = call

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from wiretape_capture.snapshot.exchange import Direction, Protocol
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
-from wiretape_replay.match.statements import document_of, fingerprint, is_statement, parts_of_statement
+from wiretape_replay.match.database import fingerprint
+from wiretape_replay.match.statements import document_of, is_statement, parts_of_statement
 from wiretape_replay.run_file import RunReader
 from wiretape_replay.traffic.times import times_of
 from wiretape_replay.traffic.view import Times

@@ -25,6 +25,10 @@ class Hall:
         """The context for clients that ask for TLS."""
         self.clients: set[PostgresConnection] = set()
 
+    def connection(self) -> PostgresConnection:
+        """The server side of a new client's connection."""
+        return PostgresConnection(self)
+
     def tell(self, told: list[tuple[str, str]]) -> None:
         """Bring notifications to everyone who listens."""
         for client in tuple(self.clients):

@@ -138,6 +138,10 @@ class DatabaseRecording:
         else:
             known.append(shape)
 
+    def document(self, sequence: int) -> bytes | None:
+        """The recorded answer to a statement."""
+        return self.answers[sequence].document
+
     def knows(self, template: str) -> bool:
         """Whether any exchange has this template."""
         return template in self.shapes

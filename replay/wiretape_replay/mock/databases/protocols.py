@@ -1,0 +1,89 @@
+"""Which databases can be mocked, by protocol: what is kept of a recording, and who answers from it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from wiretape_capture.snapshot.exchange import Exchange
+from wiretape_replay.match.index import Index
+from wiretape_replay.match.matcher import Matcher
+from wiretape_replay.mock.journal import Entry, Journal
+from wiretape_replay.mock.postgres.connection import Hall as PostgresHall
+from wiretape_replay.mock.postgres.desk import PostgresDesk
+from wiretape_replay.mock.postgres.recording import DatabaseRecording as PostgresRecording
+
+
+class Recording(Protocol):
+    """All that is known of one database."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of answers in memory."""
+        ...
+
+    def add(self, exchange: Exchange) -> bool:
+        """One more exchange, in recorded order; True for one that is to be matched."""
+        ...
+
+    def document(self, sequence: int) -> bytes | None:
+        """The recorded answer to what is matched, as JSON; None where none came."""
+        ...
+
+
+class Client(Protocol):
+    """One connection to a mocked database."""
+
+    def abort(self) -> None:
+        """End it at once."""
+        ...
+
+
+class Hall(Protocol):
+    """A mocked database with all its clients."""
+
+    @property
+    def clients(self) -> Collection[Client]:
+        """Those that are connected."""
+        ...
+
+    def connection(self) -> asyncio.Protocol:
+        """The server side of a new client's connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a mocked database answers with."""
+
+    service: str
+    """As it is indexed."""
+    index: Index
+    matcher: Matcher
+    journal: Journal
+    delay_factor: float
+    on_miss: Callable[[Entry], None]
+    tls: Callable[[], ssl.SSLContext]
+    """For clients that ask for TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mockable[R: Recording]:
+    """How one protocol is mocked."""
+
+    recording: Callable[[], R]
+    hall: Callable[[R, Means], Hall]
+
+
+def _postgres(recording: PostgresRecording, means: Means) -> PostgresHall:
+    desk = PostgresDesk(means.service, means.index, means.matcher, recording, means.journal, means.delay_factor,
+                        means.on_miss)  # fmt: skip
+    return PostgresHall(desk, means.tls)
+
+
+PROTOCOLS: Mapping[str, Mockable[Any]] = {
+    "postgres": Mockable(PostgresRecording, _postgres),
+}
