@@ -15,9 +15,10 @@ from typing import Any
 
 import orjson
 
-from wiretape_capture.protocols.postgres.sql import Statement, cursor_of, statement_of
+from wiretape_capture.protocols.postgres.sql import cursor_of, statement_of
 from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, NOTIFICATION
 from wiretape_capture.protocols.postgres.values import micros_of, stamp_of
+from wiretape_capture.protocols.sql import Statement
 from wiretape_capture.snapshot.exchange import Exchange, Protocol, Request
 from wiretape_replay.match.content import Content
 from wiretape_replay.match.database import DatabaseParts

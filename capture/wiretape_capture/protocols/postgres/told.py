@@ -10,8 +10,9 @@ from typing import Any
 from wiretape_capture.protocols.observed import Observed
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.cells import to_block
-from wiretape_capture.protocols.postgres.sql import Statement, statement_of
+from wiretape_capture.protocols.postgres.sql import statement_of
 from wiretape_capture.protocols.postgres.steps import Execution, columns_told
+from wiretape_capture.protocols.sql import Statement
 
 DONE = "00000"
 """SQLSTATE successful_completion."""

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from wiretape_capture.databases.exchanges import JSON
-from wiretape_capture.protocols.postgres.sql import Statement
+from wiretape_capture.protocols.sql import Statement
 from wiretape_capture.snapshot.exchange import Body, Protocol, Request
 from wiretape_replay.match.closest import closest
 from wiretape_replay.match.echo import Echo

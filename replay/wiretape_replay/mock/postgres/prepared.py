@@ -8,8 +8,9 @@ from typing import Any
 
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.cells import Cell, to_cell
-from wiretape_capture.protocols.postgres.sql import Statement, cursor_of
+from wiretape_capture.protocols.postgres.sql import cursor_of
 from wiretape_capture.protocols.postgres.wire import Bind, Column
+from wiretape_capture.protocols.sql import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 
-from wiretape_capture.protocols.postgres.sql import Statement, statement_of
+from wiretape_capture.protocols.postgres.sql import statement_of
 from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, DONE, NOTIFICATION
 from wiretape_capture.protocols.postgres.wire import Column
+from wiretape_capture.protocols.sql import Statement
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.match.statements import ABORTED, document_of, parts_of_statement
 from wiretape_replay.mock.answer import Fault, fault_of

@@ -11,8 +11,9 @@ from typing import Any
 
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.cells import codec_of, to_block
-from wiretape_capture.protocols.postgres.sql import Statement, cursor_of, statement_of, statements_in
+from wiretape_capture.protocols.postgres.sql import cursor_of, statement_of, statements_in
 from wiretape_capture.protocols.postgres.wire import Framer, Malformed, Message
+from wiretape_capture.protocols.sql import Statement
 from wiretape_replay.match.statements import parts_of_statement
 from wiretape_replay.mock.answer import Fault
 from wiretape_replay.mock.postgres import replies

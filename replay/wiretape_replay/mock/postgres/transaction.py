@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wiretape_capture.protocols.postgres.sql import Statement, Token, tokens, unquoted
+from wiretape_capture.protocols.postgres.sql import tokens, unquoted
+from wiretape_capture.protocols.sql import Statement, Token
 
 type Fields = dict[str, str]
 
