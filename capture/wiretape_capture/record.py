@@ -10,13 +10,11 @@ import os
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wiretape_capture.databases.greeters import greeters
-from wiretape_capture.databases.listener import Databases, Tape
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.jobs.child import run_job
 from wiretape_capture.jobs.events import Emit, Notice, Progress, Ready
@@ -34,6 +32,8 @@ from wiretape_capture.snapshot.exchange import SnapshotInfo
 from wiretape_capture.snapshot.tape_writer import TapeWriter
 
 if TYPE_CHECKING:
+    from wiretape_capture.databases.process import Databases
+    from wiretape_capture.proxy.ledger import Ledger
     from wiretape_capture.proxy.wire import Wire
 
 TICK = 0.2
@@ -83,22 +83,19 @@ async def _keep_what_there_is(tape: TapeWriter, tally: Tally) -> None:
 
 
 async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit, stop: asyncio.Event) -> int | None:
-    # mitmproxy takes most of a second to import, and only this job wants it.
     from wiretape_capture.proxy.ledger import Ledger
-    from wiretape_capture.proxy.wire import Wire
 
     def said(text: str) -> None:
         emit(Notice(message=text))
 
-    upstreams = from_environment(base_environment(spec))
-    for scheme in upstreams.unusable:
-        said(f"the proxy that the environment names is a {scheme} proxy, which is not used; connections go direct")
     ledger = Ledger(tape, tape.body, seen=tally.add, said=said)
-    wire = await Wire.open(spec, ledger, lambda: tape.full, upstreams)
-    app, databases, given_up = None, None, False
+    databases = databases_of(spec, ledger, lambda: tape.full)
+    await databases.open()
+    wire, app, given_up = None, None, False
     bypass = Bypass(own_ports=())
     try:
-        databases = await _databases(spec, Tape(ledger.begin, ledger.note))
+        wire = await _wire(spec, ledger, tape, said)
+        await databases.ready()
         bypass = Bypass(own_ports=[*wire.ports.values(), *databases.ports.values()])
         endpoints = {**wire.endpoints(), **databases.endpoints}
         given_up, app = await _unless_stopped(_start(spec, wire, endpoints, emit), stop)
@@ -110,19 +107,32 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
     finally:
         if app is not None:
             await app.stop()
-        if databases is not None:
-            await databases.close()
-        await wire.close()
+        await databases.close()
+        if wire is not None:
+            await wire.close()
+            if tally.total == 0:
+                tape.note(nothing_recorded(wire.endpoints(), given_up=given_up))
         for note in bypass.notes():
             tape.note(note)
-        if tally.total == 0:
-            tape.note(nothing_recorded(wire.endpoints(), given_up=given_up))
 
 
-async def _databases(spec: RecordSpec, tape: Tape) -> Databases:
+async def _wire(spec: RecordSpec, ledger: Ledger, tape: TapeWriter, said: Callable[[str], None]) -> Wire:
+    # mitmproxy takes most of a second to import, and only this job wants it.
+    from wiretape_capture.proxy.wire import Wire
+
+    upstreams = from_environment(base_environment(spec))
+    for scheme in upstreams.unusable:
+        said(f"the proxy that the environment names is a {scheme} proxy, which is not used; connections go direct")
+    return await Wire.open(spec, ledger, lambda: tape.full, upstreams)
+
+
+def databases_of(spec: RecordSpec, ledger: Ledger, full: Callable[[], bool]) -> Databases:
+    """The databases that are mapped."""
+    from wiretape_capture.databases.process import Databases
+
     services = [service for service in spec.maps if service.scheme in DATABASES.values()]
     base = base_environment(spec)
-    return await Databases.open(services, greeters(base, load_or_create(spec.ca_dir, base)), tape)
+    return Databases(services, base, load_or_create(spec.ca_dir, base), ledger, full, spec.overflow)
 
 
 async def _unless_stopped[T](beginning: Coroutine[None, None, T], stop: asyncio.Event) -> tuple[bool, T | None]:

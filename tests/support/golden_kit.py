@@ -55,8 +55,8 @@ class Followed:
 
     def exchanges(self) -> list[Exchange]:
         return [
-            exchange_of(seen, protocol=Protocol.POSTGRES, service="db", connection="d1", epoch_ns=EPOCH_NS).model_copy(
-                update={"sequence": number}
+            exchange_of(
+                seen, sequence=number, protocol=Protocol.POSTGRES, service="db", connection="d1", epoch_ns=EPOCH_NS
             )
             for number, seen in sorted(self.seen.items())
         ]

@@ -5,19 +5,16 @@ from __future__ import annotations
 import ssl
 import tempfile
 
-from wiretape_capture.launch.ca import Authority
-
 HERE = "127.0.0.1"
 """What the app was told to connect to."""
 
 
-def server_context(authority: Authority) -> ssl.SSLContext:
-    """The server side's context."""
-    chain, key = authority.mint(HERE)
+def server_context(pem: bytes) -> ssl.SSLContext:
+    """The server side's context, from a certificate chain with its key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # ssl reads certificates from files only; this one is private (0600) and gone at once.
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(chain + key)
+        file.write(pem)
         file.flush()
         context.load_cert_chain(file.name)
     return context

@@ -15,15 +15,16 @@ STATUSES = (200, 400, 500)
 """The response's status by `Observed.failed`, in HTTP's sense: fine, the command's fault, the service's fault."""
 
 
-def exchange_of(seen: Observed, *, protocol: Protocol, service: str, connection: str, epoch_ns: int) -> Exchange:
-    """The exchange, without its number. `epoch_ns` is what the wall clock (Unix, UTC) is ahead of the monotonic one."""
+def exchange_of(seen: Observed, *, sequence: int, protocol: Protocol, service: str, connection: str,
+                epoch_ns: int) -> Exchange:  # fmt: skip
+    """The exchange. `epoch_ns` is what the wall clock (Unix, UTC) is ahead of the monotonic one."""
     version = protocol.value
     response = None if seen.answer is None else Response(
         status=STATUSES[seen.failed], reason=seen.reason[:200], version=version, headers=JSON,
         body=_body(seen.answer, complete=seen.complete),
     )  # fmt: skip
     return Exchange(
-        sequence=0, direction=Direction.OUTBOUND, protocol=protocol, scheme=protocol.value, service=service,
+        sequence=sequence, direction=Direction.OUTBOUND, protocol=protocol, scheme=protocol.value, service=service,
         command=seen.command, location=seen.location, status=seen.status, started_ns=seen.started + epoch_ns,
         duration_us=max(seen.ended - seen.started, 0) // 1000, connection=connection, error=seen.error,
         request=Request(method=seen.command, target=seen.location, version=version, headers=JSON,

@@ -9,28 +9,29 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
-from wiretape_capture.databases.listener import Greet, Greeted
+from wiretape_capture.databases.greeting import Desk, Greet, Greeted
 from wiretape_capture.databases.postgres_login import OK, Login, without_binding
+from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import dial, tls_context, wants_tls
 from wiretape_capture.launch import dsn
-from wiretape_capture.launch.spec import ServiceMap
-from wiretape_capture.protocols.observed import Book
+from wiretape_capture.protocols.observed import Book, Follower
 from wiretape_capture.protocols.postgres import told, wire
-from wiretape_capture.protocols.postgres.follower import PostgresFollower
 from wiretape_capture.protocols.postgres.wire import Malformed
+
+if TYPE_CHECKING:  # the forwarding process is to start fast
+    from wiretape_capture.launch.spec import ServiceMap
 
 GREETING_SECONDS = 60.0
 """As the server's own authentication_timeout."""
 LOGIN_LIMIT = 1 << 20
 """Bytes of one message before the login is done."""
 TLS_RECORD = 0x16
-
-type Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -71,36 +72,48 @@ class Entrance:
         return known or dsn.password_in_file(self.password_lines, self.host, self.port, database, user) or None
 
 
-def greet_postgres(entrance: Entrance, tls: ssl.SSLContext) -> Greet:
-    """How the clients of one database are greeted; `tls` is for those that ask for it."""
+def entrance(service: ServiceMap, environ: Mapping[str, str]) -> Facts:
+    """How a database is entered."""
+    return asdict(Entrance.of(service, environ))
 
-    async def greet(client: Side, book: Book, note: Note) -> Greeted | None:
+
+def greet(facts: Facts, tls: ssl.SSLContext) -> Greet:
+    """How the clients of one database are greeted; `tls` is for those that ask for it."""
+    way = Entrance(**facts)
+
+    async def greet(client: Side, desk: Desk) -> Greeted | None:
         try:
             async with asyncio.timeout(GREETING_SECONDS):
-                return await _Greeting(entrance, client, book, note, tls).run()
+                return await _Greeting(way, client, desk, tls).run()
         except TimeoutError:
-            note(
-                f"connections to {entrance.name} that did not log in within {GREETING_SECONDS:.0f} s; they were closed"
+            desk.note(
+                f"connections to {way.name} that did not log in within {GREETING_SECONDS:.0f} s; they were closed"
             )
             return None
 
     return greet
 
 
+def follow(book: Book, opening: Facts) -> Follower:
+    """Reads the copies of one connection."""
+    from wiretape_capture.protocols.postgres.follower import PostgresFollower
+
+    return PostgresFollower(book, opening["startup"], opening["started"])
+
+
 class _Greeting:
-    def __init__(self, entrance: Entrance, client: Side, book: Book, note: Note, tls: ssl.SSLContext) -> None:
+    def __init__(self, entrance: Entrance, client: Side, desk: Desk, tls: ssl.SSLContext) -> None:
         self._tls = tls
         self._secure = False
         self._entrance = entrance
         self._client = client
-        self._book = book
-        self._note = note
+        self._desk = desk
 
     async def run(self) -> Greeted | None:
         try:
             packet = await self._startup()
         except Malformed as error:
-            self._note(f"connections to {self._entrance.name} that did not begin as Postgres: {error}")
+            self._desk.note(f"connections to {self._entrance.name} that did not begin as Postgres: {error}")
             self._refuse("08P01", f"wiretape: {error}")
             return None
         if packet is None:
@@ -127,7 +140,7 @@ class _Greeting:
                 head = await self._client.read(4)
             except EOFError:
                 if declined:
-                    self._note(f"a client of {self._entrance.name} insists on TLS on the way to wiretape: "
+                    self._desk.note(f"a client of {self._entrance.name} insists on TLS on the way to wiretape: "
                                f"set sslmode=disable where the app connects")  # fmt: skip
                 raise
             if head[0] == TLS_RECORD:
@@ -155,7 +168,7 @@ class _Greeting:
         try:
             await self._client.secure(self._tls, server_side=True)
         except ssl.SSLError as error:
-            self._note(f"a client of {self._entrance.name} refused wiretape's certificate ({error.reason}): set "
+            self._desk.note(f"a client of {self._entrance.name} refused wiretape's certificate ({error.reason}): set "
                        f"sslmode=disable where the app connects, or have it trust wiretape's authority")  # fmt: skip
             raise ConnectionAbortedError from error
         self._secure = True
@@ -187,7 +200,7 @@ class _Greeting:
         problem = f"could not connect to {self._entrance.name}: {why}"
         if int.from_bytes(packet[:4]) != wire.CANCEL_REQUEST:
             fields = {"S": "FATAL", "C": "08001", "M": problem}
-            self._book(started)(told.refused(wire.read_startup(packet[4:]), fields, started, time.monotonic_ns()))
+            self._desk.seen(told.refused(wire.read_startup(packet[4:]), fields, started, time.monotonic_ns()))
         self._refuse("08001", problem)
 
     def _refuse(self, code: str, problem: str) -> None:
@@ -201,10 +214,10 @@ class _Greeting:
             kind, payload = await _message(server)
             if kind == b"R" and int.from_bytes(payload[:4]) == OK:
                 self._client.write(wire.message(kind, payload))
-                return Greeted(server, PostgresFollower(self._book, startup, started))
+                return Greeted(server, {"startup": startup, "started": started})
             if kind == b"E":
                 self._client.write(wire.message(kind, payload))
-                self._book(started)(told.refused(startup, wire.read_fields(payload), started, time.monotonic_ns()))
+                self._desk.seen(told.refused(startup, wire.read_fields(payload), started, time.monotonic_ns()))
                 server.close()
                 return None
             if kind != b"R":
@@ -213,7 +226,7 @@ class _Greeting:
                 try:
                     server.write(login.reply(payload))
                 except Malformed as error:
-                    self._note(f"logins to {self._entrance.name} that wiretape could not make: {error}")
+                    self._desk.note(f"logins to {self._entrance.name} that wiretape could not make: {error}")
                     self._refuse("28000", f"wiretape: {error}")
                     server.close()
                     return None

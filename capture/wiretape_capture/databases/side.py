@@ -10,6 +10,8 @@ from typing import cast
 
 HELD_LIMIT = 256 * 1024
 """Bytes that wait for a reader; then no more are taken from the peer."""
+READER, PEER, RECORDER = 1, 2, 4
+"""Reasons to read no more for now: whoever greets, the other side or the recorder does not keep up."""
 
 type Tap = Callable[[bytes], None]
 """Gets a copy of bytes after they were forwarded."""
@@ -22,7 +24,8 @@ class Side(asyncio.Protocol):
         self._on_made = on_made
         self._held = bytearray()
         self._news = asyncio.Event()
-        self._peer: asyncio.Transport | None = None
+        self._holds = 0
+        self._peer: Side | None = None
         self._tap: Tap | None = None
         self._on_lost: Callable[[], None] | None = None
         self.transport: asyncio.Transport
@@ -38,13 +41,13 @@ class Side(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes; once joined they leave before anything else is done with them."""
         if self._peer is not None and self._tap is not None:
-            self._peer.write(data)
+            self._peer.transport.write(data)
             self._tap(data)
             return
         self._held += data
         self._news.set()
         if len(self._held) > HELD_LIMIT:
-            self.transport.pause_reading()
+            self.hold(READER)
 
     def eof_received(self) -> bool:
         """asyncio: the peer sends no more. A database connection has no half that goes on."""
@@ -62,20 +65,34 @@ class Side(asyncio.Protocol):
     def pause_writing(self) -> None:
         """asyncio: this side takes no more for now, so the other is not read."""
         if self._peer is not None:
-            self._peer.pause_reading()
+            self._peer.hold(PEER)
 
     def resume_writing(self) -> None:
         """asyncio: this side takes bytes again."""
         if self._peer is not None:
-            with suppress(RuntimeError):  # the other side is closing
-                self._peer.resume_reading()
+            self._peer.go_on(PEER)
+
+    def hold(self, reason: int) -> None:
+        """Read no more for a reason."""
+        if not self._holds and not self.lost:
+            self.transport.pause_reading()
+        self._holds |= reason
+
+    def go_on(self, reason: int) -> None:
+        """The reason is gone."""
+        if not self._holds & reason:
+            return
+        self._holds &= ~reason
+        if not self._holds and not self.lost:
+            with suppress(RuntimeError):  # it is closing
+                self.transport.resume_reading()
 
     async def read(self, count: int) -> bytes:
         """Exactly so many bytes. Raises EOFError where the peer is gone before."""
         while len(self._held) < count:
             if self.lost:
                 raise EOFError
-            self.transport.resume_reading()
+            self.go_on(READER)
             self._news.clear()
             await self._news.wait()
         data = bytes(self._held[:count])
@@ -103,16 +120,16 @@ class Side(asyncio.Protocol):
 
     def join(self, peer: Side, tap: Tap, on_lost: Callable[[], None]) -> None:
         """Send everything to the other side from now on, what is held first."""
-        self._peer, self._tap, self._on_lost = peer.transport, tap, on_lost
+        self._peer, self._tap, self._on_lost = peer, tap, on_lost
         if self._held:
             data, self._held = bytes(self._held), bytearray()
-            self._peer.write(data)
+            peer.write(data)
             tap(data)
         if self.lost:
-            self._peer.close()
+            peer.close()
             on_lost()
         else:
-            self.transport.resume_reading()
+            self.go_on(READER)
 
     def close(self) -> None:
         """End the connection after what was written."""

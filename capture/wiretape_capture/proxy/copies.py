@@ -27,8 +27,9 @@ ENDED_FIRST = "the recording ended first"
 class Copies(asyncio.Protocol):
     """The reading end of the tee's channel."""
 
-    def __init__(self, ledger: Ledger, full: Callable[[], bool]) -> None:
+    def __init__(self, ledger: Ledger, full: Callable[[], bool], ask: Callable[[], None]) -> None:
         self._ledger = ledger
+        self._source = ledger.order.source(ask)
         self._full = full
         self._unpacker = Unpacker()
         self._open: dict[int, Copied] = {}
@@ -70,7 +71,7 @@ class Copies(asyncio.Protocol):
         for copied in list(self._open.values()):
             copied.error = copied.error or ENDED_FIRST
             self._finish(copied)
-        self._ledger.order.end()
+        self._source.end()
         self.ended.set()
 
     async def close(self) -> None:
@@ -83,7 +84,7 @@ class Copies(asyncio.Protocol):
         name = self._names.get(begin.connection)
         if name is None:
             name = self._names[begin.connection] = self._ledger.connection()
-        ticket = self._ledger.order.told(record.time)
+        ticket = self._source.told(record.time)
         copied = Copied(record.number, ticket, self.places[begin.place], name, begin, record.time)
         copied.request_done = record.kind == Kind.WHOLE
         self._open[record.number] = copied
@@ -144,7 +145,7 @@ class Copies(asyncio.Protocol):
         self._ledger.note(record.payload.decode("utf-8", "replace"), record.number)
 
     def _caught_up(self, record: Record) -> None:
-        self._ledger.order.caught_up(record.time)
+        self._source.caught_up(record.time)
 
     def _finish(self, copied: Copied) -> None:
         del self._open[copied.number]

@@ -61,12 +61,3 @@ class Ledger:
         """Put a finished exchange on the tape."""
         self._tape.put(exchange)
         self._seen(exchange)
-
-    def begin(self, begun: int) -> Callable[[Exchange], None]:
-        """Number an exchange that somebody else follows, from its beginning; what is returned puts it on the tape."""
-        ticket = self.order.here(begun)
-
-        def put(exchange: Exchange) -> None:
-            ticket.then(lambda: self.record(exchange.model_copy(update={"sequence": ticket.number})))
-
-        return put

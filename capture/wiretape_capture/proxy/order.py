@@ -1,9 +1,12 @@
-"""Numbers exchanges in the order in which they began, though what the tee carried is heard of a moment later."""
+"""Numbers exchanges in the order in which they began, though other processes tell of theirs a moment later."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+
+NEVER = 1 << 63
+"""A time that does not come."""
 
 
 class Ticket:
@@ -33,53 +36,76 @@ class Ticket:
             self._then()
 
 
+class Source:
+    """A process that carries exchanges and tells of them in the order in which they began."""
+
+    def __init__(self, order: Order, ask: Callable[[], None]) -> None:
+        self._order = order
+        self._ask = ask
+        self._asked = False
+        self.told_until = 0
+        """Everything that began before this was told."""
+
+    def told(self, begun: int) -> Ticket:
+        """It told of an exchange."""
+        if begun > self.told_until:
+            self.told_until = begun
+        return self._order.here(begun)
+
+    def caught_up(self, until: int) -> None:
+        """It has told everything that began before a time."""
+        self._asked = False
+        if until > self.told_until:
+            self.told_until = until
+        self._order.settle()
+
+    def end(self) -> None:
+        """Nothing more will be told."""
+        self._order.sources.discard(self)
+        self._order.settle()
+
+    def hurry(self, begun: int) -> None:
+        """Have it tell what it has not told yet, where something that began then waits for it."""
+        if self.told_until < begun and not self._asked:
+            self._asked = True
+            self._ask()
+
+
 class Order:
     """Times are monotonic nanoseconds. Bound: one ticket for each exchange that began within one catching up."""
 
     def __init__(self) -> None:
-        self.ask: Callable[[], None] | None = None
-        """Asks the tee to tell what it has not told yet; None without a tee."""
-        self._asked = False
+        self.sources: set[Source] = set()
         self._last = 0
         self._waiting: list[Ticket] = []
 
+    def source(self, ask: Callable[[], None]) -> Source:
+        """Another process begins to carry exchanges; `ask` has it tell what it has not told yet."""
+        source = Source(self, ask)
+        self.sources.add(source)
+        return source
+
     def here(self, begun: int) -> Ticket:
-        """An exchange began in this process; the tee may have carried one before it that is not told yet."""
+        """An exchange began; another process may have carried one before it that is not told yet."""
         ticket = Ticket(begun)
-        if self.ask is None:
-            self._settle(ticket)
-        else:
+        if self._waiting or any(source.told_until < begun for source in self.sources):
             heapq.heappush(self._waiting, ticket)
-            self._ask()
-        return ticket
-
-    def told(self, begun: int) -> Ticket:
-        """The tee told of an exchange; it tells them in their order."""
-        ticket = Ticket(begun)
-        if self._waiting and self._waiting[0].begun <= begun:
-            heapq.heappush(self._waiting, ticket)
+            self.settle()
         else:
             self._settle(ticket)
         return ticket
 
-    def caught_up(self, until: int) -> None:
-        """The tee has told everything that began before a time."""
-        self._asked = False
-        while self._waiting and self._waiting[0].begun < until:
-            self._settle(heapq.heappop(self._waiting))
-        if self._waiting:
-            self._ask()
-
-    def end(self) -> None:
-        """Nothing more will be told."""
-        self.ask = None
-        while self._waiting:
-            self._settle(heapq.heappop(self._waiting))
-
-    def _ask(self) -> None:
-        if not self._asked and self.ask is not None:
-            self._asked = True
-            self.ask()
+    def settle(self) -> None:
+        """Number what no source can come before any more, and hurry those that something waits for."""
+        waiting = self._waiting
+        if not waiting:
+            return
+        frontier = min((source.told_until for source in self.sources), default=NEVER)
+        while waiting and waiting[0].begun <= frontier:
+            self._settle(heapq.heappop(waiting))
+        if waiting:
+            for source in list(self.sources):
+                source.hurry(waiting[0].begun)
 
     def _settle(self, ticket: Ticket) -> None:
         self._last += 1

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,8 @@ from wiretape_capture.proxy.listening import Listening
 from wiretape_capture.proxy.spec import Overflow
 from wiretape_capture.proxy.trust import Trust
 from wiretape_capture.proxy.upstream import Upstreams
-from wiretape_capture.tee.control import Control, Message, pair
+from wiretape_capture.tee.beside import start_beside
+from wiretape_capture.tee.control import Control, Message
 from wiretape_capture.tee.route import Aim
 
 STALLED = 10.0
@@ -34,27 +33,15 @@ class TeeProcess:
     def __init__(self, ledger: Ledger, trust: Trust, full: Callable[[], bool]) -> None:
         self._ledger = ledger
         self._trust = trust
-        self._copies = Copies(ledger, full)
+        self._copies = Copies(ledger, full, self._catch_up)
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     async def start(self, overflow: Overflow, bundle: Path | None, upstreams: Upstreams) -> None:
         """Start the process; it need not be up for listeners to be opened."""
-        control, theirs = pair()
-        data, theirs_too = socket.socketpair()
-        data.setblocking(False)
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "wiretape_capture.tee", str(theirs.fileno()), str(theirs_too.fileno()),
-                pass_fds=(theirs.fileno(), theirs_too.fileno()), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            )  # fmt: skip
-        finally:
-            theirs.close()
-            theirs_too.close()
-        await asyncio.get_running_loop().create_unix_connection(lambda: self._copies, sock=data)
+        self._process, control = await start_beside("wiretape_capture.tee", lambda: self._copies)
         self._control = Control(control, self._hear, self._lost)
-        self._ledger.order.ask = lambda: self._control.send({"do": "catch up"})
         self._control.send({
             "do": "begin", "overflow": overflow, "trust": None if bundle is None else str(bundle),
             "upstreams": {"schemes": list(upstreams.by_scheme), "direct": upstreams.direct},
@@ -98,6 +85,9 @@ class TeeProcess:
             except TimeoutError:
                 continue
             return
+
+    def _catch_up(self) -> None:
+        self._control.send({"do": "catch up"})
 
     def _hear(self, message: Message, descriptor: int | None) -> None:
         match message["do"]:

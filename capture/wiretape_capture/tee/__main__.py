@@ -7,17 +7,10 @@ either socket means that the recorder is gone, and ends the tee.
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
-import resource
-import signal
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import uvloop
 
 from wiretape_capture.proxy.upstream import Upstream, Upstreams
 from wiretape_capture.tee.channel import Channel
@@ -26,8 +19,8 @@ from wiretape_capture.tee.door import Door
 from wiretape_capture.tee.house import House
 from wiretape_capture.tee.route import Aim, Place
 from wiretape_capture.tee.secure import Services
+from wiretape_capture.tee.side_process import run
 
-FILES = 65_536
 GRACE = 0.02
 """Seconds for what has happened already to be heard of: ends of connections, then what they tell."""
 
@@ -100,31 +93,5 @@ def _upstreams(said: dict[str, Any]) -> Upstreams:
     return Upstreams({scheme: Upstream("http", "", 0) for scheme in said["schemes"]}, tuple(said["direct"]))
 
 
-def _allow_many_connections() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-
-
-def main() -> int:
-    """Run until the recorder ends it."""
-    # The recorder ends it by its sockets; a Ctrl-C in the terminal is meant for the recorder.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _allow_many_connections()
-    control, data = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
-    for one in (control, data):
-        os.set_inheritable(one.fileno(), False)
-    # Only connections are cyclic garbage, and they are few beside what comes and goes with each exchange.
-    gc.set_threshold(100_000, 20, 20)
-    gc.collect()
-    gc.freeze()
-    control.setblocking(False)
-    data.setblocking(False)
-    uvloop.run(Tee().run(control, data))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(lambda control, data: Tee().run(control, data)))

@@ -69,7 +69,7 @@ class Channel(asyncio.Protocol):
         """Whether even what was begun must be cut."""
         return self.full and self.overflow == "drop" and self._transport.get_write_buffer_size() > 2 * LIMIT
 
-    def tell(self, kind: Kind, number: int, time: int, payload: bytes = b"", more: bytes = b"") -> None:
+    def tell(self, kind: int, number: int, time: int, payload: bytes = b"", more: bytes = b"") -> None:
         """Add one record, whose payload may come in two parts so that none has to be copied."""
         size = len(payload) + len(more)
         pieces = self._pieces

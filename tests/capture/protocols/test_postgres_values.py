@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wiretape_capture.protocols.postgres import values
@@ -39,6 +39,7 @@ def test_a_value_has_one_text_and_one_binary_form(oid: int, text: str) -> None:
     assert from_cell(oid, 0, cell) == text.encode()
 
 
+@example(1700, 1, bytes.fromhex("0000000000010000"))  # a numeric of a sign that does not exist
 @given(st.sampled_from([*KNOWN, 0, 3904]), st.integers(0, 1), st.none() | st.binary(max_size=60))
 def test_a_cell_gives_its_bytes_back(oid: int, form: int, raw: bytes | None) -> None:
     assert from_cell(oid, form, to_cell(oid, form, raw)) == raw

@@ -49,7 +49,7 @@ def to_text(oid: int, data: bytes) -> str | None:
         if oid in _DECODE:
             return _DECODE[oid](data)
         return _plain(data) if oid >= FIRST_OWN else None
-    except (ValueError, struct.error, OverflowError, IndexError):
+    except (ValueError, struct.error, OverflowError, LookupError):
         return None
 
 
