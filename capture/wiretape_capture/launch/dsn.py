@@ -57,22 +57,23 @@ def parse_url(text: str) -> Dsn | None:
         return None
     user, _, password = (found["login"] or "").partition(":")
     options = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
-    host, port = _place(found["place"] or "", options)
+    host, port = place_of(found["place"] or "", options, POSTGRES_PORT, "postgres")
     return Dsn(
         host, port, unquote(user) or options.get("user", ""), unquote(password) or options.get("password", ""),
         unquote(found["database"] or "") or options.get("dbname", ""), options,
     )  # fmt: skip
 
 
-def _place(place: str, options: Mapping[str, str]) -> tuple[str, int]:
+def place_of(place: str, options: Mapping[str, str], default: int, scheme: str) -> tuple[str, int]:
+    """Host and port of a URL, from the URL itself or its parameters. Raises UsageError."""
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d*))?|([^:]*)(?::(\d*))?", place)
     if bracketed is None or "," in place:
-        raise UsageError("a Postgres URL names several servers or none that can be read",
-                         "name one: postgres://HOST:PORT/DATABASE")  # fmt: skip
+        raise UsageError(f"a {scheme} URL names several servers or none that can be read",
+                         f"name one: {scheme}://HOST:PORT/DATABASE")  # fmt: skip
     host = bracketed[1] or unquote(bracketed[3] or "") or options.get("host", "") or "localhost"
-    digits = bracketed[2] or bracketed[4] or options.get("port", "") or str(POSTGRES_PORT)
+    digits = bracketed[2] or bracketed[4] or options.get("port", "") or str(default)
     if not digits.isdecimal() or not 0 < int(digits) < 65536:
-        raise UsageError(f"{digits[:20]!r} in a Postgres URL is not a port", "use a number from 1 to 65535")
+        raise UsageError(f"{digits[:20]!r} in a {scheme} URL is not a port", "use a number from 1 to 65535")
     return host, int(digits)
 
 
@@ -207,8 +208,21 @@ def pointed_variables(environ: Mapping[str, str], host: str, port: int, local: s
         changed = {"PGHOST": here, "PGPORT": number, "PGSSLMODE": "disable", "PGGSSENCMODE": "disable",
                    "PGCHANNELBINDING": "prefer", "PGREQUIREAUTH": ""}  # fmt: skip
         changed |= {"PGHOSTADDR": here} if environ.get("PGHOSTADDR") else {}
+    return changed | pointed_by_name(environ, host, port, local)
+
+
+def pointed_by_name(environ: Mapping[str, str], host: str, port: int, local: str) -> dict[str, str]:
+    """Changes to pairs such as DB_HOST and DB_PORT that name the server at `host:port`."""
+    here, _, number = local.rpartition(":")
+    changed: dict[str, str] = {}
     for name, value in environ.items():
         partner = name.removesuffix("HOST") + "PORT"
         if name.endswith("_HOST") and environ.get(partner, "") == str(port) and Dsn(value, port).is_at(host, port):
             changed |= {name: here, partner: number}
     return changed
+
+
+def pointed(text: str, host: str, port: int, local: str) -> str:
+    """A text with every name of the server at `host:port` pointed at `local`."""
+    found = pointed_url(text, host, port, local)
+    return found if found != text else pointed_pairs(text, host, port, local)

@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.launch import dsn
+from wiretape_capture.launch.naming import NAMINGS, SCHEMES
 from wiretape_capture.launch.spec import ServiceMap
 
 DEFAULT_PORTS = {
     "http": 80, "ws": 80, "https": 443, "wss": 443, "tcp": 0,
-    "postgres": 5432, "postgresql": 5432, "mysql": 3306, "redis": 6379, "mongodb": 27017, "amqp": 5672,
+    "postgres": 5432, "postgresql": 5432, "mysql": 3306, "mariadb": 3306, "redis": 6379, "mongodb": 27017, "amqp": 5672,
 }  # fmt: skip
 """Schemes that a map understands, with their port; 0: has none."""
 
-DATABASES = {"postgres": "postgres", "postgresql": "postgres"}
+DATABASES = SCHEMES
 """Schemes whose traffic is understood, with the name of its protocol."""
 HTTP_SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 TLS_PORTS = frozenset({443, 8443})
@@ -44,7 +44,7 @@ def parse_map(text: str) -> ServiceMap:
     listening = _LISTEN.match(rest)
     url, listen = (listening[1], _port(listening[2], text)) if listening else (rest, 0)
     scheme, _, rest = url.partition("://")
-    if rest and scheme.partition("+")[0] in DATABASES:
+    if rest and scheme.partition("+")[0] in SCHEMES:
         return database_map(name, url, listen)
     scheme, host, port = _service(url, text)
     return ServiceMap(name=name or f"{host}:{port}", scheme=scheme, host=host, port=port, listen=listen)
@@ -52,10 +52,10 @@ def parse_map(text: str) -> ServiceMap:
 
 def database_map(name: str, url: str, listen: int = 0) -> ServiceMap:
     """The map of the database that a URL names."""
-    found = dsn.parse_url(url)
+    scheme = SCHEMES[url.partition("://")[0].partition("+")[0]]
+    found = NAMINGS[scheme].parse_url(url)
     if found is None:
-        raise UsageError("a database's URL cannot be read", "write postgres://USER@HOST:PORT/DATABASE")
-    scheme = DATABASES[url.partition("://")[0].partition("+")[0]]
+        raise UsageError("a database's URL cannot be read", f"write {scheme}://USER@HOST:PORT/DATABASE")
     return ServiceMap(name=name or f"{found.host}:{found.port}", scheme=scheme, host=found.host, port=found.port,
                       url=url, listen=listen)  # fmt: skip
 
@@ -63,21 +63,20 @@ def database_map(name: str, url: str, listen: int = 0) -> ServiceMap:
 def found_databases(environ: Mapping[str, str], known: Sequence[ServiceMap]) -> tuple[ServiceMap, ...]:
     """Maps for the databases that an app's variables name, but for those that have one."""
     maps = list(known)
-    for variable, server in dsn.named_servers(environ):
+    named = [(scheme, *each) for scheme, naming in NAMINGS.items() for each in naming.named_servers(environ)]
+    for scheme, variable, server in named:
         if any(server.is_at(each.host, each.port) for each in maps):
             continue
-        name = _name_of(variable)
+        name = NAMINGS[scheme].named.get(variable) or _name_of(variable)
         taken = {each.name for each in maps}
         name = next(each for each in (name, *(f"{name}-{n}" for n in range(2, len(taken) + 3))) if each not in taken)
         url = environ[variable] if "://" in environ.get(variable, "") else ""
-        maps.append(ServiceMap(name=name, scheme="postgres", host=server.host, port=server.port, url=url))
+        maps.append(ServiceMap(name=name, scheme=scheme, host=server.host, port=server.port, url=url))
     return tuple(maps[len(known) :])
 
 
 def _name_of(variable: str) -> str:
     """What a database is called after its variable: `DATABASE_URL` names `database`."""
-    if variable == "PGHOST":
-        return "postgres"
     name = re.sub(r"_(URL|URI|DSN)\Z", "", variable.upper()).lower()
     return name if _NAME.match(name) else "database"
 
@@ -101,18 +100,18 @@ def variable(name: str) -> str:
 
 def local_url(service: ServiceMap, local: str) -> str:
     """The URL of our listener as an app can use it: a database's with its user and database."""
-    if service.scheme not in DATABASES.values() or not service.url:
+    if service.scheme not in NAMINGS or not service.url:
         return local
-    return dsn.pointed_url(service.url, service.host, service.port, urlsplit(local).netloc)
+    return NAMINGS[service.scheme].pointed(service.url, service.host, service.port, urlsplit(local).netloc)
 
 
 def redirect(base: Mapping[str, str], maps: Mapping[str, str], services: Sequence[ServiceMap]) -> dict[str, str]:
     """Variables of `base` that name a mapped service, with the service replaced by our local URL."""
     changed: dict[str, str] = {}
     for service in services:
-        if service.scheme in DATABASES.values() and service.name in maps:
+        if service.scheme in NAMINGS and service.name in maps:
             place = urlsplit(maps[service.name]).netloc
-            changed |= dsn.pointed_variables(base, service.host, service.port, place)
+            changed |= NAMINGS[service.scheme].pointed_variables(base, service.host, service.port, place)
     for key, value in base.items():
         pointed = value
         for service in services:
@@ -126,9 +125,8 @@ def redirect(base: Mapping[str, str], maps: Mapping[str, str], services: Sequenc
 def _pointed(value: str, service: ServiceMap, local: str) -> str:
     place = urlsplit(local).netloc
     host = re.escape(f"[{service.host}]" if ":" in service.host else service.host)
-    if service.scheme in DATABASES.values():
-        pointed = dsn.pointed_url(value, service.host, service.port, place)
-        pointed = pointed if pointed != value else dsn.pointed_pairs(value, service.host, service.port, place)
+    if service.scheme in NAMINGS:
+        pointed = NAMINGS[service.scheme].pointed(value, service.host, service.port, place)
         return pointed if pointed != value else re.sub(rf"\A{host}:{service.port}\Z", place, value)
     if service.scheme == "tcp":
         return re.sub(rf"(?<![\w.-]){host}:{service.port}(?!\d)", place, value, flags=re.IGNORECASE)
@@ -162,7 +160,8 @@ def _service(url: str, text: str) -> tuple[str, str, int]:
 def _bare_scheme(port: int) -> str:
     if port in TLS_PORTS:
         return "https"
-    return "postgres" if port == dsn.POSTGRES_PORT else "tcp" if port in TCP_PORTS else "http"
+    database = next((scheme for scheme, naming in NAMINGS.items() if naming.port == port), "")
+    return database or ("tcp" if port in TCP_PORTS else "http")
 
 
 def _port(digits: str, text: str) -> int:

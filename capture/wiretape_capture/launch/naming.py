@@ -1,0 +1,34 @@
+"""How apps name the databases that are understood, by protocol: one line for each. Pure text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from wiretape_capture.launch import dsn
+from wiretape_capture.launch.dsn import Dsn
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How one kind of server is named."""
+
+    port: int
+    parse_url: Callable[[str], Dsn | None]
+    """The server that a URL names; None for a text that is no such URL. Raises UsageError for a bad one."""
+    named_servers: Callable[[Mapping[str, str]], Iterator[tuple[str, Dsn]]]
+    """Every server that an environment names, with the variable that does."""
+    pointed: Callable[[str, str, int, str], str]
+    """A text with every name of the server at a host and port pointed at our listener (`host:port`)."""
+    pointed_variables: Callable[[Mapping[str, str], str, int, str], dict[str, str]]
+    """Changes to variables that name the server at a host and port part by part."""
+    named: Mapping[str, str]
+    """What a server is called that certain variables name part by part."""
+
+
+NAMINGS: Mapping[str, Naming] = {
+    "postgres": Naming(dsn.POSTGRES_PORT, dsn.parse_url, dsn.named_servers, dsn.pointed, dsn.pointed_variables,
+                       {"PGHOST": "postgres"}),
+}  # fmt: skip
+SCHEMES = {"postgres": "postgres", "postgresql": "postgres"}
+"""Schemes of URLs with the name of their protocol."""
