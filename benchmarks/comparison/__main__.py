@@ -36,7 +36,11 @@ def table(cells: list[Cell], store: Stored) -> Iterator[str]:
     yield f"| opened | {store.opened:,.1f} |"
     for name, took in store.searches.items():
         yield f"| searched {name} | {took:,.1f} |"
+    yield f"| the index of its texts made, once | {store.indexed:,.1f} |"
+    yield f"| searched by text that is nowhere, without an index | {store.unindexed:,.1f} |"
     yield f"| SQLite counts its rows | {store.scanned:,.1f} |"
+    yield ""
+    yield f"The tape has {store.tape_bytes / 1e6:,.1f} MB, the index {store.index_bytes / 1e6:,.1f} MB."
 
 
 def as_json(cells: list[Cell], store: Stored) -> dict[str, object]:
@@ -46,6 +50,8 @@ def as_json(cells: list[Cell], store: Stored) -> dict[str, object]:
         "compare_8kb_ms": typical[0].ours, "compare_largest_ms": typical[-1].ours, "largest_bytes": typical[-1].size,
         "compare_vs_read": typical[-1].ours / typical[-1].read, "open_ms": store.opened,
         "exchanges": store.exchanges, "search_ms_max": max(store.searches.values()), "searches": store.searches,
+        "index_ms": store.indexed, "index_bytes": store.index_bytes, "tape_bytes": store.tape_bytes,
+        "search_without_index_ms": store.unindexed,
         "cells": [one._asdict() for one in cells],
     }  # fmt: skip
 

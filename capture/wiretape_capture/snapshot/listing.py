@@ -15,6 +15,7 @@ from wiretape_capture.snapshot.database import opened
 from wiretape_capture.snapshot.exchange import Direction, Model, SnapshotInfo
 from wiretape_capture.snapshot.file_errors import BESIDE, writing
 from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_capture.snapshot.text_cache import TextCache
 
 SUFFIX = ".tape"
 LONGEST_NAME = 100
@@ -118,8 +119,8 @@ def _suggestion(name: str, names: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else "list them with: wiretape snapshots"
 
 
-async def delete_snapshot(folder: Path, name: str) -> Path:
-    """Remove a snapshot, also a broken one; one that is being recorded is refused."""
+async def delete_snapshot(folder: Path, name: str, cache: TextCache | None = None) -> Path:
+    """Remove a snapshot, also a broken one, and its index; one that is being recorded is refused."""
     path = find_snapshot(folder, name)
     if _log(path).exists():
         try:
@@ -130,6 +131,8 @@ async def delete_snapshot(folder: Path, name: str) -> Path:
     with writing(path):
         for part in (path, *(path.with_name(path.name + end) for end in BESIDE)):
             part.unlink(missing_ok=True)
+    if cache is not None:
+        cache.tidy(folder)
     return path
 
 

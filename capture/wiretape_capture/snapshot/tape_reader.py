@@ -10,7 +10,7 @@ import hashlib
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -21,38 +21,42 @@ import aiosqlite
 
 from wiretape_capture.errors import SnapshotUnreadable, UsageError
 from wiretape_capture.snapshot import rows, schema
-from wiretape_capture.snapshot.bodies import unpack
 from wiretape_capture.snapshot.database import connected
 from wiretape_capture.snapshot.exchange import Body, Exchange, SnapshotInfo
 from wiretape_capture.snapshot.file_errors import corrupt, reading, truncated
-from wiretape_capture.snapshot.search import Query, holds_text, where
+from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.summary import WAL, read_info
+from wiretape_capture.snapshot.tape_rows import Page, TapeRows
+from wiretape_capture.snapshot.text_cache import TextCache
+from wiretape_capture.snapshot.text_search import TextSearch
 
 LOCK_SECONDS = 2.0
-PAGE = 256
-"""Rows and bodies fetched at once."""
 EMPTY_NAME = Body().sha256
-SEARCHED_BODY = 1 << 20
-_COLUMNS = ", ".join((*rows.COLUMNS, "digest"))
 
 
 class TapeReader:
     """A tape open for reading; an async context manager."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, resources: AsyncExitStack) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, resources: AsyncExitStack,
+                 cache: TextCache | None) -> None:  # fmt: skip
         self.path = path
         self._connection = connection
         self._resources = resources
+        self._rows = TapeRows(path, connection)
+        self._search = TextSearch(self._rows, cache)
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
-        """Open read-only; raises `SnapshotUnreadable` for whatever is not a whole tape of a version we know."""
+    async def open(cls, path: Path, *, cache: TextCache | None = None) -> Self:
+        """Open read-only; raises `SnapshotUnreadable` for whatever is not a whole tape of a version we know.
+
+        With a `cache` the second text search in a large snapshot takes milliseconds.
+        """
         async with AsyncExitStack() as stack:
             with reading(path):
                 connection = await _connect(path.absolute(), stack)  # noqa: ASYNC240 - asks for the cwd only
                 await _check_mark(connection, path)
                 await _check_size(connection, path)
-            return cls(path, connection, stack.pop_all())
+            return cls(path, connection, stack.pop_all(), cache)
         raise AssertionError
 
     async def info(self) -> SnapshotInfo:
@@ -67,19 +71,18 @@ class TapeReader:
     async def stream(self, query: Query = Query(), *, max_body: int = 0) -> AsyncIterator[Exchange]:  # noqa: B008
         """The same, a page at a time, for snapshots that should not be in memory at once."""
         left = query.limit
-        after = query.after_sequence
-        while left is None or left > 0:
-            page = await self._page(query.model_copy(update={"after_sequence": after}))
-            if not page:
-                return
-            after = int(page[-1]["sequence"])
-            for exchange in (await self._matching(page, query, max_body))[:left]:
+        if left == 0:
+            return
+        async for page in self._search.pages(query) if query.text else self._rows.pages(query):
+            for exchange in await self._load(page[:left], max_body):
                 yield exchange
-                left = None if left is None else left - 1
+            left = None if left is None else left - len(page)
+            if left is not None and left <= 0:
+                return
 
     async def exchange(self, sequence: int, *, max_body: int | None = None) -> Exchange:
         """One exchange in full."""
-        page = await self._rows("sequence = ?", (sequence,))
+        page = await self._rows.rows("sequence = ?", (sequence,))
         if not page:
             name = self.path.stem
             raise UsageError(f"snapshot '{name}' has no exchange {sequence}", f"list them with: wiretape show {name}")
@@ -94,7 +97,7 @@ class TapeReader:
             )
             async with cursor:
                 while row := await cursor.fetchone():
-                    piece = self._unpacked(row[0])
+                    piece = self._rows.unpacked(row[0])
                     whole.update(piece)
                     yield piece
         if whole.hexdigest() != sha256:
@@ -103,6 +106,10 @@ class TapeReader:
     async def body_bytes(self, sha256: str) -> bytes:
         """A whole body in memory."""
         return b"".join([piece async for piece in self.body_chunks(sha256)])
+
+    async def make_index(self) -> bool:
+        """Make the index for text searches now, so that none has to; False where there can be none."""
+        return await self._search.make_index() is not None
 
     async def close(self) -> None:
         """Let go of the file."""
@@ -115,65 +122,15 @@ class TapeReader:
                         trace: TracebackType | None) -> None:  # fmt: skip
         await self.close()
 
-    async def _page(self, query: Query) -> list[Mapping[str, Any]]:
-        condition, values = where(query)
-        small = query.limit is not None and not query.text
-        return await self._rows(condition, values, min(query.limit or 0, PAGE) if small else PAGE)
-
-    async def _rows(self, condition: str, values: Iterable[str | int], limit: int = 1) -> list[Mapping[str, Any]]:
-        sql = f"SELECT {_COLUMNS} FROM exchange WHERE {condition} ORDER BY sequence LIMIT {limit}"
-        with reading(self.path):
-            found = await self._connection.execute_fetchall(sql, tuple(values))
-        page: list[Mapping[str, Any]] = [dict(row) for row in found]
-        for row in page:
-            if not rows.intact(row):
-                raise corrupt(self.path, f"exchange {row['sequence']} is not what was recorded")
-        return page
-
-    async def _matching(self, page: list[Mapping[str, Any]], query: Query, max_body: int) -> list[Exchange]:
-        if not query.text:
-            return await self._load(page, max_body)
-        text = query.text
-        searched = await self._load(page, SEARCHED_BODY)
-        keep = {exchange.sequence for exchange in searched if holds_text(exchange, text)}
-        return await self._load([row for row in page if row["sequence"] in keep], max_body)
-
-    async def _load(self, page: list[Mapping[str, Any]], max_body: int | None) -> list[Exchange]:
+    async def _load(self, page: Page, max_body: int | None) -> list[Exchange]:
         wanted = {name for row in page for size, name in rows.body_names(row) if max_body is None or size <= max_body}
-        loaded = await self._bodies(wanted - {EMPTY_NAME})
+        loaded = await self._rows.bodies(wanted - {EMPTY_NAME})
 
         def load(size: int, sha256: str, complete: bool) -> dict[str, Any]:
             data = b"" if size == 0 else loaded.get(sha256)
             return {"size": size, "sha256": sha256, "data": data, "complete": complete}
 
         return [rows.from_row(row, load) for row in page]
-
-    async def _bodies(self, names: set[str]) -> dict[str, bytes]:
-        found: list[tuple[str, bytes]] = []
-        order = sorted(names)
-        for start in range(0, len(order), PAGE):
-            some = order[start : start + PAGE]
-            marks = ", ".join("?" * len(some))
-            sql = f"SELECT sha256, data FROM body_chunk WHERE sha256 IN ({marks}) ORDER BY sha256, position"
-            with reading(self.path):
-                found += [(row[0], row[1]) for row in await self._connection.execute_fetchall(sql, some)]
-        return await asyncio.to_thread(self._joined, names, found)
-
-    def _joined(self, names: set[str], chunks: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
-        pieces: dict[str, list[bytes]] = {name: [] for name in names}
-        for sha256, chunk in chunks:
-            pieces[sha256].append(self._unpacked(chunk))
-        bodies = {name: b"".join(some) for name, some in pieces.items()}
-        for name, body in bodies.items():
-            if hashlib.sha256(body).hexdigest() != name:
-                raise corrupt(self.path, f"body {name[:12]} is damaged or missing")
-        return bodies
-
-    def _unpacked(self, chunk: bytes) -> bytes:
-        try:
-            return unpack(chunk)
-        except ValueError as error:
-            raise corrupt(self.path, str(error)) from None
 
 
 async def _connect(path: Path, stack: AsyncExitStack) -> aiosqlite.Connection:

@@ -16,11 +16,13 @@ from wiretape_server.cli.terminal import out, out_json
 def command(snapshots: tuple[str, ...], as_json: bool) -> None:
     """Delete snapshots. Nothing is deleted when one of them does not exist."""
     from wiretape_capture.snapshot.listing import delete_snapshot, find_snapshot
+    from wiretape_capture.snapshot.text_cache import TextCache
 
-    folder = open_workspace().snapshots_dir
+    ws = open_workspace()
+    folder, cache = ws.snapshots_dir, TextCache(ws.cache_dir)
     names = [find_snapshot(folder, name).stem for name in snapshots]
     for name in dict.fromkeys(names):
-        asyncio.run(delete_snapshot(folder, name))
+        asyncio.run(delete_snapshot(folder, name, cache))
         if not as_json:
             out(f"deleted {name}")
     if as_json:

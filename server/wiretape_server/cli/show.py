@@ -88,7 +88,7 @@ def command(
         since_ns=since_ns(since, datetime.now(UTC)) if since else None,
         limit=limit + 1,
     )
-    found = asyncio.run(_many(tape, query))
+    found = asyncio.run(_many(tape, query, ws.cache_dir))
     if as_json:
         out_json(found[:limit])
     else:
@@ -102,11 +102,19 @@ async def _one(tape: Path, sequence: int) -> Exchange:
         return await reader.exchange(sequence)
 
 
-async def _many(tape: Path, query: Query) -> list[Exchange]:
+async def _many(tape: Path, query: Query, cache: Path) -> list[Exchange]:
     from wiretape_capture.snapshot.tape_reader import TapeReader
+    from wiretape_capture.snapshot.text_cache import TextCache
 
-    async with await TapeReader.open(tape) as reader:
+    async with await TapeReader.open(tape, cache=TextCache(cache, _indexing)) as reader:
         return await reader.exchanges(query, max_body=0)
+
+
+async def _indexing(done: int, total: int) -> None:
+    """The first text search in a large snapshot takes seconds."""
+    if sys.stderr.isatty():
+        click.echo(f"\rreading every text once, for this search and later ones: {100 * done // total} %",
+                   err=True, nl=done == total)  # fmt: skip
 
 
 def _show_one(exchange: Exchange, *, raw: bool, as_json: bool) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from wiretape_capture.snapshot.exchange import Direction
     from wiretape_capture.snapshot.tape_reader import TapeReader
+    from wiretape_capture.snapshot.text_cache import Progress
     from wiretape_server.workspace.workspace import Workspace
 
 
@@ -23,11 +24,15 @@ def expect_some(workspace: Workspace) -> None:
         raise UsageError("this project has no snapshots yet", "start_recording makes one")
 
 
-async def open_snapshot(workspace: Workspace, name: str | None) -> TapeReader:
-    """The snapshot called `name`; None: the one wiretape.toml names, or the newest."""
-    from wiretape_capture.snapshot.tape_reader import TapeReader
+async def open_snapshot(workspace: Workspace, name: str | None, progress: Progress | None = None) -> TapeReader:
+    """The snapshot called `name`; None: the one wiretape.toml names, or the newest.
 
-    return await TapeReader.open(snapshot_path(workspace, name))
+    `progress` hears of an index that a text search makes.
+    """
+    from wiretape_capture.snapshot.tape_reader import TapeReader
+    from wiretape_capture.snapshot.text_cache import TextCache
+
+    return await TapeReader.open(snapshot_path(workspace, name), cache=TextCache(workspace.cache_dir, progress))
 
 
 def snapshot_path(workspace: Workspace, name: str | None, holding: Direction | None = None) -> Path:

@@ -39,7 +39,7 @@ class ServerState:
 
         workspace = Workspace.find(self.options.directory)
         for folder in (workspace.data_dir, workspace.snapshots_dir, workspace.runs_dir, workspace.jobs_dir,
-                       workspace.ca_dir):  # fmt: skip
+                       workspace.ca_dir, workspace.cache_dir):  # fmt: skip
             inside(folder, workspace.root)  # a repository may bring links to another project's recordings
         return workspace
 

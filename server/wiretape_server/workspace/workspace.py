@@ -82,6 +82,11 @@ class Workspace:
         """Where logs of jobs and apps live."""
         return self.data_dir / "jobs"
 
+    @property
+    def cache_dir(self) -> Path:
+        """Where indexes for text searches live; made when the first is needed, never shared."""
+        return self.data_dir / "cache"
+
     def create(self) -> None:
         """Make the data directories, readable by their owner only."""
         try:

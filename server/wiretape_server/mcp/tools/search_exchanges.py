@@ -68,7 +68,11 @@ async def search_exchanges(
         direction=Direction(direction) if direction else None, service=service, command=command, path=path,
         status=status, text=text, limit=limit + 1, after_sequence=number_of(cursor),
     )  # fmt: skip
-    async with await open_snapshot(state.workspace(), snapshot) as reader:
+
+    async def indexing(done: int, total: int) -> None:
+        await ctx.report_progress(done, total, "reading every text once, for this search and later ones")
+
+    async with await open_snapshot(state.workspace(), snapshot, indexing) as reader:
         name = (await reader.info()).name
         found = await _found(reader, query, mask)
     shown = found[:limit]
