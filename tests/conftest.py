@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 from postgres_server import MISSING, Server, binaries, running
+from redis_server import MISSING as NO_REDIS
+from redis_server import RedisServer, binary
+from redis_server import running as running_redis
 
 # What a busy machine takes to draw an example says nothing about the code.
 settings.register_profile("wiretape", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,3 +38,13 @@ def postgres() -> Iterator[Server]:
         pytest.skip(MISSING)
     with running(folder) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A private Redis server with a password, TLS and a socket. Tests that use it belong to the group `redis`."""
+    server = binary()
+    if server is None:
+        pytest.skip(NO_REDIS)
+    with running_redis(server) as made:
+        yield made

@@ -99,6 +99,10 @@ class Side(asyncio.Protocol):
         del self._held[:count]
         return data
 
+    def unread(self, data: bytes) -> None:
+        """Give bytes back that were read: they are the next again."""
+        self._held[:0] = data
+
     @property
     def idle(self) -> bool:
         """Whether nothing is held."""

@@ -77,7 +77,7 @@ def found_databases(environ: Mapping[str, str], known: Sequence[ServiceMap]) -> 
 
 def _name_of(variable: str) -> str:
     """What a database is called after its variable: `DATABASE_URL` names `database`."""
-    name = re.sub(r"_(URL|URI|DSN)\Z", "", variable.upper()).lower()
+    name = re.sub(r"_(URL|URI|DSN|HOST|HOSTNAME)\Z", "", variable.upper()).lower()
     return name if _NAME.match(name) else "database"
 
 

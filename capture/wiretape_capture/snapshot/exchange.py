@@ -27,6 +27,7 @@ class Protocol(StrEnum):
     HTTP = "http"
     WEBSOCKET = "websocket"
     POSTGRES = "postgres"
+    REDIS = "redis"
 
     @property
     def is_database(self) -> bool:

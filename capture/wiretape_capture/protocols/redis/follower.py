@@ -45,6 +45,8 @@ class _Step:
     name: str
     left: int = 0
     """For subscriptions: replies that still come; 0 before the first."""
+    refused: bool = False
+    """It was to be part of a transaction, which fails because of it."""
 
 
 @dataclass(slots=True)
@@ -177,6 +179,8 @@ class RedisFollower:
             case _ if opened is not None and not failed:
                 opened.commands.append(step.arguments)
                 return True
+            case _ if opened is not None:
+                step.refused = True
         return False
 
     def _executed(self, done: _Transaction, step: _Step, cell: Cell, dropped: int, at: int) -> None:
@@ -194,6 +198,8 @@ class RedisFollower:
 
     def _tell(self, step: _Step, cell: Cell, dropped: int, at: int) -> None:
         question = self._question(step.arguments)
+        if step.refused:
+            question["queued"] = True
         self._effect(step.name, step.arguments, cell)
         if step.name not in _UNTOLD:
             self._emit(step)(told.executed(question, step.arguments, cell, step.at, at, dropped))

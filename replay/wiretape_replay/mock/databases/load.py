@@ -27,6 +27,8 @@ class DatabaseLoader:
 
     async def add(self, exchange: Exchange) -> None:
         """One more exchange."""
+        if exchange.protocol not in PROTOCOLS:
+            return
         if sum(each.size for each in self._by_name.values()) > LOADED_TOTAL:
             self.left_out += 1
             return

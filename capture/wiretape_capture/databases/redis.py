@@ -1,0 +1,241 @@
+"""Greets the clients of a Redis server and logs in for them; then bytes pass raw.
+
+Where the password is known from the app's own settings, wiretape logs in, the app may give any and its own AUTH is
+answered here; else the app's login passes. What belongs to wiretape's login is never followed.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from wiretape_capture.databases.greeting import Desk, Greet, Greeted
+from wiretape_capture.databases.records import Facts
+from wiretape_capture.databases.side import Side
+from wiretape_capture.databases.upstream import dial, tls_context
+from wiretape_capture.launch import redis_url
+from wiretape_capture.protocols.observed import Book, Follower
+from wiretape_capture.protocols.redis import told
+from wiretape_capture.protocols.redis.buffer import LINE_LIMIT, Malformed
+from wiretape_capture.protocols.redis.requests import split_inline, write_command
+
+if TYPE_CHECKING:  # the forwarding process is to start fast
+    from wiretape_capture.launch.dsn import Dsn
+    from wiretape_capture.launch.spec import ServiceMap
+
+TLS_RECORD = b"\x16"
+LONGEST_NAME = 16
+ROOTS = "NODE_EXTRA_CA_CERTS"
+"""The variable in which an app names certificates that it trusts; SSL_CERT_FILE holds for wiretape, too."""
+NO_PASSWORD = (
+    b"-ERR AUTH <password> called without any password configured",
+    b"-ERR Client sent AUTH, but no password",
+)
+"""How a server answers that wants none."""
+OPENING: Facts = {"db": 0, "resp": 2}
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """How one server is entered."""
+
+    name: str
+    host: str
+    port: int
+    tls: Mapping[str, str] | None
+    """libpq's names for the options of TLS; None for plain text."""
+    user: str = ""
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By user; an empty name is the default user."""
+
+    @classmethod
+    def of(cls, service: ServiceMap, environ: Mapping[str, str]) -> Entrance:
+        """From a map and the variables that the app would have had."""
+        own = redis_url.parse_url(service.url) if service.url else None
+        named = [dsn for _, dsn in redis_url.named_servers(environ) if dsn.is_at(service.host, service.port)]
+        servers = [*([own] if own is not None else []), *named]
+        passwords: dict[str, str] = {}
+        for each in servers:
+            if each.password:
+                passwords.setdefault(each.user, each.password)
+        secure = next((each for each in servers if each.options.get("tls")), None)
+        return cls(service.name, service.host, service.port, _tls(secure, environ) if secure is not None else None,
+                   next(iter(passwords), ""), passwords)  # fmt: skip
+
+
+def _tls(dsn: Dsn, environ: Mapping[str, str]) -> dict[str, str]:
+    """redis-py's options, as libpq calls them. As with redis-py and Node.js, certificates are verified by default."""
+    options = dsn.options
+    roots = options.get("ssl_ca_certs") or environ.get(ROOTS, "")
+    verifies = options.get("ssl_cert_reqs", "required").lower() not in ("none", "cert_none", "false")
+    hostname = options.get("ssl_check_hostname", "true").lower() not in ("false", "0", "no")
+    mode = ("verify-full" if hostname else "verify-ca") if verifies else "require"
+    return {"sslmode": mode, "sslrootcert": roots, "sslcert": options.get("ssl_certfile", ""),
+            "sslkey": options.get("ssl_keyfile", "")}  # fmt: skip
+
+
+def entrance(service: ServiceMap, environ: Mapping[str, str]) -> Facts:
+    """How a server is entered."""
+    return asdict(Entrance.of(service, environ))
+
+
+def greet(facts: Facts, _tls: ssl.SSLContext) -> Greet:
+    """How the clients of one server are greeted."""
+    way = Entrance(**facts)
+
+    async def greet(client: Side, desk: Desk) -> Greeted | None:
+        return await _Greeting(way, client, desk).run()
+
+    return greet
+
+
+def follow(book: Book, opening: Facts) -> Follower:
+    """Reads the copies of one connection."""
+    from wiretape_capture.protocols.redis.follower import RedisFollower
+
+    return RedisFollower(book, opening["db"], opening["resp"])
+
+
+class _Greeting:
+    def __init__(self, entrance: Entrance, client: Side, desk: Desk) -> None:
+        self._entrance = entrance
+        self._client = client
+        self._desk = desk
+        self._started = time.monotonic_ns()
+
+    async def run(self) -> Greeted | None:
+        try:
+            server = await self._connect()
+        except (OSError, EOFError, TimeoutError) as error:
+            self._unreachable(error)
+            return None
+        try:
+            served = await self._begin(server)
+        except Malformed as error:
+            self._desk.note(f"connections to {self._entrance.name} that did not begin as Redis: {error}")
+            self._client.write(b"-ERR wiretape: %b\r\n" % str(error).encode())
+            served = False
+        except BaseException:
+            server.abort()
+            raise
+        if not served:
+            server.close()
+            return None
+        return Greeted(server, OPENING)
+
+    async def _connect(self) -> Side:
+        """A connection to the server, in TLS where the app's settings ask for it."""
+        entrance = self._entrance
+        server = await dial(entrance.host, entrance.port)
+        if entrance.tls is not None:
+            try:
+                await server.secure(tls_context(entrance.tls), server_side=False, host=entrance.host)
+            except BaseException:
+                server.abort()
+                raise
+        return server
+
+    def _unreachable(self, error: BaseException) -> None:
+        """The app's connection ends, as one to a server that is not there does not begin."""
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, ssl.SSLCertVerificationError):
+            why = (f"its certificate does not verify: {error.verify_message}; name its authority in the map's URL by "
+                   f"?ssl_ca_certs=FILE, or ?ssl_cert_reqs=none")  # fmt: skip
+        elif isinstance(error, ssl.SSLError):
+            why = f"it does not speak TLS ({error.reason}): write redis:// instead of rediss://"
+        problem = f"ERR could not connect to {self._entrance.name}: {why}"
+        self._desk.note(f"connections to {self._entrance.name} that could not be made: {why}")
+        self._desk.seen(told.refused(problem, self._started, time.monotonic_ns()))
+
+    async def _begin(self, server: Side) -> bool:
+        """Log in and read up to the first command that is no login; it is left to be forwarded. Raises Malformed."""
+        knows = self._entrance.passwords
+        if knows and not await self._log_in(server, self._entrance.user):
+            return False
+        first = await self._client.read(1)
+        self._client.unread(first)
+        if first == TLS_RECORD:
+            raise Malformed("the client begins with TLS: have it connect by redis:// to wiretape")
+        while knows:
+            name, raw, arguments = await self._peek()
+            if name == b"AUTH" and 2 <= len(arguments) <= 3:
+                if not await self._answer_auth(server, arguments):
+                    return False
+                continue
+            self._client.unread(_without_auth(arguments) if name == b"HELLO" else raw)
+            break
+        return True
+
+    async def _answer_auth(self, server: Side, arguments: list[bytes]) -> bool:
+        """The app's own AUTH: of a user whose password is known it is answered here, of another it passes."""
+        user = arguments[1].decode("utf-8", "replace") if len(arguments) == 3 else self._entrance.user
+        if user in ("default", self._entrance.user) or user in self._entrance.passwords:
+            if user not in ("default", self._entrance.user) and not await self._log_in(server, user):
+                return False
+            self._client.write(b"+OK\r\n")
+            return True
+        server.write(write_command(arguments))
+        self._client.write(await _line(server) + b"\r\n")
+        return True
+
+    async def _log_in(self, server: Side, user: str) -> bool:
+        """AUTH with a known password; False where the server refuses it, which the app is told."""
+        password = self._entrance.passwords[user]
+        words = [b"AUTH", *([user.encode()] if user else []), password.encode()]
+        server.write(write_command(words))
+        answer = await _line(server)
+        if answer[:1] == b"+" or answer.startswith(NO_PASSWORD):
+            return True
+        error = answer[1:].decode("utf-8", "replace")
+        self._desk.seen(told.refused(error, self._started, time.monotonic_ns()))
+        self._client.write(answer + b"\r\n")
+        return False
+
+    async def _peek(self) -> tuple[bytes, bytes, list[bytes]]:
+        """The next command's name and bytes: all of a login with its arguments, of others only what was read for it."""
+        head = await _line(self._client)
+        if head[:1] != b"*":
+            words = split_inline(head) if head[:4].upper() == b"AUTH" else [b""]
+            return words[0].upper(), head + b"\r\n", words
+        if not head[1:].isdigit() or len(head) > 3:
+            return b"", head + b"\r\n", []  # too many arguments for a login, or none at all
+        count = int(head[1:])
+        size = await _line(self._client)
+        raw = head + b"\r\n" + size + b"\r\n"
+        if count < 1 or size[:1] != b"$" or not size[1:].isdigit() or int(size[1:]) > LONGEST_NAME:
+            return b"", raw, []
+        name = await self._client.read(int(size[1:]) + 2)
+        raw += name
+        arguments = [name[:-2]]
+        if name[:-2].upper() in (b"AUTH", b"HELLO"):
+            for _ in range(count - 1):
+                line = await _line(self._client)
+                value = await self._client.read(_length(line[1:], LINE_LIMIT) + 2)
+                raw += line + b"\r\n" + value
+                arguments.append(value[:-2])
+        return name[:-2].upper(), raw, arguments
+
+
+def _length(digits: bytes, most: int) -> int:
+    if not digits.isdigit() or len(digits) > 9 or int(digits) > most:
+        raise Malformed(f"a login with {digits[:20]!r} as a length")
+    return int(digits)
+
+
+def _without_auth(arguments: list[bytes]) -> bytes:
+    """HELLO without the login in it: it is done."""
+    at = next((at for at, raw in enumerate(arguments) if raw.upper() == b"AUTH"), len(arguments))
+    return write_command(arguments[:at] + arguments[at + 3 :])
+
+
+async def _line(side: Side) -> bytes:
+    """The next line, without its end. Raises Malformed, EOFError."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        line += await side.read(1)
+        if len(line) > LINE_LIMIT:
+            raise Malformed(f"a line is longer than {LINE_LIMIT} bytes")
+    return bytes(line).removesuffix(b"\n").removesuffix(b"\r")
