@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from wiretape_capture.snapshot.exchange import Exchange, Protocol, Request
+from wiretape_replay.match.commands import is_command, parts_of_stored
 from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.match.parts import Parts, parts_of
 from wiretape_replay.match.statements import is_statement, parts_of_request_for_sql
 
 READERS: Mapping[str, Callable[[str, Request], DatabaseParts]] = {
     Protocol.POSTGRES: parts_of_request_for_sql,
+    Protocol.REDIS: parts_of_stored,
 }
 """By the version of a request, how a database's are read."""
 
 CALLS: Mapping[Protocol, Callable[[Exchange], bool]] = {
     Protocol.HTTP: lambda _: True,
     Protocol.POSTGRES: is_statement,
+    Protocol.REDIS: is_command,
 }
 """Which outbound exchanges are calls that the app makes for what they do; of other protocols none is."""
 

@@ -69,6 +69,10 @@ class Marks:
                 last = mark
         return last
 
+    def state_of(self, places: Sequence[Place]) -> int:
+        """Sequence of the last write related to any of several places."""
+        return self.state(places[0]) if len(places) == 1 else max(map(self.state, places))
+
     def write(self, place: Place, sequence: int) -> None:
         """A recorded write has arrived."""
         here = place[-1]

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import ClassVar
 
 from wiretape_replay.match.parts import Leaf, Parts
+from wiretape_replay.match.volatile import text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class DatabaseParts(Parts):
     def told(self) -> Iterator[Leaf]:
         """The values that say what it is about."""
         return (leaf for leaf in self.content.leaves if leaf[0].startswith("bind/"))
+
+    def about(self) -> Iterator[str]:
+        """Texts that show for whom it was asked."""
+        return (text_of(value) for _, value in self.told())
 
     def leaves(self) -> Iterator[Leaf]:
         """The template and every value."""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from wiretape_replay.match.commands import CommandParts
 from wiretape_replay.match.statements import StatementParts
 
 if TYPE_CHECKING:
@@ -22,15 +23,17 @@ ELSEWHERE = "\0elsewhere"
 """Stands for rows that no read names: an INSERT of such rows changes only what is read of the whole table."""
 
 
-def homes(recorded: Iterable[Recorded]) -> Iterator[tuple[Recorded, tuple[str, ...]]]:
-    """The statements among what was recorded, each with the path to its data below its service."""
+def homes(recorded: Iterable[Recorded]) -> Iterator[tuple[Recorded, tuple[tuple[str, ...], ...]]]:
+    """The commands of databases among what was recorded, each with the paths to its data below its service."""
+    recorded = list(recorded)
+    yield from ((each, each.parts.homes) for each in recorded if isinstance(each.parts, CommandParts))
     statements = [(each, each.parts) for each in recorded if isinstance(each.parts, StatementParts)]
     read: dict[Table, Counter[str]] = {}
     for _, parts in statements:
         if parts.tables and not parts.writes:
             read.setdefault((parts.service, parts.tables[0]), Counter()).update(set(_values(parts)))
     for each, parts in statements:
-        yield each, _home(parts, read)
+        yield each, (_home(parts, read),)
 
 
 def _home(parts: StatementParts, read: dict[Table, Counter[str]]) -> tuple[str, ...]:

@@ -41,7 +41,8 @@ class Recorded:
     lane: str
     trace: str
     clock_ns: int
-    place: Place
+    places: tuple[Place, ...]
+    """Where its data lies; one place but for a command with several keys."""
     writes: bool
     status: str
     after: int = 0
@@ -98,12 +99,14 @@ class Index:
         """Sequences of what was recorded after a write at places above, at and below its own."""
         if not self._at:
             for each in self.recorded:
-                self._at.setdefault(each.place[-1], []).append(each.sequence)
-                for place in each.place:
-                    self._inside.setdefault(place, []).append(each.sequence)
-        for place in recorded.place[:-1]:
-            yield from _later(self._at.get(place, ()), recorded.sequence)
-        yield from _later(self._inside.get(recorded.place[-1], ()), recorded.sequence)
+                for place in each.places:
+                    self._at.setdefault(place[-1], []).append(each.sequence)
+                    for step in place:
+                        self._inside.setdefault(step, []).append(each.sequence)
+        for place in recorded.places:
+            for step in place[:-1]:
+                yield from _later(self._at.get(step, ()), recorded.sequence)
+            yield from _later(self._inside.get(place[-1], ()), recorded.sequence)
 
     def service(self, scheme: str, name: str) -> str:
         """The one name under which a service was indexed."""
@@ -151,15 +154,15 @@ class IndexBuilder:
         self._index.recorded.append(Recorded(
             sequence=exchange.sequence, location=request.target, parts=parts, masked=mask(parts),
             lane=SHARED, trace=exchange.trace or trace_of(request.headers), clock_ns=exchange.started_ns,
-            place=self._places.of(service, parts.segments), writes=parts.writes, status=self._one(exchange.status),
+            places=(self._places.of(service, parts.segments),), writes=parts.writes, status=self._one(exchange.status),
         ))  # fmt: skip
 
     def finish(self, answers: Iterable[tuple[int, Response]], inbound: Sequence[Exchange]) -> Index:
         """The index; `answers` are the responses by sequence, looked at for ids only where requests have any."""
         index = self._index
         index.lanes = self._lanes.learned()
-        for recorded, home in homes(index.recorded):
-            recorded.place = self._places.of(recorded.parts.service, home)
+        for recorded, found in homes(index.recorded):
+            recorded.places = tuple(self._places.of(recorded.parts.service, home) for home in found)
         for recorded, lane in zip(index.recorded, self._lanes.lanes(), strict=True):
             recorded.lane = lane
             _add(index, recorded)
@@ -205,7 +208,7 @@ def _set_states(index: Index) -> None:
     last: dict[tuple[str, Key], Recorded] = {}
     for recorded in index.recorded:
         lane = marks[recorded.lane]
-        recorded.after = lane.state(recorded.place)
+        recorded.after = lane.state_of(recorded.places)
         if not recorded.writes:
             continue
         key = (recorded.lane, recorded.masked.key if recorded.masked else recorded.parts.exact)
@@ -213,7 +216,8 @@ def _set_states(index: Index) -> None:
         if before is not None and (before.status == recorded.status or _again(index, before, recorded)):
             recorded.after = before.after
         last[key] = recorded
-        lane.write(recorded.place, recorded.sequence)
+        for place in recorded.places:
+            lane.write(place, recorded.sequence)
 
 
 def _again(index: Index, before: Recorded, recorded: Recorded) -> bool:
@@ -223,11 +227,15 @@ def _again(index: Index, before: Recorded, recorded: Recorded) -> bool:
     first, last = (bisect_right(index.recorded, each.sequence, key=_sequence) for each in (before, recorded))
     if last - first > RETRY_LOOKED_AT:
         return False
-    kind = recorded.parts.method, recorded.place
+    kind = recorded.parts.method, recorded.places
     return all(
-        not each.writes or not related(each.place, recorded.place) or (each.parts.method, each.place) == kind
+        not each.writes or not _meet(each, recorded) or (each.parts.method, each.places) == kind
         for each in index.recorded[first : last - 1]
     )
+
+
+def _meet(one: Recorded, other: Recorded) -> bool:
+    return any(related(a, b) for a in one.places for b in other.places)
 
 
 def _later(sequences: Sequence[int], sequence: int) -> Sequence[int]:

@@ -81,7 +81,7 @@ class Matcher:
         if not near:
             return Miss()
         rungs = self._narrowed([each.recorded for each in near], session, trace)
-        choice = choose(rungs, session.marks.state(rungs[0].place), session.served, self._at_end)
+        choice = choose(rungs, session.marks.state_of(rungs[0].places), session.served, self._at_end)
         if choice is None:
             return Miss(used_up=True)
         return self._hit(session, choice, next(n.pairs for n in near if n.recorded is choice.rung), lane)
@@ -96,7 +96,7 @@ class Matcher:
         return self._of_ladder(rungs, self._session(SHARED), SHARED)
 
     def _of_ladder(self, rungs: Sequence[Recorded], session: Session, lane: str) -> Hit | Miss:
-        choice = choose(rungs, session.marks.state(rungs[0].place), session.served, self._at_end)
+        choice = choose(rungs, session.marks.state_of(rungs[0].places), session.served, self._at_end)
         return Miss(used_up=True) if choice is None else self._exact_hit(session, choice, rungs, lane)
 
     def _session(self, lane: str) -> Session:
@@ -147,7 +147,8 @@ class Matcher:
         session.served.add(recorded.sequence)
         self.used.add(recorded.sequence)
         if recorded.writes:
-            session.marks.write(recorded.place, recorded.sequence)
+            for place in recorded.places:
+                session.marks.write(place, recorded.sequence)
 
     def _told(self, session: Session, recorded: Recorded, pairs: Sequence[tuple[Volatile, Volatile]],
               lane: str) -> Hit:  # fmt: skip
@@ -172,7 +173,8 @@ class Matcher:
             yield LeafDifference(where=where, recorded="(another session)", live="(this session)" if lane else None)
 
     def _begin_round(self, session: Session, recorded: Recorded) -> None:
-        session.marks.rewind(recorded.place, recorded.sequence)
+        for place in recorded.places:
+            session.marks.rewind(place, recorded.sequence)
         session.served.difference_update(self.index.related_after(recorded))
 
     def _nearest(self, masked: Masked, session: Session, now_ns: int) -> list[_Near]:

@@ -147,7 +147,7 @@ def _command(name: str, parts: DatabaseParts, key: Key) -> Call:
     short = parts.path if len(parts.path) <= _LINE else f"{parts.path[:_LINE]}…"
     place = f"{name}: {short} ({fingerprint(parts.path)})"
     line = f"{short} [{', '.join(told)[:_LINE]}]" if told else short
-    return Call(place, name, line, key, parts.exact, parts.writes, parts, frozenset(told) - _PLAIN, 0, 0, "")
+    return Call(place, name, line, key, parts.exact, parts.writes, parts, frozenset(parts.about()) - _PLAIN, 0, 0, "")
 
 
 def told_by(parts: Parts, template: str) -> Iterator[str]:

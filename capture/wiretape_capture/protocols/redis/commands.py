@@ -173,3 +173,23 @@ def _migrated(arguments: Arguments) -> tuple[int, ...]:
         if isinstance(raw, bytes) and raw.upper() == b"KEYS":
             return tuple(range(at + 1, len(arguments)))
     return (3,) if len(arguments) > 3 else ()
+
+
+_KNOWN = (
+    _READS_FIRST | _READS_ALL | _READS_NONE | _READS_TWO | _WRITES_ALL | _WRITES_PAIRS | _WRITES_ALL_BUT_LAST
+    | _WRITES_TWO | _WRITES_NONE | CONNECTION | PROBES | CONTAINERS | BLOCKING | SCRIPTED | frozenset(_READS_COUNTED)
+    | frozenset(_WRITES_COUNTED)
+    | _words(
+        "append bitfield decr decrby expire expireat geoadd getdel getex getset hdel hincrby hincrbyfloat "
+        "hmset hset hsetnx incr incrby incrbyfloat linsert lpop lpush lpushx lrem lset ltrim move persist "
+        "pexpire pexpireat pfadd psetex restore rpop rpush rpushx sadd set setbit setex setnx setrange spop "
+        "srem xack xadd xautoclaim xclaim xdel xsetid xtrim zadd zincrby zpopmax zpopmin zrem zremrangebylex "
+        "zremrangebyrank zremrangebyscore sort georadius georadiusbymember bitop migrate object xgroup xinfo "
+        "hexpire hpexpire hexpireat hpexpireat hpersist"
+    )
+)  # fmt: skip
+
+
+def is_known(first: str) -> bool:
+    """Whether a command is one of the server's own."""
+    return first in _KNOWN
