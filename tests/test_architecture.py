@@ -20,6 +20,8 @@ ONLY_IN = {
     "mcp": "server/wiretape_server/mcp/",
     "click": "server/wiretape_server/cli/",
     "rich": "server/wiretape_server/cli/",
+    "obstore": "server/wiretape_server/store/",
+    "botocore": "server/wiretape_server/store/",
 }
 VAGUE = ("Manager", "Handler", "Helper", "Util", "Utils", "Service", "Processor", "Factory", "Wrapper")
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "handler", "misc"}

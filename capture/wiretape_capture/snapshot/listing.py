@@ -155,6 +155,19 @@ async def rename_snapshot(folder: Path, name: str, new_name: str) -> Path:
     return target
 
 
+async def settle(path: Path) -> None:
+    """Make a tape one file that can be copied: a killed recording's log is folded in, one that goes on is refused."""
+    if not _log(path).exists():
+        return
+    try:
+        await _fold(path)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise _in_use(path) from None
+        with writing(path):
+            raise
+
+
 async def _fold(path: Path, name: str | None = None) -> None:
     """Bring a killed recording's log into its file; SQLite refuses while any other process has the tape open."""
     async with opened(path, isolation_level=None, timeout=1.0) as connection:

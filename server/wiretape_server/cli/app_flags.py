@@ -74,6 +74,9 @@ MOCK: tuple[Decorator, ...] = (
             help="Answer after the last recorded one"),
 )  # fmt: skip
 
+STORE = setting("store", "--store", metavar="URL", help="Where snapshots and runs are shared")
+PUSH = click.option("--push", is_flag=True, help="Put the result into the store")
+
 TARGET = (setting("replay.target", "--target", metavar="URL", help="Where the app answers"),)
 ONLY: tuple[Decorator, ...] = (
     setting("replay.only", "--only", multiple=True, metavar="SEQ|ROUTE", adds=True,

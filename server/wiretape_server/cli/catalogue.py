@@ -7,7 +7,7 @@ import importlib.util
 
 import click
 
-from wiretape_server.cli.command import Command, named_help
+from wiretape_server.cli.command import Command, named_help, setting
 from wiretape_server.workspace.names import nearest
 
 SECTIONS: dict[str, dict[str, str]] = {
@@ -35,6 +35,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "show": "Show exchanges of a snapshot",
         "rename": "Rename a snapshot",
         "delete": "Delete a snapshot",
+        "push": "Put snapshots and runs into the shared store",
+        "pull": "Get snapshots and runs from the shared store",
         "export": "Export a snapshot to HAR, text or a load tool",
         "import": "Import a HAR file or an exported folder",
     },
@@ -47,6 +49,9 @@ SECTIONS: dict[str, dict[str, str]] = {
 }
 
 _NAME_WIDTH = max(len(name) for section in SECTIONS.values() for name in section)
+
+
+STORE = setting("store", "--store", envvar="WIRETAPE_STORE", metavar="URL", help="Where snapshots and runs are shared")
 
 
 def module_of(name: str) -> str:
@@ -110,6 +115,7 @@ def _version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     epilog="Start with `wiretape record`, or see the whole loop with `wiretape demo`.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version")
+@STORE
 @click.pass_context
 def wiretape(ctx: click.Context) -> None:
     """Record real traffic, mock its dependencies, replay it against changed code."""

@@ -59,9 +59,9 @@ def command(snapshots: tuple[str, ...], openapi: str | None, against: str | None
 
 
 def _tapes(ws: Workspace, names: Sequence[str]) -> list[Path]:
-    from wiretape_capture.snapshot.listing import find_snapshot
+    from wiretape_server.store.bringing import snapshot_file
 
-    return [find_snapshot(ws.snapshots_dir, name) for name in names or (ws.config.snapshot or None,)]
+    return [snapshot_file(ws, name, None, say) for name in names or (ws.config.snapshot or None,)]
 
 
 def _view(ws: Workspace, names: Sequence[str]) -> ContractView:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wiretape_server.cli.app_flags import STORE, add
 from wiretape_server.cli.command import Command, json_option, open_workspace
-from wiretape_server.cli.terminal import out, out_json
+from wiretape_server.cli.terminal import out, out_json, say
 from wiretape_server.workspace.finding_names import find_finding
 
 if TYPE_CHECKING:
@@ -29,17 +30,18 @@ if TYPE_CHECKING:
 @click.option("--noise", is_flag=True, help="List what was taken as noise")
 @click.option("--bindings", is_flag=True, help="List values followed, and how that went")
 @click.option("--latency", is_flag=True, help="Draw how response times spread")
+@add((STORE,))
 @json_option
 def command(run: str | None, finding: str | None, noise: bool, bindings: bool, latency: bool, as_json: bool) -> None:
     """Show what a run found different, or one finding in full.
 
     Without RUN the newest is shown; the beginning of a run's id is enough.
     """
-    from wiretape_replay.run_file import find_run
+    from wiretape_server.store.bringing import run_file
 
     if run and run.startswith("F-") and finding is None:
         run, finding = None, run
-    path = find_run(open_workspace().runs_dir, run)
+    path = run_file(open_workspace(), run, say)
     if bindings:
         from wiretape_server.cli.binding_view import tell_run
 

@@ -10,7 +10,7 @@ import click
 
 from wiretape_replay.report.printable import printable
 from wiretape_server.cli.command import Command, json_option, open_workspace
-from wiretape_server.cli.terminal import out, out_json, plural
+from wiretape_server.cli.terminal import out, out_json, plural, say
 
 if TYPE_CHECKING:
     from wiretape_replay.explain.miss import MissExplanation
@@ -34,14 +34,14 @@ def command(name: str | None, run: str | None, mock: str | None, as_json: bool) 
     the code. For a miss (M-...): the closest recordings, what differs, and what to do. Without a name the misses of a
     run are listed.
     """
-    from wiretape_replay.run_file import find_run
+    from wiretape_server.store.bringing import run_file
     from wiretape_server.workspace.explaining import explain_finding, find_miss, mock_misses, run_misses
 
     ws = open_workspace()
     if mock:
         misses, where = mock_misses(ws, mock), f"mock {mock}"
     else:
-        path = find_run(ws.runs_dir, run)
+        path = run_file(ws, run, say)
         if name and not name.lower().startswith("m-"):
             _tell_finding(asyncio.run(explain_finding(ws, path, name)), as_json=as_json)
             return

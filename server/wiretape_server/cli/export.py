@@ -42,14 +42,14 @@ def command(snapshot: str | None, har: Path | None, folder: Path | None, tool: s
     HAR and folder hold all that the snapshot holds, so that `wiretape import` gives it back. A script holds the
     inbound requests: sessions in order with their think times, and values followed from answers into requests.
     """
-    from wiretape_capture.snapshot.listing import find_snapshot
+    from wiretape_server.store.bringing import snapshot_file
 
     if sum(each is not None for each in (har, folder, tool)) != 1:
         raise click.UsageError("give one of --har FILE, --folder DIR or --format TOOL", click.get_current_context())
     if tool is None and (output or target):
         raise click.UsageError("--output and --target go with --format", click.get_current_context())
     ws = open_workspace()
-    tape = find_snapshot(ws.snapshots_dir, snapshot or ws.config.snapshot or None)
+    tape = snapshot_file(ws, snapshot or ws.config.snapshot or None, None, say)
     if tool is not None:
         _script(tape, tool, output, target or ws.config.replay.target or DEFAULT_TARGET, ws.config.routes,
                 as_json=as_json)  # fmt: skip

@@ -6,7 +6,7 @@ import re
 
 import click
 
-from wiretape_server.cli.app_flags import APP, FAIL_IF, LOCKED, NOISE, ONLY, REQUESTS, TARGET, add
+from wiretape_server.cli.app_flags import APP, FAIL_IF, LOCKED, NOISE, ONLY, PUSH, REQUESTS, STORE, TARGET, add
 from wiretape_server.cli.command import Command, Whole, json_option, setting, snapshot_argument
 
 _WITH_RATE = ("poisson", "constant", "closed")
@@ -59,9 +59,10 @@ class LoadCommand(Command):
     example='wiretape load checkout --target http://127.0.0.1:8000 --scale 10 --for 5m --fail-if "latency.p99 > 200"',
 )
 @snapshot_argument
-@add(TARGET, LOAD, GENERATOR, REQUESTS, NOISE, APP)
+@add(TARGET, LOAD, GENERATOR, REQUESTS, NOISE, APP, (STORE,))
+@PUSH
 @json_option
-def command(as_json: bool) -> None:
+def command(push: bool, as_json: bool) -> None:
     """Send many clones of recorded sessions to an app.
 
     Sessions begin as they were recorded, --scale times as many; inside of a session order and think time hold.
@@ -70,4 +71,4 @@ def command(as_json: bool) -> None:
     """
     from wiretape_server.cli.run_replay import run_load
 
-    run_load(as_json=as_json)
+    run_load(push=push, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wiretape_server.cli.app_flags import APP, MOCK, MOCK_PORT, add
+from wiretape_server.cli.app_flags import APP, MOCK, MOCK_PORT, STORE, add
 from wiretape_server.cli.command import Command, json_option, open_workspace, setting, snapshot_argument
 from wiretape_server.cli.table import visible
 from wiretape_server.cli.terminal import near, out, out_json, plural, say
@@ -28,7 +28,7 @@ TIMING = (
     example="wiretape mock checkout -- python app.py",
 )
 @snapshot_argument
-@add((MOCK_PORT,), MOCK, TIMING, APP)
+@add((MOCK_PORT,), MOCK, TIMING, APP, (STORE,))
 @json_option
 def command(as_json: bool) -> None:
     """Answer an app's outbound calls from a snapshot.
@@ -40,9 +40,11 @@ def command(as_json: bool) -> None:
     from wiretape_capture.snapshot.listing import passed_over
     from wiretape_replay.mock.spec import MockResult
     from wiretape_server.cli import endpoints, job_view
+    from wiretape_server.store.bringing import bring_snapshot
     from wiretape_server.workspace.specs import mock_spec
 
     ws = open_workspace()
+    bring_snapshot(ws, Direction.OUTBOUND, say)
     files = endpoints.job_files(ws, "mock", datetime.now(UTC))
     spec = mock_spec(ws, log=files.app, journal=files.journal)
     ws.create()

@@ -8,7 +8,7 @@ import getpass
 import click
 
 from wiretape_server.cli.command import Command, json_option, open_workspace
-from wiretape_server.cli.terminal import near, out, out_json
+from wiretape_server.cli.terminal import near, out, out_json, say
 
 
 @click.command(
@@ -28,12 +28,12 @@ def command(finding: str, reason: str, run: str | None, by: str | None, as_json:
     Values there are no longer compared, their shape is. Another status, type, format or a lost field is no noise and is
     refused: if that change is meant, record a new snapshot.
     """
-    from wiretape_replay.run_file import find_run
+    from wiretape_server.store.bringing import run_file
     from wiretape_server.workspace.accepting import accept
     from wiretape_server.workspace.noise_file import FILE_NAME
 
     ws = open_workspace()
-    path = find_run(ws.runs_dir, run)
+    path = run_file(ws, run, say)
     rule = asyncio.run(accept(ws, path, finding, reason=reason, by=by or getpass.getuser()))
     if as_json:
         out_json(rule)

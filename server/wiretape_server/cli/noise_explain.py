@@ -9,7 +9,7 @@ import click
 
 from wiretape_replay.explain.place import explain, explanation_lines, pointer_of
 from wiretape_server.cli.command import Command, json_option, open_workspace
-from wiretape_server.cli.terminal import out, out_json
+from wiretape_server.cli.terminal import out, out_json, say
 
 if TYPE_CHECKING:
     from wiretape_replay.verdict.model import Run
@@ -53,10 +53,13 @@ def _place(run: Run, finding: str) -> tuple[str, str]:
 
 
 def _run(ws: Workspace, run: str | None) -> Run:
-    from wiretape_replay.run_file import RunReader, find_run
+    from wiretape_replay.run_file import RunReader
+    from wiretape_server.store.bringing import run_file
+
+    path = run_file(ws, run, say)
 
     async def read() -> Run:
-        async with await RunReader.open(find_run(ws.runs_dir, run)) as reader:
+        async with await RunReader.open(path) as reader:
             return await reader.run()
 
     return asyncio.run(read())

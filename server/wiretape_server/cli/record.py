@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wiretape_capture.errors import WiretapeError
-from wiretape_server.cli.app_flags import APP, MAP, add
+from wiretape_server.cli.app_flags import APP, MAP, PUSH, STORE, add
 from wiretape_server.cli.command import PORT, Command, json_option, open_workspace, setting
 from wiretape_server.cli.terminal import ms, out, out_json, out_table, plural, say
 
@@ -40,9 +40,10 @@ FLAGS = (
     example="wiretape record --name checkout --app-port 8000 -- python app.py",
 )
 @click.option("--name", help="Name of the snapshot")
-@add(APP[:1], FLAGS, APP[1:])
+@PUSH
+@add(APP[:1], FLAGS, APP[1:], (STORE,))
 @json_option
-def command(name: str | None, as_json: bool) -> None:
+def command(name: str | None, push: bool, as_json: bool) -> None:
     """Record an app's traffic into a snapshot.
 
     Starts the app (given after --, or app.command in wiretape.toml) with its outbound calls led through a proxy,
@@ -50,10 +51,12 @@ def command(name: str | None, as_json: bool) -> None:
     """
     from wiretape_capture.proxy.spec import RecordResult
     from wiretape_server.cli import endpoints, job_view
+    from wiretape_server.cli.pushing import Pushing
     from wiretape_server.workspace.noise_file import FILE_NAME as NOISE_FILE
     from wiretape_server.workspace.specs import record_spec
 
     ws = open_workspace()
+    pushing = Pushing.of(ws, wanted=push)
     now = datetime.now(UTC)
     files = endpoints.job_files(ws, "record", now)
     spec = record_spec(ws, now=now, name=name, log=files.app)
@@ -74,7 +77,10 @@ def command(name: str | None, as_json: bool) -> None:
         out_json(result)
     else:
         _tell(result, configured=ws.file is not None, learned=(ws.root / NOISE_FILE).exists())
-    click.get_current_context().exit(_exit_code(result))
+    code = _exit_code(result)
+    if result.exchanges:
+        code = pushing.snapshot(spec.tape) or code
+    click.get_current_context().exit(code)
 
 
 async def _drop_empty(tape: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from wiretape_server.cli.app_flags import APP, MOCK, REPLAY, TARGET, add
+from wiretape_server.cli.app_flags import APP, MOCK, PUSH, REPLAY, STORE, TARGET, add
 from wiretape_server.cli.command import Command, json_option, snapshot_argument
 
 
@@ -16,9 +16,10 @@ from wiretape_server.cli.command import Command, json_option, snapshot_argument
     example='wiretape replay checkout --target http://127.0.0.1:8000 --fail-if "latency.p95 > 50"',
 )
 @snapshot_argument
-@add(TARGET, REPLAY, MOCK, APP)
+@add(TARGET, REPLAY, MOCK, APP, (STORE,))
+@PUSH
 @json_option
-def command(as_json: bool) -> None:
+def command(push: bool, as_json: bool) -> None:
     """Send a snapshot's requests to an app and compare its answers.
 
     The app runs already at --target, or is started from what follows --. The exit code is 0 when the verdict is
@@ -26,4 +27,4 @@ def command(as_json: bool) -> None:
     """
     from wiretape_server.cli.run_replay import run_replay
 
-    run_replay(verify=False, as_json=as_json)
+    run_replay(verify=False, push=push, as_json=as_json)

@@ -19,7 +19,9 @@ from wiretape_replay.verdict.evals import parse
 from wiretape_replay.verdict.model import Run
 from wiretape_server.cli import endpoints, job_view
 from wiretape_server.cli.command import open_workspace
+from wiretape_server.cli.pushing import Pushing
 from wiretape_server.cli.terminal import near, out, out_json, say
+from wiretape_server.store.bringing import bring_runs, bring_snapshot
 from wiretape_server.workspace.failed import with_failed
 from wiretape_server.workspace.specs import load_spec, replay_spec
 from wiretape_server.workspace.workspace import Workspace
@@ -27,26 +29,31 @@ from wiretape_server.workspace.workspace import Workspace
 COLOURS = {" ✔": "green", " ✖": "red", " ?": "yellow", " ▲": "yellow", " !": "yellow"}
 
 
-def run_replay(*, verify: bool, as_json: bool) -> None:
+def run_replay(*, verify: bool, push: bool, as_json: bool) -> None:
     """Replay the workspace's snapshot and end the command with the verdict's exit code."""
     ws, now = _opened(), datetime.now(UTC)
+    pushing = Pushing.of(ws, wanted=push)
     files = endpoints.job_files(ws, "verify" if verify else "replay", now)
     spec = replay_spec(ws, now=now, verify=verify, log=files.app, command=_typed())
     _announce(ws, spec, "replaying " + spec.tape.stem + ("" if spec.mock is None else ", its services mocked"))
-    _run("wiretape_replay.engine", spec, spec, "replaying", files, as_json=as_json)
+    _run("wiretape_replay.engine", spec, spec, "replaying", files, pushing, as_json=as_json)
 
 
-def run_load(*, as_json: bool) -> None:
+def run_load(*, push: bool, as_json: bool) -> None:
     """Put the workspace's snapshot on a target as load and end the command with the verdict's exit code."""
     ws, now = _opened(), datetime.now(UTC)
+    pushing = Pushing.of(ws, wanted=push)
     files = endpoints.job_files(ws, "load", now)
     spec = load_spec(ws, now=now, log=files.app, command=_typed())
     _announce(ws, spec.replay, "loading with " + spec.replay.tape.stem)
-    _run("wiretape_replay.load", spec, spec.replay, "loading", files, as_json=as_json)
+    _run("wiretape_replay.load", spec, spec.replay, "loading", files, pushing, as_json=as_json)
 
 
 def _opened() -> Workspace:
-    ws, note = asyncio.run(with_failed(open_workspace()))
+    ws = open_workspace()
+    bring_runs(ws, say)
+    ws, note = asyncio.run(with_failed(ws))
+    bring_snapshot(ws, Direction.INBOUND, say)
     for condition in ws.config.replay.fail_if:
         parse(condition)  # a typo is told before anything starts
     if note:
@@ -67,8 +74,8 @@ def _announce(ws: Workspace, spec: ReplaySpec, doing: str) -> None:
         say(f"the app's output goes to {near(spec.app.log)}")
 
 
-def _run(module: str, spec: BaseModel, replay: ReplaySpec, doing: str, files: endpoints.JobFiles, *,
-         as_json: bool) -> None:  # fmt: skip
+def _run(module: str, spec: BaseModel, replay: ReplaySpec, doing: str, files: endpoints.JobFiles,
+         pushing: Pushing, *, as_json: bool) -> None:  # fmt: skip
     view = job_view.View(on_ready=lambda ready: _tell_target(ready, replay), doing=doing)
     run = Run.model_validate(job_view.run(module, spec, view, log=files.job))
     if as_json:
@@ -78,7 +85,8 @@ def _run(module: str, spec: BaseModel, replay: ReplaySpec, doing: str, files: en
             out(coloured(line))
         if run.verdict.verdict == "fail" and not replay.learned and replay.against is None:
             out("no noise was learned yet: if unchanged code fails like this too, run there: wiretape noise learn")
-    click.get_current_context().exit(run.exit_code)
+    pushed = pushing.run(replay.run)
+    click.get_current_context().exit(run.exit_code or pushed)
 
 
 def coloured(line: str) -> str:

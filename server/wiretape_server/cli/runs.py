@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wiretape_server.cli.app_flags import STORE, add
 from wiretape_server.cli.command import Command, Whole, json_option, open_workspace
 from wiretape_server.cli.terminal import ms, out, out_json, out_table, say
 
@@ -22,12 +23,20 @@ def _verdict(run: Run) -> str:
 
 @click.command("runs", cls=Command, short_help="List runs with their verdicts", example="wiretape runs")
 @click.option("--limit", type=Whole(1, 10**6), default=20, show_default=True, help="At most so many")
+@click.option("--remote", is_flag=True, help="List what the store has")
+@add((STORE,))
 @json_option
-def command(limit: int, as_json: bool) -> None:
+def command(limit: int, remote: bool, as_json: bool) -> None:
     """List runs with their verdicts, the newest first."""
     from wiretape_replay.run_file import scan_runs
 
-    runs, broken = asyncio.run(scan_runs(open_workspace().runs_dir))
+    ws = open_workspace()
+    if remote:
+        from wiretape_server.cli.stored import list_stored_runs
+
+        list_stored_runs(ws, limit, as_json=as_json)
+        return
+    runs, broken = asyncio.run(scan_runs(ws.runs_dir))
     shown = runs[:limit]
     if as_json:
         out_json(shown)

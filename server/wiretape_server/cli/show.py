@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wiretape_server.cli.app_flags import STORE, add
 from wiretape_server.cli.command import Command, Whole, json_option, open_workspace
-from wiretape_server.cli.terminal import ms, out, out_json, out_table, plural
+from wiretape_server.cli.terminal import ms, out, out_json, out_table, plural, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 @click.option("--limit", type=Whole(1, 10**9), default=DEFAULT_LIMIT, show_default=True, help="At most so many")
 @click.option("--bindings", is_flag=True, help="List values taken from earlier responses")
 @click.option("--raw", is_flag=True, help="Write the bytes of one exchange")
+@add((STORE,))
 @json_option
 def command(
     snapshot: str | None,
@@ -61,15 +63,15 @@ def command(
     Without SNAPSHOT the newest is meant; `wiretape show 3` is its exchange 3. All filters must hold.
     """
     from wiretape_capture.snapshot.exchange import Direction
-    from wiretape_capture.snapshot.listing import find_snapshot
     from wiretape_capture.snapshot.search import Query
+    from wiretape_server.store.bringing import snapshot_file
 
     ws = open_workspace()
     if sequence is None and snapshot and snapshot.isdecimal() and not ws.snapshot_path(snapshot).exists():
         sequence, snapshot = int(snapshot), None
     if raw and sequence is None:
         raise click.UsageError("--raw writes one exchange: give its SEQ", click.get_current_context())
-    tape = find_snapshot(ws.snapshots_dir, snapshot or ws.config.snapshot or None)
+    tape = snapshot_file(ws, snapshot or ws.config.snapshot or None, None, say)
     if bindings:
         from wiretape_server.cli.binding_view import tell_snapshot
 

@@ -9,7 +9,7 @@ import click
 
 from wiretape_capture.errors import UsageError
 from wiretape_server.cli.command import Command, json_option, open_workspace
-from wiretape_server.cli.terminal import out, out_json, out_table, plural
+from wiretape_server.cli.terminal import out, out_json, out_table, plural, say
 
 if TYPE_CHECKING:
     from wiretape_replay.traffic.statements import StatementDrift, StatementRow
@@ -50,17 +50,16 @@ def command(name: str | None, baseline: str | None, sort: str, as_json: bool) ->
 
 def _statements(ws: Workspace, name: str | None) -> list[StatementRow]:
     """Those of the snapshot of that name, else of the run."""
-    from wiretape_capture.snapshot.listing import find_snapshot
-    from wiretape_replay.run_file import find_run
     from wiretape_replay.traffic.statements import statements_of_run, statements_of_snapshot
+    from wiretape_server.store.bringing import run_file, snapshot_file
 
     try:
-        tape = find_snapshot(ws.snapshots_dir, name or ws.config.snapshot or None)
+        tape = snapshot_file(ws, name or ws.config.snapshot or None, None, say)
     except UsageError as error:
         if name is None:
             raise
         try:
-            run = find_run(ws.runs_dir, name)
+            run = run_file(ws, name, say)
         except UsageError:
             raise UsageError(f"{name!r} is neither a snapshot nor a run: {error.problem}",
                              error.hint or "wiretape snapshots and wiretape runs list them") from None  # fmt: skip

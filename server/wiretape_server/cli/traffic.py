@@ -10,7 +10,7 @@ import click
 from wiretape_capture.errors import UsageError
 from wiretape_server.cli.app_flags import ROUTE
 from wiretape_server.cli.command import Command, json_option, open_workspace
-from wiretape_server.cli.terminal import out, out_json, out_table, plural
+from wiretape_server.cli.terminal import out, out_json, out_table, plural, say
 
 if TYPE_CHECKING:
     from wiretape_replay.traffic.view import Field, RouteRow, RouteTraffic, Times
@@ -33,14 +33,14 @@ def command(route: str | None, snapshot: str | None, as_json: bool) -> None:
     `wiretape show SNAPSHOT NUMBER` takes.
     """
     from wiretape_capture.snapshot.exchange import Direction
-    from wiretape_capture.snapshot.listing import find_snapshot
     from wiretape_replay.mock.load import aliases
     from wiretape_replay.traffic.find import fitting, nearest
     from wiretape_replay.traffic.read import read_route, read_routes
+    from wiretape_server.store.bringing import snapshot_file
     from wiretape_server.workspace.specs import service_maps
 
     ws = open_workspace()
-    tape = find_snapshot(ws.snapshots_dir, snapshot or ws.config.snapshot or None, Direction.INBOUND)
+    tape = snapshot_file(ws, snapshot or ws.config.snapshot or None, Direction.INBOUND, say)
     routes = asyncio.run(read_routes(tape, ws.config.routes))
     names = fitting(route, routes.names, routes.table) if route else routes.names
     if route and not names:

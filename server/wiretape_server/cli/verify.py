@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from wiretape_server.cli.app_flags import APP, MOCK, REPLAY, add
+from wiretape_server.cli.app_flags import APP, MOCK, PUSH, REPLAY, STORE, add
 from wiretape_server.cli.command import Command, json_option, snapshot_argument
 
 
@@ -16,9 +16,10 @@ from wiretape_server.cli.command import Command, json_option, snapshot_argument
     example="wiretape verify",
 )
 @snapshot_argument
-@add(REPLAY, MOCK, APP)
+@add(REPLAY, MOCK, APP, (STORE,))
+@PUSH
 @json_option
-def command(as_json: bool) -> None:
+def command(push: bool, as_json: bool) -> None:
     """Check the app of wiretape.toml against a snapshot.
 
     Mocks the app's services, starts the app, waits until it is ready, replays the snapshot, stops everything and
@@ -26,4 +27,4 @@ def command(as_json: bool) -> None:
     """
     from wiretape_server.cli.run_replay import run_replay
 
-    run_replay(verify=True, as_json=as_json)
+    run_replay(verify=True, push=push, as_json=as_json)

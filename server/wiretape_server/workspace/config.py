@@ -19,6 +19,7 @@ from wiretape_replay.load.spec import LARGEST_SCALE, LARGEST_SPEED, MOST_WORKERS
 from wiretape_replay.load.words import arrivals_of, duration_of, stages_of
 from wiretape_replay.routes import parse_override
 from wiretape_replay.signing.spec import SignRule
+from wiretape_server.store.address import address_of
 from wiretape_server.workspace.names import PROJECT_FILE
 from wiretape_server.workspace.toml_lines import line_of
 
@@ -65,6 +66,13 @@ def _route(text: str) -> str:
     except UsageError as error:
         raise ValueError(str(error)) from None
     return text
+
+
+def _store(url: str) -> str:
+    try:
+        return str(address_of(url)) if url else ""
+    except UsageError as error:
+        raise ValueError(f"{error.problem}; {error.hint}") from None
 
 
 class _Section(BaseModel):
@@ -252,6 +260,9 @@ class Config(_Section):
     """All of `wiretape.toml`."""
 
     snapshot: str = Field("", description="Snapshot that mock, replay and verify use; empty: the newest.")
+    store: Annotated[str, AfterValidator(_store)] = Field(
+        "", description="Where snapshots and runs are shared: s3://BUCKET/PREFIX or file:///FOLDER; empty: nowhere."
+    )
     routes: tuple[Annotated[str, AfterValidator(_route)], ...] = Field(
         (), description="Path templates that win over the inferred ones: /orders/{id} or GET /orders/{id}."
     )
@@ -330,6 +341,8 @@ def _explain(error: ErrorDetails, where: str) -> UsageError:
         return UsageError(f'{where}unknown key "{key}"', _suggestion(key))
     if error["type"] == "missing":
         return UsageError(f"{where}{key} is missing", "add it to that table")
+    if key == "store":  # what somebody wrote there may be a password
+        return UsageError(f"{where}{key}: {plain_reason(error)}")
     return UsageError(f"{where}{key}: {plain_reason(error)}", f"change the value {_shown(error['input'])}")
 
 

@@ -101,5 +101,10 @@ def _nothing_failed(run: Run) -> UsageError:
                       "see to that, then replay all")  # fmt: skip
 
 
+def named_runs(only: tuple[str, ...]) -> list[str]:
+    """The runs that such words name; an empty name stands for the newest."""
+    return [item.strip().partition(":")[2].strip() for item in only if _is_failed(item)]
+
+
 def _is_failed(item: str) -> bool:
     return item.strip().partition(":")[0].strip().lower() == WORD

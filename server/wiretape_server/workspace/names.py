@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import count
@@ -17,9 +18,9 @@ def name_from(text: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip(".-_")[:100] or "imported"
 
 
-def dated_names(now: datetime) -> Iterator[str]:
-    """Names that sort by time, the plain one first."""
-    stem = now.strftime("%Y%m%d-%H%M%S")
+def dated_names(now: datetime, *, shared: bool = False) -> Iterator[str]:
+    """Names that sort by time, the plain one first; `shared` ones are given to nobody else on other machines either."""
+    stem = now.strftime("%Y%m%d-%H%M%S") + (f"-{secrets.token_hex(3)}" if shared else "")
     yield stem
     yield from (f"{stem}-{number}" for number in count(2))
 

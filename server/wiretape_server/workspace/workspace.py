@@ -142,7 +142,8 @@ class Workspace:
 
     def _claimed(self, now: datetime, directory: Path, suffix: str) -> str:
         self.create()
-        return next(name for name in dated_names(now) if not (directory / f"{name}{suffix}").exists()
+        names = dated_names(now, shared=bool(self.config.store))
+        return next(name for name in names if not (directory / f"{name}{suffix}").exists()
                     and _first_to_make(self.jobs_dir / f"{name}{suffix}.claim"))  # fmt: skip
 
 

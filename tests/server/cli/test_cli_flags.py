@@ -27,11 +27,11 @@ from wiretape_server.workspace.template import project_file
 ROOT = Path(__file__).parents[3]
 
 NOT_SETTINGS = {
-    "record": {"--name"},  # names one recording
+    "record": {"--name", "--push"},  # one recording: its name, and that it is shared
     "mcp": {"--allow-commands", "--allow-target"},  # rights that no file may give
-    "verify": set[str](),
-    "replay": set[str](),
-    "load": set[str](),
+    "verify": {"--push"},
+    "replay": {"--push"},
+    "load": {"--push"},
     "mock": set[str](),
     "noise learn": set[str](),
 }
