@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from mysql_server import MISSING as MISSING_MYSQL
+from mysql_server import MysqlServer, program
+from mysql_server import running as running_mysql
 from postgres_server import MISSING, Server, binaries, running
 from redis_server import MISSING as NO_REDIS
 from redis_server import RedisServer, binary
@@ -48,3 +51,12 @@ def redis_server() -> Iterator[RedisServer]:
         pytest.skip(NO_REDIS)
     with running_redis(server) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[MysqlServer]:
+    """A private MariaDB server with TLS. Tests that use it belong to the group `mysql`."""
+    if program("mariadbd") is None:
+        pytest.skip(MISSING_MYSQL)
+    with running_mysql() as server:
+        yield server

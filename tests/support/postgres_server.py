@@ -155,6 +155,11 @@ def _prepare(server: Server) -> None:
 
 def _write_files(folder: Path) -> None:
     (folder / "password").write_text("root\n")
+    write_certificate(folder)
+
+
+def write_certificate(folder: Path) -> None:
+    """`server.crt`, for localhost and signed by itself, and `server.key`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

@@ -115,12 +115,33 @@ class Side(asyncio.Protocol):
 
     async def secure(self, context: ssl.SSLContext, *, server_side: bool, host: str = "") -> None:
         """Go on in TLS. Raises ssl.SSLError, ConnectionError."""
-        made = await asyncio.get_running_loop().start_tls(
-            self.transport, self, context, server_side=server_side, server_hostname=host or None
+        ahead, self._held = bytes(self._held), bytearray()
+        loop, transport = asyncio.get_running_loop(), self.transport
+        going = loop.create_task(
+            loop.start_tls(transport, self, context, server_side=server_side, server_hostname=host or None)
         )
+        if ahead:
+            await self._hand_over(transport, ahead)
+        made = await going
         if made is None:
             raise ConnectionResetError("the peer went away during the TLS handshake")
         self.transport = made
+
+    async def _hand_over(self, transport: asyncio.Transport, ahead: bytes) -> None:
+        """Give TLS what the peer sent ahead of our going over to it: MySQL's clients wait for no answer.
+
+        asyncio has no way to say this; its own streams do the same (StreamWriter.start_tls). It takes two rounds of the
+        loop until the TLS protocol is in place, and reading begins only after that.
+        """
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        protocol = cast("asyncio.BufferedProtocol", transport.get_protocol())
+        while ahead:
+            room = memoryview(protocol.get_buffer(len(ahead)))
+            count = min(len(room), len(ahead))
+            room[:count] = ahead[:count]
+            protocol.buffer_updated(count)
+            ahead = ahead[count:]
 
     def join(self, peer: Side, tap: Tap, on_lost: Callable[[], None]) -> None:
         """Send everything to the other side from now on, what is held first."""

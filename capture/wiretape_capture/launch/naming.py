@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from wiretape_capture.launch import dsn, redis_url
+from wiretape_capture.launch import dsn, mysql_dsn, redis_url
 from wiretape_capture.launch.dsn import Dsn
 
 
@@ -29,11 +29,13 @@ class Naming:
 NAMINGS: Mapping[str, Naming] = {
     "postgres": Naming(dsn.POSTGRES_PORT, dsn.parse_url, dsn.named_servers, dsn.pointed, dsn.pointed_variables,
                        {"PGHOST": "postgres"}),
+    "mysql": Naming(mysql_dsn.MYSQL_PORT, mysql_dsn.parse_url, mysql_dsn.named_servers, mysql_dsn.pointed,
+                    mysql_dsn.pointed_variables, {"MYSQL_HOST": "mysql", "MARIADB_HOST": "mariadb"}),
     "redis": Naming(redis_url.REDIS_PORT, redis_url.parse_url, redis_url.named_servers, redis_url.pointed,
                     redis_url.pointed_variables, {}),
 }  # fmt: skip
 SCHEMES = {
-    "postgres": "postgres", "postgresql": "postgres",
+    "postgres": "postgres", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql",
     "redis": "redis", "rediss": "redis", "valkey": "redis", "valkeys": "redis", "unix": "redis",
 }  # fmt: skip
 """Schemes of URLs with the name of their protocol."""

@@ -20,6 +20,9 @@ _BEFORE_SIGN = frozenset({
 })  # fmt: skip
 """Words after which a sign belongs to the number."""
 
+NEXT = 0
+"""Stands for the number of a parameter that has none in the text."""
+
 type Constant = str | int | None
 """A constant in the text, the number of a parameter, or NULL."""
 
@@ -133,11 +136,14 @@ def _merged(pieces: Sequence[Token]) -> list[Token]:
 def _taken_out(pieces: Sequence[Token], dialect: Dialect) -> tuple[list[str], list[Constant]]:
     words: list[str] = []
     constants: list[Constant] = []
-    before = ""
+    before, asked = "", 0
     for each in pieces:
         word = dialect.word_of(each)
         constant = dialect.constant_of(each, word, before)
         if constant is not None:
+            if constant[0] == NEXT and each.kind == "param":
+                asked += 1
+                constant = (asked,)
             constants.append(constant[0])
             word = "?"
         words.append(word)

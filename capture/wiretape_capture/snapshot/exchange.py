@@ -28,6 +28,7 @@ class Protocol(StrEnum):
     WEBSOCKET = "websocket"
     POSTGRES = "postgres"
     REDIS = "redis"
+    MYSQL = "mysql"
 
     @property
     def is_database(self) -> bool:

@@ -25,7 +25,7 @@ def service(name: str, scheme: str, host: str, port: int, listen: int = 0, url: 
         ("localhost:3000", service("localhost:3000", "http", "localhost", 3000)),
         ("api.host:443@9001", service("api.host:443", "https", "api.host", 443, 9001)),
         ("db.host:5432", service("db.host:5432", "postgres", "db.host", 5432)),
-        ("db.host:3306", service("db.host:3306", "tcp", "db.host", 3306)),
+        ("db.host:3306", service("db.host:3306", "mysql", "db.host", 3306)),
         ("db=postgres://u:p@db.host/x@15432",
          service("db", "postgres", "db.host", 5432, 15432, "postgres://u:p@db.host/x")),
         ("db=postgresql+asyncpg:///x?host=/run/pg&port=7",

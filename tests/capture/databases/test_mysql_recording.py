@@ -1,0 +1,348 @@
+"""Real clients and a real server with a recorder between them: what is on the tape, and that nothing else changed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from database_kit import answer, exchanges, question, recording, run
+from mysql_client import Client
+from mysql_server import PASSWORD, MysqlServer
+
+from wiretape_capture.protocols.mysql.wire import Capability, Extended
+from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol
+
+pytestmark = pytest.mark.xdist_group("mysql")  # one server for all
+
+
+def connect(port: int, **options: Any) -> pymysql.Connection[Any]:
+    given = {"user": "shop", "password": PASSWORD, "database": "shop", "autocommit": True, **options}
+    return pymysql.connect(host="127.0.0.1", port=port, **given)
+
+
+def shop(port: int) -> list[Any]:
+    seen: list[Any] = []
+    with connect(port) as connection, connection.cursor() as cursor:
+        cursor.execute("drop table if exists shelf")
+        cursor.execute("create table shelf (sku varchar(20) primary key, qty int, at datetime(3), raw blob)")
+        cursor.execute("insert into shelf values (%s, %s, %s, %s)", ("a", 3, "2024-02-03 04:05:06.5", b"\xff\x00"))
+        seen.append(cursor.rowcount)
+        cursor.execute("select * from shelf where sku = %s", ("a",))
+        seen += cursor.fetchall()
+        with pytest.raises(pymysql.err.IntegrityError):
+            cursor.execute("insert into shelf (sku) values ('a')")
+        cursor.execute("drop table shelf")
+    return seen
+
+
+async def by_sql(tape: Path) -> dict[str, Exchange]:
+    return {str(question(each).get("sql", each.command)): each for each in await exchanges(tape)}
+
+
+async def test_statements_are_recorded_with_values_and_rows(mysql: MysqlServer, tmp_path: Path) -> None:
+    direct = await asyncio.to_thread(shop, mysql.port)
+    async with recording(tmp_path, mysql.dsn) as job:
+        assert await asyncio.to_thread(shop, job.port) == direct
+    assert job.result is not None
+    assert job.result.notes == ()
+    tape = await exchanges(tmp_path / "tape.tape")
+    assert [each.started_ns for each in tape] == sorted(each.started_ns for each in tape)
+    assert {(each.service, each.protocol, each.direction) for each in tape} == {
+        ("db", Protocol.MYSQL, Direction.OUTBOUND)
+    }
+    assert [each.command for each in tape][:4] == ["CONNECT", "SET", "DROP", "CREATE"]
+    insert, failed = (each for each in tape if each.command == "INSERT")
+    assert insert.location == "insert into shelf values (?, ?, ?, ?)"
+    assert answer(insert)["results"] == [{"affected": 1}]
+    assert failed.status == "23000"
+    assert failed.response is not None
+    assert (failed.response.status, answer(failed)["error"]["code"]) == (400, 1062)
+    (select,) = (each for each in tape if each.command == "SELECT")
+    (result,) = answer(select)["results"]
+    assert result["rows"] == [["a", "3", "2024-02-03 04:05:06.500", {"hex": "ff00"}]]
+    assert [each["name"] for each in result["columns"]] == ["sku", "qty", "at", "raw"]
+
+
+async def test_no_secret_is_on_the_tape(mysql: MysqlServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, mysql.dsn) as job:
+        await asyncio.to_thread(shop, job.port)
+        assert "s3cr" not in job.environment["WIRETAPE_DB_URL"]
+    for each in await exchanges(tmp_path / "tape.tape"):
+        told = (each.request.body.data or b"") + each.model_dump_json().encode()
+        assert b"s3cr" not in told
+        assert b"scramble" not in told
+
+
+@pytest.mark.parametrize(("user", "password"), [("shop", PASSWORD), ("open", "")])
+async def test_a_login_that_wiretape_does_not_know_passes(
+    user: str, password: str, mysql: MysqlServer, tmp_path: Path
+) -> None:
+    def ask(port: int, password: str) -> Any:
+        with connect(port, user=user, password=password) as connection, connection.cursor() as cursor:
+            cursor.execute("select 7")
+            return cursor.fetchall()
+
+    async with recording(tmp_path, f"mysql://127.0.0.1:{mysql.port}") as job:
+        assert await asyncio.to_thread(ask, job.port, password) == ((7,),)
+        with pytest.raises(pymysql.OperationalError, match="Access denied"):
+            await asyncio.to_thread(ask, job.port, "wrong")
+    tape = await exchanges(tmp_path / "tape.tape")
+    assert [each.status for each in tape if each.command == "CONNECT"] == ["00000", "28000"]
+
+
+async def test_a_kind_of_login_that_wiretape_does_not_speak_passes(mysql: MysqlServer, tmp_path: Path) -> None:
+    """ed25519, of the client's own plugin; with a password that wiretape should use it says that it cannot."""
+    if shutil.which("mariadb") is None:
+        pytest.skip("needs mariadb: install Debian's mariadb-client")
+    words = ("mariadb", "--no-defaults", "-h", "127.0.0.1", "-u", "edward", "-ped", "-N", "-e", "select 8")
+    async with recording(tmp_path, f"mariadb://127.0.0.1:{mysql.port}") as job:
+        assert await run((*words, "-P", str(job.port)), {}) == "8\n"
+    async with recording(tmp_path, f"mysql://edward:ed@127.0.0.1:{mysql.port}", name="known") as job:
+        with pytest.raises(pymysql.OperationalError, match="wiretape speaks mysql_native_password"):
+            await asyncio.to_thread(connect, job.port, user="edward", password="ed")
+    assert job.result is not None
+    assert any("logins to db that wiretape could not make" in note for note in job.result.notes)
+
+
+@pytest.mark.parametrize("mode", ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_IDENTITY"])
+async def test_tls_towards_the_server_is_as_the_app_asked(mode: str, mysql: MysqlServer, tmp_path: Path) -> None:
+    url = f"{mysql.dsn}?ssl-mode={mode}&ssl-ca={mysql.folder / 'server.crt'}".replace("127.0.0.1", "localhost")
+
+    def cipher(port: int) -> str:
+        with connect(port, ssl_disabled=True) as connection, connection.cursor() as cursor:
+            cursor.execute("show status like 'Ssl_cipher'")
+            return str((cursor.fetchone() or ("", ""))[1])
+
+    async with recording(tmp_path, url) as job:
+        assert bool(await asyncio.to_thread(cipher, job.port)) is (mode != "DISABLED")
+
+
+async def test_a_certificate_that_does_not_verify_is_told(mysql: MysqlServer, tmp_path: Path) -> None:
+    url = f"{mysql.dsn}?ssl-mode=VERIFY_IDENTITY".replace("127.0.0.1", "localhost")
+    async with recording(tmp_path, url) as job:
+        with pytest.raises(pymysql.OperationalError, match="certificate does not verify"):
+            await asyncio.to_thread(connect, job.port)
+
+
+async def test_an_app_that_wants_tls_gets_it(mysql: MysqlServer, tmp_path: Path) -> None:
+    def insisting(port: int, roots: Path) -> tuple[Any, str]:
+        context = ssl.create_default_context(cafile=str(roots))
+        with connect(port, ssl=context) as connection, connection.cursor() as cursor:
+            cursor.execute("select 'encrypted'")
+            return cursor.fetchall(), type(connection._sock).__name__  # type: ignore[attr-defined]
+
+    async with recording(tmp_path, mysql.dsn) as job:
+        roots = tmp_path / "ca" / "bundle.pem"
+        assert await asyncio.to_thread(insisting, job.port, roots) == ((("encrypted",),), "SSLSocket")
+        assert await asyncio.to_thread(_coalesced, job.port, roots) == b"\x00"
+    assert job.result is not None
+    assert job.result.notes == ()
+
+
+def _coalesced(port: int, roots: Path) -> bytes:
+    """The first byte of the answer to a login whose request for TLS comes in one piece with the begin of TLS."""
+    import socket
+
+    from wiretape_capture.protocols.mysql import login
+    from wiretape_capture.protocols.mysql.login import Response
+    from wiretape_capture.protocols.mysql.wire import packet
+
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        greeting = login.read_greeting(sock.recv(4096)[4:])
+        wanted = greeting.capabilities & ~(Capability.CONNECT_ATTRS | Capability.MULTI_FACTOR | Capability.COMPRESS)
+        response = Response(wanted, 1 << 24, 45, "shop", b"", "shop", login.NATIVE, b"")
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = ssl.create_default_context(cafile=str(roots)).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        ahead = packet(1, login.write_tls_request(response))
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                sock.sendall(ahead + outgoing.read())
+                ahead = b""
+                incoming.write(sock.recv(1 << 16))
+        tls.write(packet(2, login.write_response(response)))
+        sock.sendall(outgoing.read())
+        while True:
+            try:
+                return tls.read(5)[4:]
+            except ssl.SSLWantReadError:
+                incoming.write(sock.recv(1 << 16))
+
+
+async def test_a_server_that_is_not_there_is_told_in_its_own_form(tmp_path: Path, free_port: Any) -> None:
+    async with recording(tmp_path, f"mysql://u@127.0.0.1:{free_port()}/x") as job:
+        with pytest.raises(pymysql.OperationalError, match="could not connect to db"):
+            await asyncio.to_thread(connect, job.port)
+    (refused,) = await exchanges(tmp_path / "tape.tape")
+    assert (refused.command, refused.status) == ("CONNECT", "08001")
+
+
+async def test_a_unix_socket_is_recorded(mysql: MysqlServer, tmp_path: Path) -> None:
+    url = f"mysql://open@localhost/shop?unix_socket={mysql.socket}"
+    async with recording(tmp_path, url) as job:
+        connection = await asyncio.to_thread(connect, job.port, user="open", password="")
+        connection.close()
+    assert [each.command for each in await exchanges(tmp_path / "tape.tape")][:1] == ["CONNECT"]
+
+
+@pytest.mark.parametrize("short_end", [False, True])
+async def test_rows_that_are_fetched_through_a_cursor_are_one_answer(
+    short_end: bool, mysql: MysqlServer, tmp_path: Path
+) -> None:
+    more = Capability.DEPRECATE_EOF if short_end else 0
+    async with recording(tmp_path, mysql.dsn) as job:
+        client = await Client.connect(job.port, more=more)
+        told = await client.prepare("select seq from seq_1_to_5 where seq > ?")
+        number = told.statement.to_bytes(4, "little")
+        for values in (1, 3):
+            execute = (
+                b"\x17" + number + b"\x01" + (1).to_bytes(4, "little") + b"\0\1\x08\0" + values.to_bytes(8, "little")
+            )
+            (count,) = await client.ask(execute)
+            await client.columns(count)
+            if short_end:
+                await client.good()
+            client.say(b"\x1c" + number + (3).to_bytes(4, "little"))
+            assert len(await client.rows()) == (4 if values == 1 else 3)
+        client.say(b"\x1c" + number + (3).to_bytes(4, "little"))
+        await client.hear()
+        client.say(b"\x19" + number)
+        await client.close()
+    assert job.result is not None
+    assert job.result.notes == ()
+    first, second = (each for each in await exchanges(tmp_path / "tape.tape") if each.command == "SELECT")
+    assert question(first)["params"] == ["1"]
+    assert answer(first)["results"][0]["rows"] == [["2"], ["3"], ["4"]]
+    assert answer(first)["results"][0]["suspended"]
+    assert answer(second)["results"][0]["rows"] == [["4"], ["5"]]
+
+
+async def test_values_that_are_sent_in_parts_are_put_together(mysql: MysqlServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, mysql.dsn) as job:
+        client = await Client.connect(job.port)
+        told = await client.prepare("select length(?), ?")
+        number = told.statement.to_bytes(4, "little")
+        for part in (b"ab", b"c\xff"):
+            client.say(b"\x18" + number + b"\0\0" + part)
+        execute = b"\x17" + number + b"\0" + (1).to_bytes(4, "little") + b"\0\1\xfc\0\x08\x80" + bytes((200, *bytes(7)))
+        (count,) = await client.ask(execute)
+        await client.columns(count)
+        assert len(await client.rows()) == 2
+        client.say(b"\x1a" + number)
+        await client.good()
+        await client.close()
+    (select,) = (each for each in await exchanges(tmp_path / "tape.tape") if each.command == "SELECT")
+    assert question(select)["params"] == [{"hex": "616263ff"}, "200"]
+    assert answer(select)["results"][0]["rows"] == [["4", "200"]]
+
+
+async def test_mariadbs_own_ways_are_followed(mysql: MysqlServer, tmp_path: Path) -> None:
+    """Bulk execution, and a statement that is executed before the answer to its preparation is here."""
+    async with recording(tmp_path, mysql.dsn) as job:
+        client = await Client.connect(job.port, extended=Extended.BULK | Extended.METADATA)
+        assert client.terms.extended == Extended.BULK | Extended.METADATA
+        await client.ask(b"\x03create or replace table bulky (id int, word varchar(9), extra json)")
+        client.say(b"\x16insert into bulky (id, word) values (?, ?)")
+        last = b"\xff\xff\xff\xff"
+        rows = b"".join(b"\0" + n.to_bytes(4, "little") + word for n, word in ((1, b"\0\x03one"), (2, b"\x01")))
+        client.say(b"\xfa" + last + b"\x80\0" + b"\x03\0\xfe\0" + rows)
+        await client.good()
+        await client.columns(2)
+        assert (await client.good())[1] == 2
+        (count,) = await client.ask(b"\x03select * from bulky order by id")
+        told = await client.columns(count)
+        assert len(await client.rows()) == 3
+        assert [bool(each.extended) for each in told] == [False, False, True]
+        await client.close()
+    assert job.result is not None
+    assert job.result.notes == ()
+    tape = await by_sql(tmp_path / "tape.tape")
+    assert question(tape["insert into bulky (id, word) values (?, ?)"])["bulk"] == [["1", "one"], ["2", None]]
+    assert answer(tape["select * from bulky order by id"])["results"][0]["columns"][2]["extended"]
+
+
+async def test_commands_that_are_no_statements_pass_and_leave_nothing_behind(
+    mysql: MysqlServer, tmp_path: Path
+) -> None:
+    async with recording(tmp_path, mysql.dsn) as job:
+        client = await Client.connect(job.port)
+        await client.ask(b"\x0e")
+        assert b"Uptime" in await client.ask(b"\x09")
+        await client.ask(b"\x1b\x01\0")
+        await client.ask(b"\x1f")
+        await client.ask(b"\x02information_schema")
+        client.say(b"\x04SCHEMATA\0%")
+        assert len(await client.rows()) > 3
+        client.say(b"\x11shop\0\0shop\0\x2d\0mysql_native_password\0")
+        assert (await client.hear())[0] in (0xFE, 0xFF)
+        await client.close()
+    assert job.result is not None
+    assert job.result.notes == ()
+    told = [(each.command, each.location) for each in await exchanges(tmp_path / "tape.tape")]
+    assert told[0] == ("CONNECT", "shop")
+    assert ("USE", "use information_schema") in told
+
+
+async def test_a_user_is_changed_with_the_apps_own_password(mysql: MysqlServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, mysql.dsn) as job:
+        client = await Client.connect(job.port)
+        client.say(b"\x11open\0\0information_schema\0\x2d\0mysql_native_password\0")
+        assert (await client.good())[0] in (0, 0xFE)
+        await client.close()
+    last = [each for each in await exchanges(tmp_path / "tape.tape") if each.command == "CONNECT"][-1]
+    assert question(last) == {"user": "open", "database": "information_schema"}
+
+
+async def test_packets_beyond_16_mib_pass_and_are_recorded(mysql: MysqlServer, tmp_path: Path) -> None:
+    size = (1 << 24) + 5
+
+    def big(port: int) -> int:
+        with connect(port, max_allowed_packet=1 << 26) as connection, connection.cursor() as cursor:
+            cursor.execute("select repeat('x', %s)", (size,))
+            return len((cursor.fetchone() or ("",))[0])
+
+    async with recording(tmp_path, mysql.dsn) as job:
+        assert await asyncio.to_thread(big, job.port) == size
+    assert job.result is not None
+    assert job.result.notes == ()
+    select = next(each for each in await exchanges(tmp_path / "tape.tape") if each.command == "SELECT")
+    assert select.response is not None
+    assert not select.error
+    assert select.response.body.size > size
+
+
+async def test_a_command_that_is_not_read_passes_and_is_told(mysql: MysqlServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, mysql.dsn) as job:
+        client = await Client.connect(job.port)
+        client.say(b"\x42?")
+        assert (await client.hear())[0] == 0xFF
+        await client.close()
+    assert job.result is not None
+    assert [note for note in job.result.notes if "0x42" in note]
+
+
+async def test_quotes_are_around_names_where_the_app_says_so(mysql: MysqlServer, tmp_path: Path) -> None:
+    def ansi(port: int) -> Any:
+        with connect(port, sql_mode="ANSI_QUOTES") as connection, connection.cursor() as cursor:
+            cursor.execute('select "seq" from "seq_1_to_2" where "seq" = 2')
+            return cursor.fetchall()
+
+    async with recording(tmp_path, mysql.dsn) as job:
+        assert await asyncio.to_thread(ansi, job.port) == ((2,),)
+    assert "select seq from seq_1_to_2 where seq = ?" in [
+        each.location for each in await exchanges(tmp_path / "tape.tape")
+    ]
+
+
+def test_the_server_is_there_in_ci() -> None:
+    """CI installs it: a skip there would hide everything above."""
+    if os.environ.get("WIRETAPE_TEST_OUTSIDE") == "1":
+        assert shutil.which("mariadb") is not None
