@@ -48,6 +48,7 @@ class PostgresConnection(DatabaseConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the client is gone."""
         self._hall.clients.discard(self)
+        self._own.close()
         super().connection_lost(exc)
 
     def notify(self, told: list[tuple[str, str]]) -> None:

@@ -20,11 +20,12 @@ from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher
 from wiretape_replay.match.statements import POSTGRES, StatementParts, parts_of_statement
 from wiretape_replay.mock.answer import Fault
-from wiretape_replay.mock.journal import Entry, Journal
+from wiretape_replay.mock.journal import Entry, Journal, line_after_time
 from wiretape_replay.mock.postgres.recording import DatabaseRecording, Fields, Shape, cursor_key
 from wiretape_replay.mock.postgres.replies import Spell
+from wiretape_replay.mock.postgres.shortcut import Room
 from wiretape_replay.mock.postgres.transaction import error_of
-from wiretape_replay.mock.spec import Candidate, Tier
+from wiretape_replay.mock.spec import Candidate
 
 MISS = "WT001"
 """SQLSTATE of a statement that no recording answers; the class is nobody else's."""
@@ -72,6 +73,9 @@ class PostgresDesk:
         self._on_miss = on_miss
         self._known: dict[tuple[object, ...], StatementParts] = {}
         self._read: dict[int, dict[str, Any]] = {}
+        self.room = Room()
+        self.settled: list[bytes] = []
+        """Lines of the journal for answers that stay the same from now on, since somebody put a new list here."""
 
     def parameters(self, startup: Mapping[str, str]) -> dict[str, str]:
         """What the server says of itself to this client: as in the recorded connection that is most like it."""
@@ -129,8 +133,12 @@ class PostgresDesk:
         if not isinstance(found, Hit):
             return self._miss(parts, document, now)
         recorded = self.recording.answers[found.recorded.sequence]
-        self._enter(now, parts, found.tier, recorded.sequence, recorded.status, found)
         told = self.recording.notifications.get(recorded.sequence, [])
+        entry = Entry(now, self.name, parts.method, parts.path, found.tier, recorded.sequence, recorded.status,
+                      normalized=found.differences, protocol=Protocol.POSTGRES)  # fmt: skip
+        self.journal.record(entry)
+        if found.settled and not (told or self._factor or recorded.document is None):
+            self.settled.append(line_after_time(entry))
         if recorded.document is None:
             return Found(fault=recorded.fault or "close", sequence=recorded.sequence)
         answer = self._answer(recorded.sequence, recorded.document)
@@ -161,10 +169,6 @@ class PostgresDesk:
                     self._read.clear()
                 self._read[sequence] = known
         return known
-
-    def _enter(self, now: int, parts: StatementParts, tier: Tier, sequence: int, status: str, found: Hit) -> None:
-        self.journal.record(Entry(now, self.name, parts.method, parts.path, tier, sequence, status,
-                                   normalized=found.differences, protocol=Protocol.POSTGRES))  # fmt: skip
 
     def _miss(self, parts: StatementParts, document: Mapping[str, Any], now: int) -> Found:
         near = closest(self._index, parts)

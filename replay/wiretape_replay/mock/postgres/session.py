@@ -18,13 +18,17 @@ from wiretape_replay.match.statements import parts_of_statement
 from wiretape_replay.mock.answer import Fault
 from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import Found, PostgresDesk
+from wiretape_replay.mock.postgres.login import Login
 from wiretape_replay.mock.postgres.prepared import Portal, Prepared, bound, with_cursor
 from wiretape_replay.mock.postgres.recording import UNSAID_TYPE, failure_key
 from wiretape_replay.mock.postgres.replies import columns_in
+from wiretape_replay.mock.postgres.shortcut import Given, Shortcut, is_plain
 from wiretape_replay.mock.postgres.transaction import REPORTED, Transaction, error_of, probe
 
 NOT_UNDERSTOOD = ("42", "3D", "3F", "0A")
 """Classes of SQLSTATE that come before a statement can be described: syntax, unknown names."""
+SCOPES = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"})
+"""Commands that change nothing but the state of the transaction."""
 COPY_LIMIT = 256 * 1024 * 1024
 """Bytes of one COPY that are taken."""
 
@@ -44,15 +48,13 @@ class Session:
     """One connection, from its first byte on. `take` gives what is to be sent."""
 
     def __init__(self, desk: PostgresDesk, tell: Tell, *, offers_tls: bool = False) -> None:
-        self._offers_tls = offers_tls
+        self._login = Login(desk, offers_tls=offers_tls)
         self.secures = False
         """The client was just told to go on in TLS."""
         self._desk = desk
         self._tell = tell
         self._framer = Framer()
-        self._startup = bytearray()
-        self._parameters: dict[str, str] | None = None
-        self._user = self._database = ""
+        self._shortcut = Shortcut(desk.journal, desk.room)
         self._out: list[bytes] = []
         self._transaction = Transaction()
         self._prepared: dict[bytes, Prepared] = {}
@@ -72,14 +74,52 @@ class Session:
 
     def feed(self, data: bytes) -> None:
         """Bytes from the client. Raises Malformed."""
-        if self._parameters is None:
-            self._startup += data
-            data = self._begin()
-        if self._parameters is not None:
-            for message in self._framer.feed(data):
-                if self.closing:
-                    return
-                self._message(message)
+        login = self._login
+        if login.parameters is None:
+            data = login.feed(data)
+            self._out += login.out
+            login.out.clear()
+            self.closing, self.secures, login.secures = login.ends, login.secures, False
+        if login.parameters is not None and data:
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        state, rests = self._transaction.state, self._at_rest
+        given = self._shortcut.answer(state, data) if rests else None
+        if given is not None:
+            self._give_again(given)
+            return
+        before, done = len(self._out), self._desk.journal.total
+        lines = self._desk.settled = list[bytes]()
+        messages = []
+        for message in self._framer.feed(data):
+            if self.closing:
+                return
+            messages.append(message)
+            self._message(message)
+        kept = lines and rests and self._at_rest and self._transaction.state == state and is_plain(messages)
+        if kept and self._desk.journal.total - done == len(lines):
+            answered = Given(b"".join(self._out[before:]), tuple(lines), self._last, self._prepared.get(b""),
+                             self._portals.get(b""))  # fmt: skip
+            self._shortcut.keep(state, data, answered)
+
+    @property
+    def _at_rest(self) -> bool:
+        """Whether nothing is under way and nothing waits to be told."""
+        under_way = self._skipping or self._copying is not None or self.closing or self.delay or self._framer.rest
+        return not (under_way or self._arrived or self._mine or self._cursors or self._transaction.state == "E")
+
+    def _give_again(self, given: Given) -> None:
+        self._out.append(given.data)
+        self._last = given.last
+        if given.prepared is not None:
+            self._prepared[b""] = given.prepared
+        if given.portal is not None:
+            self._portals[b""] = given.portal
+
+    def close(self) -> None:
+        """The client is gone."""
+        self._shortcut.forget()
 
     def take(self) -> bytes:
         """What is to be sent now."""
@@ -90,7 +130,7 @@ class Session:
     @property
     def within(self) -> bool:
         """Whether the client has begun something that it did not finish."""
-        return bool(self._startup or self._framer.rest)
+        return bool(self._login.within or self._framer.rest)
 
     def notify(self, told: list[tuple[str, str]]) -> None:
         """Notifications came from a session; they wait while a transaction is open."""
@@ -102,50 +142,9 @@ class Session:
         self._out += [replies.notification(channel, payload) for channel, payload in self._arrived]
         self._arrived.clear()
 
-    # Startup
-
-    def _begin(self) -> bytes:
-        """Read packets of the startup; what follows them is returned."""
-        while self._parameters is None and not self.closing and len(self._startup) >= 8:
-            length, code = int.from_bytes(self._startup[:4]), int.from_bytes(self._startup[4:8])
-            if not 8 <= length <= wire.STARTUP_LIMIT:
-                raise Malformed(f"the first packet claims {length} bytes; this port speaks Postgres without TLS")
-            if len(self._startup) < length:
-                return b""
-            packet = bytes(self._startup[8:length])
-            del self._startup[:length]
-            if code == wire.SSL_REQUEST and self._offers_tls and not self._startup:
-                self._offers_tls, self.secures = False, True
-                self._out.append(b"S")
-            elif code in (wire.SSL_REQUEST, wire.GSS_REQUEST):
-                self._out.append(b"N")
-            elif code >> 16 == wire.PROTOCOL_3:
-                self._log_in(wire.read_startup(packet), code & 0xFFFF)
-            else:
-                self.closing = True  # a CancelRequest gets no answer
-        rest = bytes(self._startup) if self._parameters is not None else b""
-        if rest:
-            self._startup.clear()
-        return rest
-
-    def _log_in(self, startup: dict[str, str], minor: int) -> None:
-        self._user, self._database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
-        refused = self._desk.refusal(startup)
-        if refused is not None:
-            self._out.append(replies.fields(b"E", refused))
-            self.closing = True
-            return
-        if minor:
-            self._out.append(wire.message(b"v", bytes(8)))  # NegotiateProtocolVersion: 3.0, no options
-        self._parameters = self._desk.parameters(startup)
-        self._transaction.settings = {}
-        self._out.append(wire.message(b"R", bytes(4)))
-        self._out += [replies.reported(name, value) for name, value in self._parameters.items()]
-        self._out += [wire.message(b"K", bytes(8)), replies.ready("I")]
-
     @property
     def _encoding(self) -> str:
-        return codec_of((self._parameters or {}).get("client_encoding", "UTF8"))
+        return codec_of((self._login.parameters or {}).get("client_encoding", "UTF8"))
 
     # Messages
 
@@ -291,10 +290,12 @@ class Session:
                 return REPORTED.get(name, name), value
         if self._desk.knows(statement.template):
             return None
-        return probe(statement, self._parameters or {}, self._user, self._database)
+        return probe(statement, self._login.parameters or {}, self._login.user, self._login.database)
 
     def _simulate(self, statement: Statement, sql: str) -> Found:
         self._desk.simulated(statement)
+        if statement.command not in SCOPES:
+            self._shortcut.forget()
         recorded = self._desk.recording.failed.get(failure_key(statement, self._last))
         if recorded is not None:
             if statement.command in ("COMMIT", "END"):
@@ -306,8 +307,8 @@ class Session:
         if effect.error is not None:
             raise Failed(effect.error)
         for name, value in effect.reported:
-            assert self._parameters is not None
-            self._parameters[name] = value
+            assert self._login.parameters is not None
+            self._login.parameters[name] = value
             self._out.append(replies.reported(name, value))
         if statement.command in ("ROLLBACK", "ABORT"):
             self._mine.clear()
@@ -333,6 +334,8 @@ class Session:
         recorded = self._desk.types(template, count)
         declared = [*parse.types, *[0] * (count - len(parse.types))]
         types = tuple(one or other or UNSAID_TYPE for one, other in zip(declared, recorded, strict=True))
+        if parse.name and parse.name in self._prepared:
+            self._shortcut.forget()
         self._prepared[parse.name] = Prepared(sql, statement, template, types)
         self._out.append(wire.message(b"1"))
 
@@ -344,6 +347,7 @@ class Session:
         self._out.append(wire.message(b"2"))
 
     def _close(self, kind: bytes, name: bytes) -> None:
+        self._shortcut.forget()
         if kind == b"S":
             self._prepared.pop(name, None)
         else:

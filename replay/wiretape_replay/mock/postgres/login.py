@@ -1,0 +1,74 @@
+"""How a client of a mocked Postgres gets in: any password is accepted, none is asked for (§55.2.1). No socket."""
+
+from __future__ import annotations
+
+from wiretape_capture.protocols.postgres import wire
+from wiretape_capture.protocols.postgres.wire import Malformed
+from wiretape_replay.mock.postgres import replies
+from wiretape_replay.mock.postgres.desk import PostgresDesk
+
+
+class Login:
+    """The beginning of one connection, up to its first ReadyForQuery."""
+
+    def __init__(self, desk: PostgresDesk, *, offers_tls: bool) -> None:
+        self._desk = desk
+        self._offers_tls = offers_tls
+        self._held = bytearray()
+        self.out: list[bytes] = []
+        """What is to be sent."""
+        self.parameters: dict[str, str] | None = None
+        """What the server says of itself, once the client is in."""
+        self.user = self.database = ""
+        self.secures = False
+        """The client was just told to go on in TLS."""
+        self.ends = False
+        """The connection is over."""
+
+    @property
+    def within(self) -> bool:
+        """Whether a packet has begun."""
+        return bool(self._held)
+
+    def feed(self, data: bytes) -> bytes:
+        """Packets of the startup; what follows them is returned. Raises Malformed."""
+        held = self._held
+        held += data
+        while self.parameters is None and not self.ends and len(held) >= 8:
+            length, code = int.from_bytes(held[:4]), int.from_bytes(held[4:8])
+            if not 8 <= length <= wire.STARTUP_LIMIT:
+                raise Malformed(f"the first packet claims {length} bytes; this port speaks Postgres without TLS")
+            if len(held) < length:
+                return b""
+            packet = bytes(held[8:length])
+            del held[:length]
+            self._packet(code, packet)
+        rest = bytes(held) if self.parameters is not None else b""
+        if rest:
+            held.clear()
+        return rest
+
+    def _packet(self, code: int, packet: bytes) -> None:
+        if code == wire.SSL_REQUEST and self._offers_tls and not self._held:
+            self._offers_tls, self.secures = False, True
+            self.out.append(b"S")
+        elif code in (wire.SSL_REQUEST, wire.GSS_REQUEST):
+            self.out.append(b"N")
+        elif code >> 16 == wire.PROTOCOL_3:
+            self._enter(wire.read_startup(packet), code & 0xFFFF)
+        else:
+            self.ends = True  # a CancelRequest gets no answer
+
+    def _enter(self, startup: dict[str, str], minor: int) -> None:
+        self.user, self.database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
+        refused = self._desk.refusal(startup)
+        if refused is not None:
+            self.out.append(replies.fields(b"E", refused))
+            self.ends = True
+            return
+        if minor:
+            self.out.append(wire.message(b"v", bytes(8)))  # NegotiateProtocolVersion: 3.0, no options
+        self.parameters = self._desk.parameters(startup)
+        self.out.append(wire.message(b"R", bytes(4)))
+        self.out += [replies.reported(name, value) for name, value in self.parameters.items()]
+        self.out += [wire.message(b"K", bytes(8)), replies.ready("I")]

@@ -1,0 +1,87 @@
+"""What one client sent before in this state, byte for byte, with what it got: neither is taken apart again.
+
+Only whole groups of messages are remembered (up to a Sync, or one Query), and only where every answer in them is
+settled (see `Hit.settled`), nothing was simulated and the connection's state came out as it went in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import time_ns
+
+from wiretape_capture.protocols.postgres.wire import Message
+from wiretape_replay.mock.journal import Journal
+from wiretape_replay.mock.postgres.prepared import Portal, Prepared
+
+KEPT_REQUEST, KEPT_ANSWER = 16 << 10, 256 << 10
+"""Bytes; longer ones are read each time."""
+KEPT_ALL = 32 << 20
+"""Bytes of what all clients of one database have remembered."""
+COST = 512
+"""Bytes that one remembered group takes besides its own."""
+_PLAIN = frozenset({b"P", b"B", b"D", b"E", b"S", b"Q"})
+_ENDS = (b"S", b"Q")
+
+
+@dataclass(slots=True)
+class Room:
+    """How much all clients have remembered."""
+
+    taken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a group was answered."""
+
+    data: bytes
+    lines: tuple[bytes, ...]
+    """Of the journal, without their times."""
+    last: int
+    """The exchange that answered last."""
+    prepared: Prepared | None
+    portal: Portal | None
+    """The unnamed statement and portal that it leaves behind."""
+
+
+class Shortcut:
+    """One client's."""
+
+    def __init__(self, journal: Journal, room: Room) -> None:
+        self._journal = journal
+        self._room = room
+        self._given: dict[tuple[str, bytes], Given] = {}
+        self._size = 0
+
+    def answer(self, state: str, data: bytes) -> Given | None:
+        """What answers these bytes in this state of the transaction; its lines are journaled."""
+        given = self._given.get((state, data))
+        if given is not None:
+            now = time_ns()
+            for line in given.lines:
+                self._journal.again(now, line)
+        return given
+
+    def keep(self, state: str, data: bytes, given: Given) -> None:
+        """Remember a group, while there is room."""
+        size = len(data) + len(given.data) + COST
+        if len(data) <= KEPT_REQUEST and len(given.data) <= KEPT_ANSWER and self._room.taken + size <= KEPT_ALL:
+            self._given[state, data] = given
+            self._size += size
+            self._room.taken += size
+
+    def forget(self) -> None:
+        """What a name means, or how a value is spelled, may be another from now on."""
+        self._given.clear()
+        self._room.taken -= self._size
+        self._size = 0
+
+
+def is_plain(messages: Sequence[Message]) -> bool:
+    """Whether a group executes statements and names none."""
+    if not messages or messages[-1].kind not in _ENDS:
+        return False
+    return all(
+        each.kind in _PLAIN and not (each.kind == b"P" and each.payload and each.payload[0]) for each in messages
+    )
