@@ -1,6 +1,6 @@
 """Makes tests/replay/databases/golden: the bytes of real drivers and a real server, for tests without a server.
 
-Run from the repository root: `PYTHONPATH=tests/support uv run python tests/support/make_golden.py`.
+Run from the repository root: `PYTHONPATH=tests/support uv run python tests/support/make_golden.py [NAME…]`.
 A line is `[connection, sender, bytes in hexadecimal]`, in the order in which the bytes passed; `sender` is `c` or `s`.
 """
 
@@ -18,11 +18,13 @@ from typing import Any
 from database_kit import recording, run
 from postgres_server import binaries, running
 
-from wiretape_capture.databases import postgres
+from wiretape_capture.protocols.postgres import follower
 from wiretape_capture.protocols.postgres.follower import PostgresFollower
 
 HERE = Path(__file__).parents[1] / "replay" / "databases"
-PROGRAMS = ("with_psycopg", "with_asyncpg", "with_psycopg2", "with_pg8000")
+PROGRAMS = {name: (sys.executable, str(HERE / "programs" / f"{name}.py"))
+            for name in ("with_psycopg", "with_asyncpg", "with_psycopg2", "with_pg8000")}  # fmt: skip
+PROGRAMS["with_jdbc"] = ("java", "-cp", "/usr/share/java/postgresql.jar", str(HERE / "programs" / "WithJdbc.java"))
 
 
 class Keeping(PostgresFollower):
@@ -49,13 +51,13 @@ class Keeping(PostgresFollower):
 async def main() -> None:
     folder = binaries()
     assert folder is not None
-    vars(postgres)["PostgresFollower"] = Keeping
-    for name in PROGRAMS:
+    vars(follower)["PostgresFollower"] = Keeping
+    for name in sys.argv[1:] or PROGRAMS:
         Keeping.lines.clear()
         with running(folder) as server, tempfile.TemporaryDirectory() as work:
             async with recording(Path(work), server.dsn) as job:
                 variables = {"DB_URL": job.environment["WIRETAPE_DB_URL"], **os.environ}
-                await run((sys.executable, str(HERE / "programs" / f"{name}.py")), variables)
+                await run(PROGRAMS[name], variables)
         text = "".join(json.dumps(line) + "\n" for line in Keeping.lines)
         (HERE / "golden" / f"{name}.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
 

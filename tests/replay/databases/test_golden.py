@@ -107,5 +107,5 @@ def test_the_mock_answers_message_by_message_as_the_server_did(path: Path) -> No
 
 def test_there_is_a_golden_recording_of_each_kind_of_driver() -> None:
     assert {path.name.partition(".")[0] for path in GOLDEN} == {
-        "with_psycopg", "with_asyncpg", "with_psycopg2", "with_pg8000",
+        "with_psycopg", "with_asyncpg", "with_psycopg2", "with_pg8000", "with_jdbc",
     }  # fmt: skip

@@ -37,6 +37,13 @@ def node() -> Command:
     return (binary, str(PROGRAMS / "with_node.cjs"))
 
 
+def java() -> Command:
+    binary, driver = shutil.which("java"), Path("/usr/share/java/postgresql.jar")
+    if binary is None or not driver.exists():
+        pytest.skip("needs java and pgjdbc: install Debian's default-jdk-headless and libpostgresql-jdbc-java")
+    return (binary, "-cp", str(driver), str(PROGRAMS / "WithJdbc.java"))
+
+
 DRIVERS = {
     "psycopg": lambda: python("with_psycopg.py"),
     "asyncpg": lambda: python("with_asyncpg.py"),
@@ -47,6 +54,7 @@ DRIVERS = {
     "django": lambda: python("with_django.py"),
     "psql": psql,
     "node": node,
+    "pgjdbc": java,
 }
 
 

@@ -210,7 +210,8 @@ class PostgresFollower:
             if (prepared := self._prepared.get(name)) is not None:
                 prepared.columns = columns
         elif (portal := self._portals.get(name)) is not None:
-            portal.columns = columns
+            # Drivers describe the first portal of a statement and know the columns of the next ones from it.
+            portal.columns = portal.prepared.columns = columns
         elif (declared := self._cursors.get(name.decode(self._encoding, "replace"))) is not None:
             self._book(at)(told.described(declared, [], columns, step.at, at, cursor=True))
 
@@ -220,14 +221,17 @@ class PostgresFollower:
         if payload is None:
             execution.dropped += 1
         elif execution.admits(len(payload)):
-            result = execution.last
-            columns, encoding = result.columns or (), self._encoding
-            forms = self._result_formats(step)
+            result, row, encoding = execution.last, wire.read_row(payload), self._encoding
+            if result.columns is None:
+                result.columns = tuple(
+                    wire.Column("?column?", 0, 0, 0, -1, -1) for _ in row
+                )  # nobody asked what they are
+            columns, forms = result.columns, self._result_formats(step)
             result.rows.append([
                 to_cell(columns[at].type if at < len(columns) else 0,
                         columns[at].format if forms is None and at < len(columns) else wire.format_at(forms or (), at),
                         raw, encoding)
-                for at, raw in enumerate(wire.read_row(payload))
+                for at, raw in enumerate(row)
             ])  # fmt: skip
 
     def _result_formats(self, step: Step) -> tuple[int, ...] | None:
