@@ -22,7 +22,7 @@ from wiretape_capture.protocols.postgres import follower
 from wiretape_capture.protocols.postgres.follower import PostgresFollower
 
 HERE = Path(__file__).parents[1] / "replay" / "databases"
-PROGRAMS = {name: (sys.executable, str(HERE / "programs" / f"{name}.py"))
+PROGRAMS: dict[str, tuple[str, ...]] = {name: (sys.executable, str(HERE / "programs" / f"{name}.py"))
             for name in ("with_psycopg", "with_asyncpg", "with_psycopg2", "with_pg8000")}  # fmt: skip
 PROGRAMS["with_jdbc"] = ("java", "-cp", "/usr/share/java/postgresql.jar", str(HERE / "programs" / "WithJdbc.java"))
 
