@@ -12,6 +12,7 @@ from wiretape_replay.match.statements import is_statement, parts_of_request_for_
 
 READERS: Mapping[str, Callable[[str, Request], DatabaseParts]] = {
     Protocol.POSTGRES: parts_of_request_for_sql,
+    Protocol.MYSQL: parts_of_request_for_sql,
     Protocol.REDIS: parts_of_stored,
 }
 """By the version of a request, how a database's are read."""
@@ -19,6 +20,7 @@ READERS: Mapping[str, Callable[[str, Request], DatabaseParts]] = {
 CALLS: Mapping[Protocol, Callable[[Exchange], bool]] = {
     Protocol.HTTP: lambda _: True,
     Protocol.POSTGRES: is_statement,
+    Protocol.MYSQL: is_statement,
     Protocol.REDIS: is_command,
 }
 """Which outbound exchanges are calls that the app makes for what they do; of other protocols none is."""

@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from wiretape_capture.protocols.mysql import sql as mysql_sql
+from wiretape_capture.protocols.mysql.wire import encoded, is_all_text
 from wiretape_capture.protocols.postgres.sql import cursor_of, statement_of
 from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, NOTIFICATION
 from wiretape_capture.protocols.postgres.values import micros_of, stamp_of
@@ -24,8 +26,9 @@ from wiretape_replay.match.content import Content
 from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.match.parts import Leaf
 
-POSTGRES = "postgres"
-"""The version of a request that is a statement."""
+POSTGRES, MYSQL = "postgres", "mysql"
+"""Versions of requests that are statements."""
+SQL_PROTOCOLS = frozenset({Protocol.POSTGRES, Protocol.MYSQL})
 ABORTED = "25P02"
 """SQLSTATE in_failed_sql_transaction: says nothing about the statement that got it."""
 NO_STATEMENTS = frozenset({CONNECT, DESCRIBE, NOTIFICATION})
@@ -43,10 +46,21 @@ type Value = str | None
 
 def is_statement(exchange: Exchange) -> bool:
     """Whether an exchange executes a statement for its data: no login, no transaction, no answer for its sake."""
-    if exchange.protocol is not Protocol.POSTGRES or exchange.command in NO_STATEMENTS or exchange.status == ABORTED:
+    if exchange.protocol not in SQL_PROTOCOLS or exchange.command in NO_STATEMENTS or exchange.status == ABORTED:
         return False
-    statement = statement_of(str(document_of(exchange.request).get("sql", "")))
-    return bool(statement.template) and not statement.session
+    statement = statement_in(document_of(exchange.request), exchange.protocol)
+    return bool(statement.template) and not of_connection(statement)
+
+
+def statement_in(document: Mapping[str, Any], version: str) -> Statement:
+    """The statement of a document, by the rules of its protocol."""
+    sql = str(document.get("sql", ""))
+    return mysql_sql.statement_of(sql, ansi=bool(document.get("ansi"))) if version == MYSQL else statement_of(sql)
+
+
+def of_connection(statement: Statement) -> bool:
+    """Whether a statement is answered from the state of its connection, which the mock keeps itself."""
+    return statement.session or mysql_sql.asks_insert_id(statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +70,10 @@ class StatementParts(DatabaseParts):
     tables: tuple[str, ...] = ()
 
 
-def parts_of_statement(service: str, document: Mapping[str, Any], command: str = "") -> StatementParts:
+def parts_of_statement(service: str, document: Mapping[str, Any], version: str = POSTGRES) -> StatementParts:
     """The normalised form of a statement's document (docs/snapshot-format.md)."""
-    statement = statement_of(str(document.get("sql", "")))
-    template = _template(statement, str(document.get("sql", "")))
+    statement = statement_in(document, version)
+    template = statement.template if version == MYSQL else _template(statement, str(document.get("sql", "")))
     values = _unordered(template, list(_vector(statement, document.get("params") or ())))
     leaves: list[Leaf] = [(f"bind/{at}", value) for at, value in enumerate(values, 1)]
     if declared := str(document.get("cursor") or ""):
@@ -68,15 +82,19 @@ def parts_of_statement(service: str, document: Mapping[str, Any], command: str =
         leaves += [(f"cursor/{at}", value) for at, value in enumerate(_vector(of, ()), 1)]
     if "copy" in document:
         leaves.append(("copy", _copied(document["copy"])))
+    if "infile" in document:
+        leaves.append(("infile", _copied(document["infile"])))
+    if "bulk" in document:
+        leaves += [(f"bulk/{at}", _spelled(orjson.dumps(row).decode())) for at, row in enumerate(document["bulk"], 1)]
     digest = blake2b(orjson.dumps(leaves), digest_size=16).digest() if leaves else b""
     tables = statement.tables[:1] if statement.writes and not statement.several else statement.tables
-    return StatementParts(command or statement.command, service, (template,), (), (), Content(digest, tuple(leaves)),
+    return StatementParts(statement.command, service, (template,), (), (), Content(digest, tuple(leaves)),
                           statement.writes, tables)  # fmt: skip
 
 
 def parts_of_request_for_sql(service: str, request: Request) -> StatementParts:
     """The normalised form of a stored statement."""
-    return parts_of_statement(service, document_of(request))
+    return parts_of_statement(service, document_of(request), request.version)
 
 
 def document_of(request: Request) -> dict[str, Any]:
@@ -129,6 +147,8 @@ def _spelled(value: Any) -> Value:
         return f"hex {value.get('hex', '')}"
     if value is None or not isinstance(value, str):
         return None
+    if not is_all_text(value):
+        return f"hex {encoded(value).hex()}"
     if len(value) > LONGEST:
         return "blake2b " + blake2b(value.encode(), digest_size=16).hexdigest()
     return _plain(value)

@@ -12,11 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from wiretape_capture.snapshot.exchange import Direction, Protocol
+from wiretape_capture.snapshot.exchange import Direction
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.match.database import fingerprint
-from wiretape_replay.match.statements import document_of, is_statement, parts_of_statement
+from wiretape_replay.match.statements import SQL_PROTOCOLS, is_statement, parts_of_request_for_sql
 from wiretape_replay.run_file import RunReader
 from wiretape_replay.traffic.times import times_of
 from wiretape_replay.traffic.view import Times
@@ -105,7 +105,7 @@ async def statements_of_snapshot(tape: Path) -> list[StatementRow]:
     async with await TapeReader.open(tape) as reader:
         async for one in reader.stream(Query(direction=Direction.OUTBOUND), max_body=1 << 20):
             if is_statement(one):
-                template = parts_of_statement(one.service, document_of(one.request)).path
+                template = parts_of_request_for_sql(one.service, one.request).path
                 failed = one.response is None or one.response.status >= 400
                 tally.add((one.service, template), one.command, one.status, failed, one.sequence, one.duration_us)
     return tally.rows()
@@ -116,7 +116,7 @@ async def statements_of_run(run: Path) -> list[StatementRow]:
     tally = _Tally()
     async with await RunReader.open(run) as reader:
         for one in await reader.journal():
-            if one.protocol is Protocol.POSTGRES and one.tier != "simulated":
+            if one.protocol in SQL_PROTOCOLS and one.tier != "simulated":
                 failed = one.tier == "miss" or one.status != "00000"
                 tally.add((one.service, one.location), one.command, one.status, failed, one.sequence or 0)
     return tally.rows()

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from wiretape_capture.protocols import sql as shared
 from wiretape_capture.protocols.mysql.values import spelled
-from wiretape_capture.protocols.mysql.wire import decoded, encoded
+from wiretape_capture.protocols.mysql.wire import decoded, encoded, is_all_text
 from wiretape_capture.protocols.sql import NEXT, Constant, Dialect, Statement, Token
 
 _TOKEN = re.compile(
@@ -40,6 +40,7 @@ _SESSION = frozenset({
     "begin", "start", "commit", "rollback", "savepoint", "release", "set", "use", "lock", "unlock", "xa", "prepare",
     "deallocate",
 })  # fmt: skip
+_INSERT_ID = re.compile(r"select (last_insert_id\(\)|@@(session\.)?(last_insert_id|identity))( as)?( [\w`]+)?")
 _ANSI = re.compile(r"\bsql_mode\b.*\bANSI", re.IGNORECASE | re.DOTALL)
 _MODE = re.compile(r"\bsql_mode\b", re.IGNORECASE)
 
@@ -63,6 +64,11 @@ def statements_in(sql: str) -> list[str]:
 def params_in(statement: Statement) -> int:
     """How many parameters a statement takes."""
     return sum(isinstance(each, int) for each in statement.constants)
+
+
+def asks_insert_id(statement: Statement) -> bool:
+    """Whether a statement only asks for what the connection inserted last."""
+    return _INSERT_ID.fullmatch(statement.template) is not None
 
 
 def quotes_after(sql: str, ansi: bool) -> bool:
@@ -152,7 +158,7 @@ def _escape(found: re.Match[str], other: str) -> str:
 
 def _joined(text: str) -> str:
     """Bytes that an escape tore apart are put together again: `\\0` inside of a binary string."""
-    return decoded(encoded(text)) if any("\uf780" <= each <= "\uf7ff" for each in text) else text
+    return text if is_all_text(text) else decoded(encoded(text))
 
 
 MYSQL = Dialect(_TOKEN, _end_of, _word, _constant, _WRITES, _SESSION)

@@ -7,6 +7,7 @@ peer claims is never trusted: every length is checked against what is there, and
 from __future__ import annotations
 
 import codecs
+import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -333,6 +334,14 @@ def _to_private(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(_PRIVATE + byte) for byte in bad), error.end
 
 
+_BYTES = re.compile("[\uf780-\uf7ff]")
+
+
+def is_all_text(text: str) -> bool:
+    """Whether no byte of a text stands for itself."""
+    return _BYTES.search(text) is None
+
+
 codecs.register_error("wiretape-private", _to_private)
 
 
@@ -343,7 +352,7 @@ def decoded(data: bytes) -> str:
 
 def encoded(text: str) -> bytes:
     """The reverse of `decoded`."""
-    if not any(_PRIVATE + 0x80 <= ord(each) <= _PRIVATE + 0xFF for each in text):
+    if is_all_text(text):
         return text.encode("utf-8", "replace")
     return b"".join(
         bytes((ord(each) - _PRIVATE,)) if _PRIVATE + 0x80 <= ord(each) <= _PRIVATE + 0xFF

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.cells import from_block, from_cell
 from wiretape_capture.protocols.postgres.wire import Column
 from wiretape_replay.mock.postgres.recording import column_of
-
-type Spell = Callable[[str], str] | None
-"""Puts live values in place of recorded ones."""
+from wiretape_replay.mock.sql.desk import Spell
 
 
 def columns_in(result: Mapping[str, Any]) -> tuple[Column, ...] | None:

@@ -17,13 +17,15 @@ from wiretape_capture.protocols.sql import Statement
 from wiretape_replay.match.statements import parts_of_statement
 from wiretape_replay.mock.answer import Fault
 from wiretape_replay.mock.postgres import replies
-from wiretape_replay.mock.postgres.desk import Found, PostgresDesk
+from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.login import Login
 from wiretape_replay.mock.postgres.prepared import Portal, Prepared, bound, with_cursor
-from wiretape_replay.mock.postgres.recording import UNSAID_TYPE, failure_key
+from wiretape_replay.mock.postgres.recording import UNSAID_TYPE
 from wiretape_replay.mock.postgres.replies import columns_in
 from wiretape_replay.mock.postgres.shortcut import Given, Shortcut, is_plain
 from wiretape_replay.mock.postgres.transaction import REPORTED, Transaction, error_of, probe
+from wiretape_replay.mock.sql.desk import Found
+from wiretape_replay.mock.sql.recording import failure_key
 
 NOT_UNDERSTOOD = ("42", "3D", "3F", "0A")
 """Classes of SQLSTATE that come before a statement can be described: syntax, unknown names."""
