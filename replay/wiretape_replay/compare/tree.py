@@ -35,7 +35,8 @@ class TreeComparison:
             if not equal(expected, actual):
                 self._objects(expected, actual, at, pointer)
         elif isinstance(expected, list) and isinstance(actual, list):
-            self._arrays(expected, actual, at, pointer)
+            if not equal(expected, actual):
+                self._arrays(expected, actual, at, pointer)
         elif kind_of(expected) != kind_of(actual):
             self._types(expected, actual, at, pointer)
         elif expected != actual and not (expected != expected and actual != actual):
