@@ -6,6 +6,7 @@ spelled.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -32,6 +33,9 @@ JSON_LEAVES = 500
 NO_COMMANDS = frozenset({CONNECT, MESSAGE, PUSH})
 CHANNEL = "\0channel"
 """Stands for the place of a channel: no key is there."""
+
+_CLOCK = re.compile(r"\d{10}\.\d{1,9}")
+"""A number of seconds with a fraction, which is a reading of a clock as a number alone."""
 
 type Home = tuple[str, ...]
 
@@ -141,7 +145,7 @@ def _leaves(arguments: Arguments) -> Iterator[Leaf]:
         elif isinstance(value, str) and value[:1] in ("{", "[") and (inside := _json(value)) is not None:
             yield from ((f"arg/{at}{pointer}", leaf) for pointer, leaf in inside)
         else:
-            yield f"arg/{at}", value
+            yield f"arg/{at}", float(value) if _CLOCK.fullmatch(value) and repr(float(value)) == value else value
 
 
 def _value(raw: bytes | int) -> str:

@@ -15,6 +15,10 @@ from wiretape_replay.mock.journal import Entry, Journal
 from wiretape_replay.mock.postgres.connection import Hall as PostgresHall
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.recording import DatabaseRecording as PostgresRecording
+from wiretape_replay.mock.redis.connection import RedisConnection
+from wiretape_replay.mock.redis.desk import RedisDesk
+from wiretape_replay.mock.redis.hall import Hall as RedisHall
+from wiretape_replay.mock.redis.recording import RedisRecording
 
 
 class Recording(Protocol):
@@ -84,6 +88,13 @@ def _postgres(recording: PostgresRecording, means: Means) -> PostgresHall:
     return PostgresHall(desk, means.tls)
 
 
+def _redis(recording: RedisRecording, means: Means) -> RedisHall:
+    desk = RedisDesk(means.service, means.index, means.matcher, recording, means.journal, means.delay_factor,
+                     means.on_miss)  # fmt: skip
+    return RedisHall(desk, means.tls, RedisConnection)
+
+
 PROTOCOLS: Mapping[str, Mockable[Any]] = {
     "postgres": Mockable(PostgresRecording, _postgres),
+    "redis": Mockable(RedisRecording, _redis),
 }

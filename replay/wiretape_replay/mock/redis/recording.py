@@ -112,6 +112,8 @@ class RedisRecording:
 
     def _message(self, exchange: Exchange, name: Cell, payload: Cell) -> None:
         """Keep what was published by others; what the app itself published comes from its own PUBLISH."""
+        if isinstance(payload, dict) and "omitted" in payload:
+            return
         of = (str(name), str(payload))
         self._got[(exchange.connection, *of)] += 1
         if self._got[(exchange.connection, *of)] <= self._published[of]:
@@ -139,9 +141,9 @@ class RedisRecording:
             return True
         if not (meaning.connection or meaning.probes):
             return False
-        if exchange.response is not None and meaning.name not in ("SCRIPT LOAD", "SCRIPT EXISTS", "AUTH", "WAIT"):
+        if exchange.response is not None and meaning.name not in ("SCRIPT LOAD", "SCRIPT EXISTS", "AUTH"):
             failed = exchange.status != OK
-            if failed or meaning.probes or meaning.first == "CLIENT":
+            if failed or meaning.probes or meaning.first in ("CLIENT", "WAIT", "WAITAOF"):
                 self.said.setdefault(key_of(arguments), []).append((reply, resp))
         return True
 

@@ -6,7 +6,7 @@ RESP3 it takes to know the command: what is not in these tables is not given, ra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from wiretape_capture.protocols.redis.cells import NULL_ARRAY, Cell, error_of, without_attributes
 from wiretape_capture.protocols.redis.commands import is_known, meaning_of, word
@@ -29,7 +29,7 @@ def shaped(cell: Cell, arguments: Arguments, recorded: int, asked: int) -> Cell:
     return _up(cell, name, arguments)
 
 
-def shaped_all(cell: Cell, commands: list[Arguments], recorded: int, asked: int) -> Cell:
+def shaped_all(cell: Cell, commands: Sequence[Arguments], recorded: int, asked: int) -> Cell:
     """The answer to a transaction of these commands. Raises Unshaped."""
     if not isinstance(cell, list):
         return NULL_ARRAY if cell is None and asked == 2 else cell
@@ -51,29 +51,29 @@ def _down(cell: Cell, name: str, arguments: Arguments) -> Cell:
         counted = name in ("LPOP", "RPOP") and len(arguments) > 2
         return NULL_ARRAY if name in NULL_ARRAYS or counted else None
     if _nests(name, arguments) and isinstance(cell, list) and all(isinstance(each, list) for each in cell):
-        return [_plain(each) for pair in cell for each in pair]
+        return [plain(each) for pair in cell for each in pair]
     if name in ("XREAD", "XREADGROUP") and isinstance(cell, dict) and "map" in cell:
-        return [_plain(pair) for pair in cell["map"]]
+        return [plain(pair) for pair in cell["map"]]
     if name == "GEOPOS" and isinstance(cell, list):
-        return [NULL_ARRAY if each is None else _plain(each) for each in cell]
-    return _plain(cell)
+        return [NULL_ARRAY if each is None else plain(each) for each in cell]
+    return plain(cell)
 
 
-def _plain(cell: Cell) -> Cell:
+def plain(cell: Cell) -> Cell:
     """A value as RESP2 has it: maps, sets and pushes are arrays, everything else without a type is a string."""
     cell = without_attributes(cell)
     if isinstance(cell, bool):
         return int(cell)
     if isinstance(cell, list):
-        return [_plain(each) for each in cell]
+        return [plain(each) for each in cell]
     if not isinstance(cell, dict):
         return cell
     kind, value = next(iter(cell.items()))
     match kind:
         case "map":
-            return [_plain(each) for pair in value for each in pair]
+            return [plain(each) for pair in value for each in pair]
         case "set" | "push":
-            return [_plain(each) for each in value]
+            return [plain(each) for each in value]
         case "double" | "big" | "verbatim":
             return value
         case _:

@@ -1,0 +1,54 @@
+"""The connection of one client of a mocked Redis server."""
+
+from __future__ import annotations
+
+import asyncio
+
+from wiretape_capture.protocols.redis.buffer import Malformed
+from wiretape_capture.protocols.redis.cells import Cell
+from wiretape_replay.mock.databases.connection import DatabaseConnection
+from wiretape_replay.mock.redis.connection_commands import COMMANDS
+from wiretape_replay.mock.redis.desk import error
+from wiretape_replay.mock.redis.hall import Hall
+from wiretape_replay.mock.redis.recording import Message
+from wiretape_replay.mock.redis.session import Session
+
+
+class RedisConnection(DatabaseConnection):
+    """The server side of one client's connection."""
+
+    def __init__(self, hall: Hall) -> None:
+        self._hall = hall
+        self._own = Session(hall, COMMANDS)
+        super().__init__(self._own, hall.desk.journal, hall.tls, Malformed, _refusal, tls_first=True)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the client is here."""
+        super().connection_made(transport)
+        self._hall.listeners.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the client is gone."""
+        self._hall.listeners.discard(self)
+        super().connection_lost(exc)
+
+    def hear(self, message: Message, sharded: bool | None) -> bool:
+        """A message; whether this client subscribed to it."""
+        heard = self._own.hear(message, sharded)
+        if heard:
+            self.tell()
+        return heard
+
+    def invalidate(self, push: Cell) -> None:
+        """An invalidation, if this client tracks keys."""
+        if self._own.invalidate(push):
+            self.tell()
+
+    def arrived(self, sequence: int) -> None:
+        """An exchange was served: a blocking command may have waited for it."""
+        if self._own.arrived(sequence):
+            self.go_on()
+
+
+def _refusal(problem: Exception) -> bytes:
+    return error(f"ERR Protocol error: wiretape: {problem}")
