@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from itertools import count
 
 NEVER = 1 << 63
 """A time that does not come."""
@@ -12,15 +13,17 @@ NEVER = 1 << 63
 class Ticket:
     """An exchange's place in the order; its number is 0 until it is known."""
 
-    __slots__ = ("_then", "begun", "number")
+    __slots__ = ("_then", "_told", "begun", "number")
 
-    def __init__(self, begun: int) -> None:
+    def __init__(self, begun: int, told: int) -> None:
         self.begun = begun
+        self._told = told
+        """What began at one moment, as pipelined commands do, is in the order in which it was told."""
         self.number = 0
         self._then: Callable[[], None] | None = None
 
     def __lt__(self, other: Ticket) -> bool:
-        return self.begun < other.begun
+        return (self.begun, self._told) < (other.begun, other._told)
 
     def then(self, call: Callable[[], None]) -> None:
         """Call once the number is known."""
@@ -77,6 +80,7 @@ class Order:
     def __init__(self) -> None:
         self.sources: set[Source] = set()
         self._last = 0
+        self._told = count()
         self._waiting: list[Ticket] = []
 
     def source(self, ask: Callable[[], None]) -> Source:
@@ -87,7 +91,7 @@ class Order:
 
     def here(self, begun: int) -> Ticket:
         """An exchange began; another process may have carried one before it that is not told yet."""
-        ticket = Ticket(begun)
+        ticket = Ticket(begun, next(self._told))
         if self._waiting or any(source.told_until < begun for source in self.sources):
             heapq.heappush(self._waiting, ticket)
             self.settle()

@@ -65,3 +65,13 @@ def test_the_end_settles_everything_and_calls_come_once_the_number_is_known() ->
     source.end()
     assert [each.number for each in called] == [1]
     assert order.here(2).number == 2
+
+
+def test_what_began_at_one_moment_keeps_the_order_in_which_it_was_told() -> None:
+    order = Order()
+    order.source(lambda: None)
+    source = order.source(lambda: None)
+    tickets = [source.told(10) for _ in range(50)]
+    order.sources.clear()
+    order.settle()
+    assert [each.number for each in tickets] == list(range(1, 51))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -63,9 +64,12 @@ class DatabaseConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the client is here."""
         self._transport = cast("asyncio.Transport", transport)
+        sock = transport.get_extra_info("socket")
+        self._file = sock.fileno() if sock is not None else -1
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """asyncio: the client is gone."""
+        self._file = -1
         if self._timer is not None:
             self._timer.cancel()
         if self._session.within and not self._session.closing:
@@ -106,7 +110,19 @@ class DatabaseConnection(asyncio.Protocol):
             self._transport.write(self._tls.pending())
 
     def _write(self, data: bytes) -> None:
-        self._transport.write(self._tls.seal(data) if self._tls is not None and data else data)
+        if self._tls is not None:
+            data = self._tls.seal(data) if data else data
+        elif self._file >= 0 and not self._transport.is_closing() and not self._transport.get_write_buffer_size():
+            # The loop would send it after another look at all sockets: so the client has it at once.
+            try:
+                data = data[os.write(self._file, data) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._transport.abort()
+                return
+        if data:
+            self._transport.write(data)
 
     def go_on(self) -> None:
         """The wait is over."""
