@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher
 from wiretape_replay.match.statements import StatementParts, parts_of_statement
 from wiretape_replay.mock.answer import Fault
+from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal, line_after_time
 from wiretape_replay.mock.spec import Candidate
 from wiretape_replay.mock.sql.recording import Error, Shape, SqlRecording
@@ -183,16 +184,5 @@ def missed(parts: StatementParts, near: tuple[Candidate, ...]) -> Missed:
     problem = f"wiretape: nothing recorded answers this statement: {parts.path[:300]}"
     if not near:
         return Missed(problem, "", "record again with this statement in the traffic")
-    detail = f"Exchange {near[0].sequence} is nearest: {'; '.join(_differences(near[0]))}."
+    detail = f"Exchange {near[0].sequence} is nearest: {'; '.join(differences(near[0]))}."
     return Missed(problem, detail, "if the app's statement changed on purpose, record again")
-
-
-def _differences(near: Candidate) -> Iterator[str]:
-    if not near.differences:
-        yield "it was recorded, and all its answers were given"
-    for each in near.differences[:4]:
-        yield f"{each.where} was {_said(each.recorded)}, is {_said(each.live)}"
-
-
-def _said(value: str | None) -> str:
-    return "absent or NULL" if value is None else repr(value)
