@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import sqlite3
+from collections import Counter
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from benchmarks.database import servers
+from benchmarks.database.client import KEYS
 from benchmarks.database.servers import Kind
 from benchmarks.mock.pinned import cpu_seconds, machine
 
@@ -57,8 +60,10 @@ class Results:
     size: Size
     machine: str = ""
     kinds: dict[str, dict[str, Row]] = field(default_factory=dict)
-    recorded: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Of each kind how many operations the recording was asked for and how many are on its tape."""
+    asked: Counter[str] = field(default_factory=Counter)
+    """Of each kind how many reads went through the recording."""
+    recorded: Counter[str] = field(default_factory=Counter)
+    """And how many are on its tape."""
     left_out: list[str] = field(default_factory=list)
 
     def faster(self, kind: str, name: str, reference: str) -> float:
@@ -77,6 +82,11 @@ async def measure(folder: Path, size: Size) -> Results:
     results = Results(size, machine())
     try:
         with servers.postgres() as kind:
+            await _one(folder, results, kind)
+    except FileNotFoundError as error:
+        results.left_out.append(f"{error}: not installed")
+    try:
+        async with servers.redis(folder) as kind:
             await _one(folder, results, kind)
     except FileNotFoundError as error:
         results.left_out.append(f"{error}: not installed")
@@ -102,18 +112,29 @@ async def _one(folder: Path, results: Results, kind: Kind) -> None:
         ]
         for _ in range(results.size.rounds):
             for subject in subjects:
-                await _round(rows.setdefault(subject.name, Row()), kind, subject, results.size.seconds)
+                done = await _round(rows.setdefault(subject.name, Row()), kind, subject, results.size.seconds)
+                results.asked[kind.name] += done if subject.recorder is not None else 0
+        await job.stop()
+    results.recorded[kind.name] = reads_on(folder / f"{kind.name}-measured.tape")
 
 
-async def _round(row: Row, kind: Kind, subject: Subject, seconds: float) -> None:
+def reads_on(tape: Path) -> int:
+    """How many reads a tape has."""
+    with closing(sqlite3.connect(tape)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM exchange WHERE command IN ('SELECT', 'GET')").fetchone()
+    return int(count)
+
+
+async def _round(row: Row, kind: Kind, subject: Subject, seconds: float) -> int:
     carrier, recorder = _spent(subject.carrier), _spent(subject.recorder)
     operations, took = await servers.read(kind, subject.url, seconds)
-    done = operations + servers.KEYS  # those that warmed the connection passed too
+    done = operations + KEYS  # those that warmed the connection passed too
     row.per_second.append(operations / took)
     row.carrier_us.append(1e6 * (_spent(subject.carrier) - carrier) / done)
     if subject.recorder is not None:
         await _settled(subject.recorder)
         row.recorder_us.append(1e6 * (_spent(subject.recorder) - recorder) / done)
+    return done
 
 
 def _spent(pid: int | None) -> float:

@@ -24,6 +24,7 @@ def as_json(results: Results) -> dict[str, Any]:
     for kind in results.kinds:
         figures[f"{kind}_recorder_vs_tee"] = round(results.dearer(kind, "recorder", "tee"), 2)
         figures[f"{kind}_mock_vs_real"] = round(results.faster(kind, "mock", "server"), 2)
+    figures["lost"] = (results.asked - results.recorded).total()
     figures["recorder_vs_tee"] = max((figures[f"{kind}_recorder_vs_tee"] for kind in results.kinds), default=None)
     figures["rows"] = {kind: {name: _row(row) for name, row in rows.items()} for kind, rows in results.kinds.items()}
     figures["left_out"] = results.left_out
@@ -57,6 +58,8 @@ def table(results: Results) -> list[str]:
                   reached=cost <= RECORDER_GOAL),
             _goal(f"{KINDS[kind]}: mock, of the real server", speed, f"≥ {MOCK_GOAL}", reached=speed >= MOCK_GOAL),
         ]  # fmt: skip
+    asked = f"reads of {results.asked.total():,} that are not on the tape"
+    lines.append(_goal(asked, figures["lost"], "0", reached=figures["lost"] == 0))
     effort = f"{results.size.rounds} rounds of {results.size.seconds:g} s, one connection"
     lines += ["", f"{effort}; {results.machine}, load average {figures['load_average']}."]
     return [*lines, *(f"Left out: {one}." for one in results.left_out)]
