@@ -43,7 +43,7 @@ class Kind:
 def postgres() -> Iterator[Kind]:
     """A private server with a table of a few hundred rows. Raises FileNotFoundError where there is none."""
     import psycopg
-    from postgres_server import binaries, running  # type: ignore[import-not-found]
+    from postgres_server import binaries, running
 
     found = binaries()
     if found is None:

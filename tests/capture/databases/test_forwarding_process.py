@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -104,3 +106,27 @@ async def test_a_stopped_process_holds_the_app_and_loses_nothing(server: str, tm
         await asking
         writer.close()
     assert [each.command for each in await exchanges(tmp_path / "tape.tape")] == ["CONNECT", "SELECT"]
+
+
+async def test_ten_thousand_connections_that_break_off_leave_nothing(server: str, tmp_path: Path) -> None:
+    async with recording(tmp_path, server) as job:
+        reader, writer = await connect(job.port)
+        held = resident(process := forwarding())
+
+        def come_and_go() -> None:
+            for number in range(5_000):
+                with socket.create_connection(("127.0.0.1", job.port)) as one:
+                    one.sendall(STARTUP[: number % len(STARTUP)])
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST: socket(7)
+
+        await asyncio.gather(*(asyncio.to_thread(come_and_go) for _ in range(2)))
+        await ask(reader, writer)
+        writer.close()
+        assert resident(process) - held < 30_000_000
+        assert len(list(Path(f"/proc/{process}/fd").iterdir())) < 60
+    assert next(each.command for each in await exchanges(tmp_path / "tape.tape")) == "CONNECT"
+
+
+def resident(process: int) -> int:
+    """Bytes of memory."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

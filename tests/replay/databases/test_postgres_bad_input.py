@@ -18,7 +18,7 @@ from postgres_server import NO_TLS, Server, has_tls
 
 pytestmark = pytest.mark.xdist_group("postgres")  # one server for all
 
-MANY = 2_000
+MANY = 10_000
 
 
 def startup(**parameters: str) -> bytes:
