@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from wiretape_capture.protocols.mysql import sql as mysql_sql
+from wiretape_capture.protocols.mysql import told as mysql_told
 from wiretape_capture.protocols.mysql.wire import encoded, is_all_text
 from wiretape_capture.protocols.postgres.sql import cursor_of, statement_of
 from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, NOTIFICATION
@@ -28,10 +29,13 @@ from wiretape_replay.match.parts import Leaf
 
 POSTGRES, MYSQL = "postgres", "mysql"
 """Versions of requests that are statements."""
-SQL_PROTOCOLS = frozenset({Protocol.POSTGRES, Protocol.MYSQL})
 ABORTED = "25P02"
 """SQLSTATE in_failed_sql_transaction: says nothing about the statement that got it."""
-NO_STATEMENTS = frozenset({CONNECT, DESCRIBE, NOTIFICATION})
+NO_STATEMENTS = {
+    Protocol.POSTGRES: frozenset({CONNECT, DESCRIBE, NOTIFICATION}),
+    Protocol.MYSQL: frozenset({mysql_told.CONNECT, mysql_told.PREPARED}),
+}
+"""Commands of exchanges that execute nothing, by the protocols whose commands are statements."""
 LONGEST = 64 << 10
 """Characters of a value, or of a COPY's data, that are compared as they are; of more the hash is."""
 
@@ -46,7 +50,8 @@ type Value = str | None
 
 def is_statement(exchange: Exchange) -> bool:
     """Whether an exchange executes a statement for its data: no login, no transaction, no answer for its sake."""
-    if exchange.protocol not in SQL_PROTOCOLS or exchange.command in NO_STATEMENTS or exchange.status == ABORTED:
+    others = NO_STATEMENTS.get(exchange.protocol)
+    if others is None or exchange.command in others or exchange.status == ABORTED:
         return False
     statement = statement_in(document_of(exchange.request), exchange.protocol)
     return bool(statement.template) and not of_connection(statement)

@@ -16,7 +16,7 @@ from wiretape_capture.snapshot.exchange import Direction
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.match.database import fingerprint
-from wiretape_replay.match.statements import SQL_PROTOCOLS, is_statement, parts_of_request_for_sql
+from wiretape_replay.match.statements import NO_STATEMENTS, is_statement, parts_of_request_for_sql
 from wiretape_replay.run_file import RunReader
 from wiretape_replay.traffic.times import times_of
 from wiretape_replay.traffic.view import Times
@@ -116,7 +116,7 @@ async def statements_of_run(run: Path) -> list[StatementRow]:
     tally = _Tally()
     async with await RunReader.open(run) as reader:
         for one in await reader.journal():
-            if one.protocol in SQL_PROTOCOLS and one.tier != "simulated":
+            if one.protocol in NO_STATEMENTS and one.tier != "simulated":
                 failed = one.tier == "miss" or one.status != "00000"
                 tally.add((one.service, one.location), one.command, one.status, failed, one.sequence or 0)
     return tally.rows()

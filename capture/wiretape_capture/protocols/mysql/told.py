@@ -16,7 +16,7 @@ from wiretape_capture.protocols.mysql.wire import Status
 from wiretape_capture.protocols.observed import Emit, Observed
 
 DONE = "00000"
-CONNECT, DESCRIBE = "CONNECT", "DESCRIBE"
+CONNECT, PREPARED = "CONNECT", "PREPARED"
 """Commands of exchanges that are no statements."""
 RESULT_LIMIT = 64 * 1024 * 1024
 """Bytes of rows kept for one execution."""
@@ -163,7 +163,7 @@ def described(sql: str, ansi: bool, params: int, columns: tuple[Column, ...], st
     """A statement that was prepared and not executed."""
     question: dict[str, Any] = {"sql": sql, "types": [0] * params} | ({"ansi": True} if ansi else {})
     result: dict[str, Any] = {"columns": [column_told(each) for each in columns], "rows": []} if columns else {}
-    return Observed(DESCRIBE, statement_of(sql, ansi=ansi).template, DONE, 0, "", started, at, question,
+    return Observed(PREPARED, statement_of(sql, ansi=ansi).template, DONE, 0, "", started, at, question,
                     {"results": [result]})  # fmt: skip
 
 

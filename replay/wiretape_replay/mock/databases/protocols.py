@@ -12,6 +12,9 @@ from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.match.index import Index
 from wiretape_replay.match.matcher import Matcher
 from wiretape_replay.mock.journal import Entry, Journal
+from wiretape_replay.mock.mysql.connection import Hall as MysqlHall
+from wiretape_replay.mock.mysql.desk import MysqlDesk
+from wiretape_replay.mock.mysql.recording import MysqlRecording
 from wiretape_replay.mock.postgres.connection import Hall as PostgresHall
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.recording import DatabaseRecording as PostgresRecording
@@ -94,7 +97,14 @@ def _redis(recording: RedisRecording, means: Means) -> RedisHall:
     return RedisHall(desk, means.tls, RedisConnection)
 
 
+def _mysql(recording: MysqlRecording, means: Means) -> MysqlHall:
+    desk = MysqlDesk(means.service, means.index, means.matcher, recording, means.journal, means.delay_factor,
+                     means.on_miss)  # fmt: skip
+    return MysqlHall(desk, means.tls)
+
+
 PROTOCOLS: Mapping[str, Mockable[Any]] = {
     "postgres": Mockable(PostgresRecording, _postgres),
     "redis": Mockable(RedisRecording, _redis),
+    "mysql": Mockable(MysqlRecording, _mysql),
 }
