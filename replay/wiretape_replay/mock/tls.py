@@ -63,6 +63,7 @@ class TlsLayer:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._session = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._read, self._write = self._session.read, self._session.write
         self.established = False
         self.closed = False
         """The client said that it sends no more."""
@@ -76,30 +77,27 @@ class TlsLayer:
             except ssl.SSLWantReadError:
                 return b""
             self.established = True
-        return b"".join(self._plain())
-
-    def _plain(self) -> list[bytes]:
         pieces = []
-        with suppress(ssl.SSLWantReadError):
-            try:
-                while piece := self._session.read(_READ):
-                    pieces.append(piece)
-                    # To ask once more for what cannot be there costs an exception.
-                    if not self._incoming.pending and not self._session.pending():
-                        return pieces
-                self.closed = True
-            except ssl.SSLZeroReturnError:
-                self.closed = True
-        return pieces
+        try:
+            while piece := self._read(_READ):
+                pieces.append(piece)
+                if not self._incoming.pending:  # a read takes a whole record: to ask for another costs an exception
+                    return b"".join(pieces)
+            self.closed = True
+        except ssl.SSLZeroReturnError:
+            self.closed = True
+        except ssl.SSLWantReadError:
+            pass
+        return b"".join(pieces)
 
     def seal(self, data: bytes) -> bytes:
         """Plain text in, records out."""
-        self._session.write(data)
+        self._write(data)
         return self._outgoing.read()
 
     def pending(self) -> bytes:
         """Records of the session itself that are due: handshake, tickets, alerts."""
-        return self._outgoing.read()
+        return self._outgoing.read() if self._outgoing.pending else b""
 
     def close(self) -> bytes:
         """The records that end the session in good order."""
