@@ -60,7 +60,8 @@ class Samples:
     """What one worker keeps."""
 
     chance: Random
-    held: list[Sample] = field(default_factory=list)
+    firsts: list[Sample] = field(default_factory=list)
+    others: list[Sample] = field(default_factory=list)
     suspects: list[tuple[int, LiveSession, Kept]] = field(default_factory=list)
     size: int = 0
     full: bool = False
@@ -78,15 +79,15 @@ class Samples:
         self._seen += 1
         if self._answers + length <= ANSWERS:
             return True
-        others = sum(1 for sample in self.held if not sample.first)
-        return self.chance.random() * self._seen < others
+        return self.chance.random() * self._seen < len(self.others)
 
     def add(self, sample: Sample) -> None:
         """Hold a session that has ended, in the place of another one where there is no room."""
-        self.held.append(sample)
         self.size += sample.size
         if sample.first:
+            self.firsts.append(sample)
             return
+        self.others.append(sample)
         self._answers += len(sample.kept)
         while self._answers > ANSWERS:
             self._give_up()
@@ -103,14 +104,13 @@ class Samples:
 
     def __iter__(self) -> Iterator[tuple[int, LiveSession, list[Kept]]]:
         """Everything held, by clone."""
-        for sample in self.held:
+        for sample in (*self.firsts, *self.others):
             yield sample.clone, sample.session, sample.kept
         for clone, session, kept in self.suspects:
             yield clone, session, [kept]
 
     def _give_up(self) -> None:
-        others = [index for index, sample in enumerate(self.held) if not sample.first]
-        gone = self.held.pop(self.chance.choice(others))
+        gone = self.others.pop(self.chance.randrange(len(self.others)))
         self._answers -= len(gone.kept)
         self.size -= gone.size
 
