@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from mongodb_server import MISSING as NO_MONGODB
+from mongodb_server import MongoServer
+from mongodb_server import installed as has_mongodb
+from mongodb_server import running as running_mongodb
 from mysql_server import MISSING as MISSING_MYSQL
 from mysql_server import MysqlServer, program
 from mysql_server import running as running_mysql
@@ -59,4 +63,13 @@ def mysql() -> Iterator[MysqlServer]:
     if program("mariadbd") is None:
         pytest.skip(MISSING_MYSQL)
     with running_mysql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[MongoServer]:
+    """A private server that speaks MongoDB's protocol, with a password and TLS. Its tests are the group `mongodb`."""
+    if not has_mongodb():
+        pytest.skip(NO_MONGODB)
+    with running_mongodb() as server:
         yield server

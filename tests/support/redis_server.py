@@ -66,7 +66,7 @@ def running(server: str) -> Iterator[RedisServer]:
     folder = Path(tempfile.mkdtemp(prefix="wt-redis-"))
     made = RedisServer(folder, _free_port(), _free_port())
     try:
-        _write_files(folder)
+        write_certificate(folder)
         (folder / "redis.conf").write_text(
             f"bind 127.0.0.1\nport {made.port}\ntls-port {made.tls_port}\ntls-auth-clients no\n"
             f"tls-cert-file {folder / 'server.crt'}\ntls-key-file {folder / 'server.key'}\n"
@@ -98,7 +98,8 @@ def _wait(path: Path, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
 
 
-def _write_files(folder: Path) -> None:
+def write_certificate(folder: Path) -> None:
+    """A certificate of its own authority for this machine, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

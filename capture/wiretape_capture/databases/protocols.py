@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wiretape_capture.databases import mysql, postgres, redis
+from wiretape_capture.databases import mongodb, mysql, postgres, redis
 from wiretape_capture.databases.greeting import Greet
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.protocols.observed import Book, Follower
@@ -30,6 +30,7 @@ class DatabaseProtocol:
 
 PROTOCOLS: Mapping[str, DatabaseProtocol] = {
     "postgres": DatabaseProtocol(postgres.entrance, postgres.greet, postgres.follow),
+    "mongodb": DatabaseProtocol(mongodb.entrance, mongodb.greet, mongodb.follow),
     "redis": DatabaseProtocol(redis.entrance, redis.greet, redis.follow),
     "mysql": DatabaseProtocol(mysql.entrance, mysql.greet, mysql.follow),
 }

@@ -103,6 +103,12 @@ class Side(asyncio.Protocol):
         """Give bytes back that were read: they are the next again."""
         self._held[:0] = data
 
+    async def gone(self) -> None:
+        """Wait until the peer is gone. Nobody may read meanwhile."""
+        while not self.lost:
+            self._news.clear()
+            await self._news.wait()
+
     @property
     def idle(self) -> bool:
         """Whether nothing is held."""

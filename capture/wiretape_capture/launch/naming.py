@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from wiretape_capture.launch import dsn, mysql_dsn, redis_url
+from wiretape_capture.launch import dsn, mongodb_url, mysql_dsn, redis_url
 from wiretape_capture.launch.dsn import Dsn
 
 
@@ -33,9 +33,12 @@ NAMINGS: Mapping[str, Naming] = {
                     mysql_dsn.pointed_variables, {"MYSQL_HOST": "mysql", "MARIADB_HOST": "mariadb"}),
     "redis": Naming(redis_url.REDIS_PORT, redis_url.parse_url, redis_url.named_servers, redis_url.pointed,
                     redis_url.pointed_variables, {}),
+    "mongodb": Naming(mongodb_url.MONGODB_PORT, mongodb_url.parse_url, mongodb_url.named_servers, mongodb_url.pointed,
+                      mongodb_url.pointed_variables, {}),
 }  # fmt: skip
 SCHEMES = {
     "postgres": "postgres", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql",
     "redis": "redis", "rediss": "redis", "valkey": "redis", "valkeys": "redis", "unix": "redis",
+    "mongodb": "mongodb",
 }  # fmt: skip
 """Schemes of URLs with the name of their protocol."""

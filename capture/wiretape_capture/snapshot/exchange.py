@@ -29,6 +29,7 @@ class Protocol(StrEnum):
     POSTGRES = "postgres"
     REDIS = "redis"
     MYSQL = "mysql"
+    MONGODB = "mongodb"
 
     @property
     def is_database(self) -> bool:

@@ -1,0 +1,287 @@
+"""Greets the clients of a MongoDB server and logs in for them; from the first command on bytes pass raw.
+
+Greetings and logins are read one by one: nothing is compressed, and where the server names other hosts the client is
+led back here. So a connection that only monitors the server never gets further. Where the password is known from the
+app's own settings wiretape logs in and the app need not; else its own login passes. What belongs to a login is never
+followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from wiretape_capture.databases.greeting import Desk, Greet, Greeted
+from wiretape_capture.databases.records import Facts
+from wiretape_capture.databases.side import Side
+from wiretape_capture.databases.upstream import dial, tls_context
+from wiretape_capture.launch import mongodb_url
+from wiretape_capture.protocols.mongodb import hello, wire
+from wiretape_capture.protocols.mongodb.commands import name_of
+from wiretape_capture.protocols.mongodb.wire import Malformed, Message
+from wiretape_capture.protocols.observed import Book, Follower
+
+if TYPE_CHECKING:  # the forwarding process is to start fast
+    from wiretape_capture.launch.spec import ServiceMap
+    from wiretape_capture.protocols.mongodb.scram import Door
+
+GREETING_SECONDS = 60.0
+"""For a client to send its first message, and for wiretape to connect and log in."""
+GREETING_LIMIT = 1 << 20
+"""Bytes of one message before the first command."""
+NO_TLS = "{} begins with TLS: set tls=false where the app connects to wiretape"
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """How one server is entered."""
+
+    name: str
+    host: str
+    port: int
+    tls: Mapping[str, str] | None
+    """libpq's names for the options of TLS; None for plain text."""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    source: str = "admin"
+    """The database that knows the user."""
+
+    @classmethod
+    def of(cls, service: ServiceMap, environ: Mapping[str, str]) -> Entrance:
+        """From a map and the variables that the app would have had. Raises UsageError for a login not spoken."""
+        own = mongodb_url.parse_url(service.url) if service.url else None
+        named = [dsn for _, dsn in mongodb_url.named_servers(environ) if dsn.is_at(service.host, service.port)]
+        servers = [*([own] if own is not None else []), *named]
+        login = next((each for each in servers if each.password), None)
+        secure = next((each for each in servers if mongodb_url.wants_tls(each.options)), None)
+        tls = mongodb_url.tls_options(secure.options) if secure is not None else None
+        if login is None:
+            return cls(service.name, service.host, service.port, tls)
+        return cls(service.name, service.host, service.port, tls, login.user, login.password,
+                   mongodb_url.source_of(login))  # fmt: skip
+
+
+def entrance(service: ServiceMap, environ: Mapping[str, str]) -> Facts:
+    """How a server is entered. Raises WiretapeError where pymongo is not installed."""
+    from wiretape_capture.protocols.mongodb import documents  # noqa: F401 - says what to install
+
+    return asdict(Entrance.of(service, environ))
+
+
+def greet(facts: Facts, _tls: ssl.SSLContext) -> Greet:
+    """How the clients of one server are greeted."""
+    way = Entrance(**facts)
+
+    async def greet(client: Side, desk: Desk) -> Greeted | None:
+        return await _Greeting(way, client, desk).run()
+
+    return greet
+
+
+def follow(book: Book, _opening: Facts) -> Follower:
+    """Reads the copies of one connection."""
+    from wiretape_capture.protocols.mongodb.follower import MongoFollower
+
+    return MongoFollower(book)
+
+
+class _Greeting:
+    def __init__(self, entrance: Entrance, client: Side, desk: Desk) -> None:
+        # BSON is read here, and only where a MongoDB is recorded.
+        from wiretape_capture.protocols.mongodb import documents, scram, told
+
+        self._documents, self._scram, self._told = documents, scram, told
+        self._entrance = entrance
+        self._client = client
+        self._desk = desk
+        self._numbers = count(1)
+        self._started = time.monotonic_ns()
+        self._door: Door | None = None
+        self._greeted = False
+
+    async def run(self) -> Greeted | None:
+        try:
+            async with asyncio.timeout(GREETING_SECONDS):
+                first = await _message(self._client)
+                server = await self._enter()
+        except TimeoutError:
+            self._desk.note(f"connections to {self._entrance.name} that said nothing within {GREETING_SECONDS:.0f} s; "
+                            f"they were closed")  # fmt: skip
+            return None
+        except Malformed as error:
+            self._note(error)
+            return None
+        if server is None:
+            return None
+        try:
+            await self._until_command(server, first)
+        except Malformed as error:
+            self._note(error)
+            server.close()
+            return None
+        except BaseException:
+            server.abort()
+            raise
+        return Greeted(server, {})
+
+    def _note(self, error: Malformed) -> None:
+        name = self._entrance.name
+        why = NO_TLS.format("the client") if "TLS" in str(error) else str(error)
+        self._desk.note(f"connections to {name} that did not begin as MongoDB: {why}")
+
+    async def _enter(self) -> Side | None:
+        """A connection with wiretape logged in; None where that failed: the app's connection ends then."""
+        entrance = self._entrance
+        try:
+            server = await self._connect()
+        except (OSError, EOFError, TimeoutError) as error:
+            self._refused("HostUnreachable", f"could not connect to {entrance.name}: {_why(error)}", service=True)
+            return None
+        if not entrance.user:
+            return server
+        try:
+            problem = await self._log_in(server)
+        except (Malformed, EOFError) as error:
+            problem = str(error) or "the server hung up"
+        if not problem:
+            return server
+        server.abort()
+        self._refused("AuthenticationFailed", f"could not log in to {entrance.name}: {problem}", service=False)
+        return None
+
+    def _refused(self, code: str, problem: str, *, service: bool) -> None:
+        self._desk.note(f"connections to {self._entrance.name} that could not be made: {problem}")
+        self._desk.seen(self._told.refused(self._entrance.name, code, problem, self._started, time.monotonic_ns(),
+                                           service=service))  # fmt: skip
+
+    async def _connect(self) -> Side:
+        entrance = self._entrance
+        server = await dial(entrance.host, entrance.port)
+        if entrance.tls is not None:
+            try:
+                await server.secure(tls_context(entrance.tls), server_side=False, host=entrance.host)
+            except BaseException:
+                server.abort()
+                raise
+        return server
+
+    async def _log_in(self, server: Side) -> str:
+        """Log in with the known password; why not, or nothing. Raises Malformed, EOFError."""
+        entrance = self._entrance
+        mechanisms = await self._ask(server, {"hello": 1, "saslSupportedMechs": f"{entrance.source}.{entrance.user}",
+                                              "$db": "admin"})  # fmt: skip
+        login = self._scram.Login(entrance.user, entrance.password, entrance.source,
+                                  mechanisms.get("saslSupportedMechs") or ())  # fmt: skip
+        command: dict[str, Any] | None = login.first()
+        while command is not None:
+            reply = await self._ask(server, command)
+            if not reply.get("ok"):
+                return str(reply.get("errmsg", "refused"))
+            command = login.next(reply)
+        return ""
+
+    async def _ask(self, server: Side, command: Mapping[str, Any]) -> dict[str, Any]:
+        server.write(wire.write_msg(next(self._numbers), 0, self._documents.encode(command)))
+        reply = await _message(server)
+        return self._documents.decode(wire.read_msg(reply.payload).body)
+
+    async def _until_command(self, server: Side, message: Message) -> None:
+        """Pass greetings and logins on one by one, up to the first command, which is left to be forwarded."""
+        while True:
+            command = self._greeting_in(message)
+            if command is None:
+                self._client.unread(wire.message(*message))
+                return
+            await self._pass(server, message, command)
+            message = await _message(self._client, wire.LARGEST)
+
+    def _greeting_in(self, message: Message) -> dict[str, Any] | None:
+        """The greeting or login in a message; None for anything else."""
+        if len(message.payload) > GREETING_LIMIT:
+            return None
+        if message.opcode == wire.OP_QUERY:
+            return self._documents.decode(wire.read_query(message.payload)[1])
+        if message.opcode != wire.OP_MSG:
+            return None
+        sections = wire.read_msg(message.payload)
+        command = self._documents.decode(sections.body)
+        return command if hello.is_greeting(command) or hello.is_login(command) else None
+
+    async def _pass(self, server: Side, message: Message, command: dict[str, Any]) -> None:
+        if self._entrance.user and hello.is_login(command):
+            self._client.write(wire.write_msg(next(self._numbers), message.request_id,
+                                              self._documents.encode(self._answered(command))))  # fmt: skip
+            return
+        greets = hello.is_greeting(command)
+        server.write(self._asked(message, command) if greets else wire.message(*message))
+        reply = await self._reply(server)
+        self._client.write(self._at_home(reply) if greets else wire.message(*reply))
+
+    def _answered(self, command: dict[str, Any]) -> dict[str, Any]:
+        """The answer to the app's own login, where wiretape has logged in."""
+        if not name_of(command).startswith("sasl"):
+            return {"ok": 1.0}
+        if self._door is None:
+            self._door = self._scram.Door([self._entrance.password, mongodb_url.PASSWORD])
+        return self._door.answer(command)
+
+    def _asked(self, message: Message, command: dict[str, Any]) -> bytes:
+        """The app's greeting as it is sent on; its reply is to be the only one, so nothing streams."""
+        body = self._documents.encode(hello.asked(command, logs_in=bool(self._entrance.user)))
+        if message.opcode == wire.OP_QUERY:
+            return wire.write_query(message.request_id, wire.read_query(message.payload)[0], body)
+        return wire.write_msg(message.request_id, 0, body)
+
+    def _at_home(self, message: Message) -> bytes:
+        legacy = message.opcode == wire.OP_REPLY
+        found = wire.read_reply(message.payload) if legacy else wire.read_msg(message.payload).body
+        reply = self._documents.decode(found)
+        if not self._greeted:
+            self._greeted = True
+            kept = self._documents.to_json(hello.remembered(reply))
+            assert isinstance(kept, dict)
+            self._desk.seen(self._told.connected(self._entrance.name, kept, self._started, time.monotonic_ns()))
+        here = "{}:{}".format(*self._client.transport.get_extra_info("sockname")[:2])
+        body = self._documents.encode(hello.at_home(reply, here))
+        if legacy:
+            return wire.write_reply(message.request_id, message.response_to, body)
+        return wire.write_msg(message.request_id, message.response_to, body)
+
+    async def _reply(self, server: Side) -> Message:
+        """The server's reply; a client that goes meanwhile ends the wait, which is long for one that monitors."""
+        reading = asyncio.ensure_future(_message(server))
+        leaving = asyncio.ensure_future(self._client.gone())
+        try:
+            await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                raise EOFError
+            return reading.result()
+        finally:
+            for task in (reading, leaving):
+                task.cancel()
+                with suppress(asyncio.CancelledError, EOFError, Malformed):
+                    await task
+
+
+async def _message(side: Side, limit: int = GREETING_LIMIT) -> Message:
+    """The next message. Raises Malformed, EOFError."""
+    head = await side.read(wire.HEADER.size)
+    length, request_id, response_to, opcode = wire.checked_header(head)
+    if length > limit:
+        raise Malformed(f"a message of {length} bytes before the first command")
+    return Message(request_id, response_to, opcode, await side.read(length - wire.HEADER.size))
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (f"its certificate does not verify: {error.verify_message}; name its authority in the map's URL by "
+                f"?tlsCAFile=FILE, or ?tlsAllowInvalidCertificates=true")  # fmt: skip
+    if isinstance(error, ssl.SSLError):
+        return f"it does not speak TLS ({error.reason}): write tls=false in the map's URL"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

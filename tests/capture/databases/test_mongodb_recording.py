@@ -1,0 +1,144 @@
+"""A real driver and a server with a recorder between them: what is on the tape, and that nothing else changed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from database_kit import answer, exchanges, question, recording
+from mongodb_server import PASSWORD, MongoServer
+from pymongo import MongoClient
+
+from wiretape_capture.snapshot.exchange import Direction, Protocol
+
+pytestmark = pytest.mark.xdist_group("mongodb")  # one server for all
+
+
+def connect(url: str, **options: Any) -> MongoClient[dict[str, Any]]:
+    return MongoClient(url, serverSelectionTimeoutMS=3000, **options)
+
+
+def shop(url: str, **options: Any) -> list[Any]:
+    with connect(url, **options) as client:
+        shelf = client.shop.shelf
+        shelf.drop()
+        shelf.insert_many([{"_id": number, "sku": "a"} for number in range(5)])
+        seen: list[Any] = list(shelf.find({"sku": "a"}, batch_size=2).sort("_id", 1))
+        seen.append(shelf.update_one({"_id": 1}, {"$set": {"sku": "b"}}).modified_count)
+        with pytest.raises(pymongo.errors.DuplicateKeyError):
+            shelf.insert_one({"_id": 1})
+        return seen
+
+
+async def test_commands_are_recorded_with_their_replies(mongodb: MongoServer, tmp_path: Path) -> None:
+    direct = await asyncio.to_thread(shop, mongodb.url)
+    async with recording(tmp_path, mongodb.url) as job:
+        recorded = await asyncio.to_thread(shop, job.environment["WIRETAPE_DB_URL"])
+    assert recorded == direct
+    assert job.result is not None
+    assert job.result.notes == ()
+    tape = await exchanges(tmp_path / "tape.tape")
+    assert {(each.service, each.protocol, each.direction) for each in tape} == {
+        ("db", Protocol.MONGODB, Direction.OUTBOUND)
+    }
+    assert [each.started_ns for each in tape] == sorted(each.started_ns for each in tape)
+    commands = [each for each in tape if each.command != "CONNECT"]
+    assert [each.command for each in commands if each.command != "endSessions"] == [
+        "drop", "insert", "find", "getMore", "getMore", "update", "insert"
+    ]  # fmt: skip
+    insert, find, more = commands[1:4]
+    assert insert.location == "insert shop.shelf documents=[{_id: ?, sku: ?} x5]"
+    assert question(insert)["documents"][4] == {"_id": {"$numberInt": "4"}, "sku": "a"}
+    assert answer(insert)["n"] == {"$numberInt": "5"}
+    assert find.location == "find shop.shelf filter={sku: ?} sort={_id: 1}"
+    assert question(more)["getMore"] == answer(find)["cursor"]["id"]
+    assert [each.status for each in commands[5:7]] == ["ok", "11000"]
+    assert commands[6].response is not None
+    assert commands[6].response.status == 400
+
+
+async def test_no_secret_is_on_the_tape(mongodb: MongoServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, mongodb.url) as job:
+        url = job.environment["WIRETAPE_DB_URL"]
+        assert "s3cr" not in url
+        await asyncio.to_thread(shop, url)
+        with connect(url, username="shop", password=PASSWORD, authSource="admin") as client:
+            await asyncio.to_thread(client.admin.command, "createUser", "guest", pwd="gu3st", roles=[])
+            await asyncio.to_thread(client.admin.command, "dropUser", "guest")
+    for each in await exchanges(tmp_path / "tape.tape"):
+        told = each.model_dump_json() + str(each.request.body.data) + str(each.response and each.response.body.data)
+        assert "s3cr" not in told
+        assert "gu3st" not in told
+        assert "sasl" not in each.command
+
+
+async def test_a_login_that_wiretape_does_not_know_passes(mongodb: MongoServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, f"mongodb://127.0.0.1:{mongodb.port}") as job:
+        place = f"127.0.0.1:{job.port}"
+        login = {"username": "shop", "authSource": "admin"}
+        assert await asyncio.to_thread(lambda: shop(f"mongodb://{place}", password=PASSWORD, **login))
+        with pytest.raises(pymongo.errors.OperationFailure, match="uthentication failed"):
+            await asyncio.to_thread(lambda: shop(f"mongodb://{place}", password="wrong", **login))
+    tape = await exchanges(tmp_path / "tape.tape")
+    assert not any("sasl" in each.command for each in tape)
+
+
+async def test_a_driver_that_looks_for_the_whole_set_is_led_back(mongodb: MongoServer, tmp_path: Path) -> None:
+    def ask(place: str) -> Any:
+        with connect(f"mongodb://{place}") as client:  # without directConnection: it goes where `hosts` says
+            client.shop.shelf.find_one({"sku": "led"})
+            return client.nodes, client.topology_description.topology_type_name
+
+    async with recording(tmp_path, mongodb.url) as job:
+        nodes, kind = await asyncio.to_thread(ask, f"127.0.0.1:{job.port}")
+    assert nodes == {("127.0.0.1", job.port)}
+    assert kind == "ReplicaSetWithPrimary"
+    assert "find" in [each.command for each in await exchanges(tmp_path / "tape.tape")]
+
+
+async def test_compression_is_not_agreed_on(mongodb: MongoServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, mongodb.url) as job:
+        url = f"mongodb://127.0.0.1:{job.port}/?directConnection=true"
+        assert await asyncio.to_thread(lambda: shop(url, compressors="zlib"))
+    assert job.result is not None
+    assert job.result.notes == ()
+
+
+async def test_tls_to_the_server_is_wiretapes_affair(mongodb: MongoServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, mongodb.tls_url) as job:
+        url = job.environment["WIRETAPE_DB_URL"]
+        assert url.endswith("directConnection=true&tls=false")
+        assert len(await asyncio.to_thread(shop, url)) == 6
+    async with recording(tmp_path, mongodb.tls_url.partition("&tlsCAFile")[0], name="unknown") as job:
+        with pytest.raises(pymongo.errors.ServerSelectionTimeoutError):
+            await asyncio.to_thread(shop, job.environment["WIRETAPE_DB_URL"])
+    assert job.result is not None
+    assert "tlsCAFile=FILE" in str(job.result.notes)
+
+
+async def test_what_cannot_be_reached_or_entered_is_told(mongodb: MongoServer, tmp_path: Path, free_port: Any) -> None:
+    wrong = mongodb.url.replace("s3cr", "wrong")
+    for number, (url, said) in enumerate((
+        (f"mongodb://127.0.0.1:{free_port()}", "could not connect to db"), (wrong, "could not log in to db"),
+    )):  # fmt: skip
+        async with recording(tmp_path, url, name=f"tape{number}") as job:
+            with pytest.raises(pymongo.errors.ServerSelectionTimeoutError):
+                await asyncio.to_thread(shop, job.environment["WIRETAPE_DB_URL"])
+        refused = (await exchanges(tmp_path / f"tape{number}.tape"))[0]
+        assert refused.command == "CONNECT"
+        assert refused.response is not None
+        assert said in refused.response.reason
+        assert job.result is not None
+        assert said in str(job.result.notes)
+
+
+async def test_a_client_in_tls_is_told_what_to_do(mongodb: MongoServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, mongodb.url) as job:
+        url = f"mongodb://127.0.0.1:{job.port}/?directConnection=true&tls=true&tlsInsecure=true"
+        with pytest.raises(pymongo.errors.ServerSelectionTimeoutError):
+            await asyncio.to_thread(shop, url)
+    assert job.result is not None
+    assert "set tls=false where the app connects" in str(job.result.notes)
