@@ -227,7 +227,7 @@ def test_our_login_is_accepted_at_our_door_with_a_known_password_only(mechanism:
         door = scram.Door(["another", "s3cr=t,ü"])
         login = scram.Login("a=b,c", password, "admin", [mechanism])
         command: dict[str, Any] | None = login.first()
-        replies = []
+        replies: list[dict[str, Any]] = []
         while command is not None and (not replies or replies[-1]["ok"]):
             command["options"] = {"skipEmptyExchange": skips}
             replies.append(door.answer(command))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
@@ -175,7 +175,7 @@ def _code(inside: JsonValue) -> tuple[str, JsonValue]:
     return "Code", _short(str(inside))
 
 
-_SCALARS = {
+_SCALARS: Mapping[str, Callable[[JsonValue], tuple[str, JsonValue]]] = {
     "$numberInt": _number, "$numberLong": _number, "$numberDouble": _number, "$oid": _oid, "$date": _date,
     "$binary": _binary, "$regularExpression": _regex, "$timestamp": _stamp, "$code": _code,
     "$numberDecimal": lambda inside: ("Decimal", inside), "$symbol": lambda inside: ("", inside),

@@ -44,7 +44,7 @@ assert found["_id"] == made.inserted_id
 show({name: value for name, value in found.items() if name != "_id"})
 show(type(found["big"]).__name__, type(found["float"]).__name__)
 
-show(stock.update_one({"sku": "ink"}, {"$inc": {"qty": -2}}).raw_result["n"], stock.find_one({"sku": "ink"}))
+show(stock.update_one({"sku": "ink"}, {"$inc": {"qty": -2}}).matched_count, stock.find_one({"sku": "ink"}))
 show(
     stock.find_one_and_update(
         {"sku": "pen"}, {"$set": {"tags": ["a", "b"]}}, return_document=pymongo.ReturnDocument.AFTER
