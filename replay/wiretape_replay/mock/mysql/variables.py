@@ -104,7 +104,7 @@ def _shown(statement: Statement, known: Known | None) -> dict[str, Any]:
     shell = re.sub(r"\\(.)", r"[\1]", pattern).replace("%", "*").replace("_", "?").replace("[?]", "_")
     variables = {} if known is None else known.variables
     rows: list[list[str | None]] = [[name, variables[name]] for name in sorted(variables) if fnmatchcase(name, shell)]
-    return result(["Variable_name", "Value"], rows)
+    return result(["Variable_name", "Value"], rows, texts=True)
 
 
 _FUNCTIONS: Mapping[str, Callable[[Known], str | None]] = {
@@ -136,12 +136,12 @@ def label_of(sql: str) -> str:
     return "".join(each.text for each in words[1:])
 
 
-def result(labels: Sequence[str], rows: Sequence[Sequence[str | None]]) -> dict[str, Any]:
-    """A result as it would have been recorded: whole numbers where all values of a column are, else texts."""
+def result(labels: Sequence[str], rows: Sequence[Sequence[str | None]], *, texts: bool = False) -> dict[str, Any]:
+    """A result as it would have been recorded: numbers where all values of a column are and `texts` is not said."""
     columns = []
     for at, label in enumerate(labels):
         values = [row[at] for row in rows]
-        number = bool(values) and all(value is not None and _NUMBER.match(value) for value in values)
+        number = bool(values) and not texts and all(value is not None and _NUMBER.match(value) for value in values)
         columns.append(Column(label, Type.LONGLONG, 0x80, 0, 21, 63) if number
                        else Column(label, Type.VAR_STRING, 0, 31, 1024, 45))  # fmt: skip
     return {"columns": [column_told(each) for each in columns], "rows": [list(row) for row in rows]}
