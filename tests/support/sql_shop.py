@@ -1,25 +1,60 @@
-"""A shop on Postgres, for the verdict on SQL: `sql_shop.py PORT`. `VARIANT` names what was broken."""
+"""A shop on Postgres or MySQL, for the verdict on SQL: `sql_shop.py PORT`. `VARIANT` names what was broken."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import psycopg
+import pymysql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Mysql:
+    """As much of psycopg's connection as this shop uses, on PyMySQL."""
+
+    def __init__(self, url: str) -> None:
+        place = urlsplit(url)
+        login: dict[str, Any] = {"host": place.hostname, "port": place.port, "user": place.username}
+        self._connection = pymysql.connect(password=unquote(place.password or ""), database=place.path[1:],
+                                           autocommit=True, **login)  # fmt: skip
+
+    def execute(self, sql: str, values: Any = None) -> Any:
+        cursor = self._connection.cursor()
+        cursor.execute(sql, values)
+        return cursor
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._connection.begin()
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
 
 VARIANT = os.environ.get("VARIANT", "")
-DATABASE = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+URL = os.environ["DATABASE_URL"]
+ON_MYSQL = URL.startswith("mysql")
+DATABASE: Any = Mysql(URL) if ON_MYSQL else psycopg.connect(URL, autocommit=True)
+KEY, SERIAL = ("varchar(9)", "int auto_increment") if ON_MYSQL else ("text", "serial")
 STOCK = "update shop_stock set qty = qty - %s where sku = %s"
 ORDER = "insert into shop_order (sku, qty) values (%s, %s) returning id"
 
 
 def setup() -> None:
     DATABASE.execute("drop table if exists shop_stock, shop_order")
-    DATABASE.execute("create table shop_stock (sku text primary key, qty int)")
-    DATABASE.execute("create table shop_order (id serial primary key, sku text, qty int)")
+    DATABASE.execute(f"create table shop_stock (sku {KEY} primary key, qty int)")
+    DATABASE.execute(f"create table shop_order (id {SERIAL} primary key, sku {KEY}, qty int)")
     DATABASE.execute("insert into shop_stock values ('ink', 90), ('pen', 80), ('pad', 70), ('cap', 60)")
 
 
@@ -42,7 +77,9 @@ def stock(skus: list[str]) -> Any:
         query = "select sku, qty from shop_stock where sku = %s"
         rows = [DATABASE.execute(query, (sku,)).fetchone() for sku in skus]
     else:
-        rows = list(DATABASE.execute("select sku, qty from shop_stock where sku = any(%s) order by sku", (skus,)))
+        values = (skus,)
+        some = "in %s" if ON_MYSQL else "= any(%s)"
+        rows = list(DATABASE.execute(f"select sku, qty from shop_stock where sku {some} order by sku", values))
     return {row[0]: row[1] for row in rows if row}
 
 
@@ -57,8 +94,8 @@ class Shop(BaseHTTPRequestHandler):
     def answer(self, make: Any) -> None:
         try:
             status, data = 200, json.dumps(make()).encode()
-        except psycopg.Error as error:
-            status, data = 500, json.dumps({"error": error.sqlstate}).encode()
+        except (psycopg.Error, pymysql.Error) as error:
+            status, data = 500, json.dumps({"error": str(error)}).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

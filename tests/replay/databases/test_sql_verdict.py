@@ -3,80 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-import httpx
 import pytest
-from database_kit import Job as InLoop
-from database_kit import begun, exchanges
+from database_kit import exchanges
 from postgres_server import Server
-
-from wiretape_capture.jobs.events import Finished
-from wiretape_capture.jobs.parent import Job
-from wiretape_capture.launch.mapping import parse_map
-from wiretape_capture.launch.spec import AppSpec
-from wiretape_capture.proxy.spec import RecordResult, RecordSpec
-from wiretape_capture.record import record
-from wiretape_replay.engine.spec import ReplaySpec
-from wiretape_replay.mock.spec import MockSpec
-from wiretape_replay.verdict.model import Run
+from sql_kit import Shop
 
 pytestmark = pytest.mark.xdist_group("postgres_verdict")  # a server of its own: these take longest
-
-SHOP = Path(__file__).parents[2] / "support" / "sql_shop.py"
-MAP = "db=postgres://shop@127.0.0.1:9/shop"
-
-
-@dataclass(frozen=True)
-class Shop:
-    folder: Path
-    free_port: Callable[[], int]
-
-    def app(self, url: str, variant: str) -> AppSpec:
-        port = self.free_port()
-        return AppSpec(command=(sys.executable, str(SHOP), str(port)), port=port, ready="/health",
-                       env={"DATABASE_URL": url, "VARIANT": variant}, log=self.folder / "app.log")  # fmt: skip
-
-    async def run(self, variant: str) -> Run:
-        app = self.app("postgres://shop:wrong@127.0.0.1:9/shop", variant)
-        mock = MockSpec(tape=self.folder / "shop.tape", ca_dir=self.folder / "ca", maps=(parse_map(MAP),))
-        spec = ReplaySpec(tape=mock.tape, run=self.folder / f"{variant or 'same'}.run", app=app, mock=mock)
-        job = await Job.start("wiretape_replay.engine", spec, log=self.folder / "replay.log")
-        last = [event async for event in job.events()][-1]
-        assert isinstance(last, Finished), last
-        return Run.model_validate(last.result)
-
-
-def ask(url: str) -> None:
-    with httpx.Client(base_url=url, trust_env=False) as client:
-        for sku, qty in (("ink", 1), ("pen", 2), ("pad", 3), ("cap", 4)):
-            assert client.post("/orders", json={"sku": sku, "qty": qty}).status_code == 200
-        for sku in ("ink", "pen", "pad", "cap"):
-            client.get(f"/price/{sku}").raise_for_status()
-        client.get("/stock/ink,pen,pad,cap").raise_for_status()
-        client.get("/stock/ink,pen,pad").raise_for_status()
 
 
 @pytest.fixture(scope="module")
 def shop(postgres: Server, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Shop:
-    made = Shop(tmp_path_factory.mktemp("shop"), free_port)
-
-    async def recorded() -> None:
-        app = made.app(postgres.dsn, "")
-        spec = RecordSpec(tape=made.folder / "shop.tape", name="shop", ca_dir=made.folder / "ca", app=app,
-                          app_port=app.port, maps=(parse_map(f"db={postgres.dsn}"),))  # fmt: skip
-        job: InLoop[RecordResult] = InLoop()
-        task = asyncio.create_task(record(spec, job.emit, job.stop))
-        await begun(job, task)
-        await asyncio.to_thread(ask, job.ready.result().endpoints["inbound"])
-        await asyncio.sleep(0.3)
-        job.stop.set()
-        await task
-
-    asyncio.run(recorded())
+    made = Shop(tmp_path_factory.mktemp("shop"), postgres.dsn, free_port)
+    asyncio.run(made.record())
     return made
 
 

@@ -1,0 +1,81 @@
+"""A small shop on a SQL database, recorded once and judged in one broken variant after the other, the database gone."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from database_kit import Job as InLoop
+from database_kit import begun
+
+from wiretape_capture.jobs.events import Finished
+from wiretape_capture.jobs.parent import Job
+from wiretape_capture.launch.mapping import parse_map
+from wiretape_capture.launch.spec import AppSpec
+from wiretape_capture.proxy.spec import RecordResult, RecordSpec
+from wiretape_capture.record import record
+from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.mock.spec import MockSpec
+from wiretape_replay.verdict.model import Run
+
+SHOP = Path(__file__).with_name("sql_shop.py")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The shop on the database of a URL."""
+
+    folder: Path
+    url: str
+    free_port: Callable[[], int]
+
+    @property
+    def nowhere(self) -> str:
+        """A URL of the same database that leads nowhere."""
+        return f"{urlsplit(self.url).scheme}://shop:wrong@127.0.0.1:9/shop"
+
+    def app(self, url: str, variant: str) -> AppSpec:
+        """The app, broken in a way."""
+        port = self.free_port()
+        return AppSpec(command=(sys.executable, str(SHOP), str(port)), port=port, ready="/health",
+                       env={"DATABASE_URL": url, "VARIANT": variant}, log=self.folder / "app.log")  # fmt: skip
+
+    async def run(self, variant: str) -> Run:
+        """Replay against the app, broken in a way, with its database mocked."""
+        app = self.app(self.nowhere, variant)
+        maps = (parse_map(f"db={self.nowhere}"),)
+        mock = MockSpec(tape=self.folder / "shop.tape", ca_dir=self.folder / "ca", maps=maps)
+        spec = ReplaySpec(tape=mock.tape, run=self.folder / f"{variant or 'same'}.run", app=app, mock=mock)
+        job = await Job.start("wiretape_replay.engine", spec, log=self.folder / "replay.log")
+        last = [event async for event in job.events()][-1]
+        assert isinstance(last, Finished), last
+        return Run.model_validate(last.result)
+
+    async def record(self) -> None:
+        """Record the shop while it is asked."""
+        app = self.app(self.url, "")
+        spec = RecordSpec(tape=self.folder / "shop.tape", name="shop", ca_dir=self.folder / "ca", app=app,
+                          app_port=app.port, maps=(parse_map(f"db={self.url}"),))  # fmt: skip
+        job: InLoop[RecordResult] = InLoop()
+        task = asyncio.create_task(record(spec, job.emit, job.stop))
+        await begun(job, task)
+        await asyncio.to_thread(ask, job.ready.result().endpoints["inbound"])
+        await asyncio.sleep(0.3)
+        job.stop.set()
+        await task
+
+
+def ask(url: str) -> None:
+    """Orders, prices one by one, and stock of several at once."""
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        for sku, qty in (("ink", 1), ("pen", 2), ("pad", 3), ("cap", 4)):
+            assert client.post("/orders", json={"sku": sku, "qty": qty}).status_code == 200
+        for sku in ("ink", "pen", "pad", "cap"):
+            client.get(f"/price/{sku}").raise_for_status()
+        client.get("/stock/ink,pen,pad,cap").raise_for_status()
+        client.get("/stock/ink,pen,pad").raise_for_status()
