@@ -54,6 +54,12 @@ class CommandParts(DatabaseParts):
         """The key of tier `exact`."""
         return (self.method, self.service, self.content.digest)
 
+    @property
+    def collection(self) -> str:
+        """`GET price:` of `GET price:ink`."""
+        keys = [value for where, value in self.content.leaves if where.startswith("key/") and isinstance(value, str)]
+        return f"{self.method} {keys[0].rpartition(':')[0]}:" if len(keys) == 1 and ":" in keys[0] else ""
+
     def leaves(self) -> Iterator[Leaf]:
         """Every argument."""
         yield from self.content.leaves

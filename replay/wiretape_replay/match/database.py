@@ -26,6 +26,11 @@ class DatabaseParts(Parts):
         return self.segments[0]
 
     @property
+    def collection(self) -> str:
+        """What names all of its kind, for reads of one thing by a template of its own; empty for any other."""
+        return ""
+
+    @property
     def writes(self) -> bool:
         """Whether it may change data."""
         return self.changes

@@ -199,15 +199,15 @@ class _Judged:
         """Reads of many resources of one collection, each by a path of its own, by a request that read none before."""
         groups: dict[tuple[int, str], dict[str, Call]] = {}
         for call in found.extra:
-            if isinstance(call.parts, DatabaseParts):
-                continue  # its place is its whole statement
+            if not _collection(call):
+                continue
             if not call.writes and call.owner is not None and call.place not in self.evidence.perishable:
                 groups.setdefault((call.owner, _collection(call)), {})[call.place] = call
         for (owner, collection), calls in groups.items():
             was = sum(_collection(one) == collection and owner in one.owners for one in self.evidence.recorded)
             if was == 0 and len(calls) >= FAN_OUT:
-                message = f"{collection}/* is called {often(len(calls))} in one request, recorded {often(0)} (N+1)"
-                yield Fault(Kind.FAN_OUT, Severity.WARNING, f"{collection}/*", (owner,), message, 0, len(calls))
+                message = f"{collection}* is called {often(len(calls))} in one request, recorded {often(0)} (N+1)"
+                yield Fault(Kind.FAN_OUT, Severity.WARNING, f"{collection}*", (owner,), message, 0, len(calls))
 
     def _judge_extra(self, call: Call, found: Pairing) -> tuple[Kind | None, Severity]:
         evidence, quiet = self.evidence, (None, Severity.INFO)
@@ -309,8 +309,14 @@ class _Judged:
 
 
 def _collection(call: Call) -> str:
-    """`GET catalog:80/products` of `GET catalog:80/products/mug`."""
-    return call.place.rpartition("/")[0]
+    """`GET catalog:80/products/` of `GET catalog:80/products/mug`, `cache: GET price:` of a read of `price:ink`.
+
+    Of a statement nothing: its place is its whole template.
+    """
+    if isinstance(call.parts, DatabaseParts):
+        return f"{call.service}: {call.parts.collection}" if call.parts.collection else ""
+    path, slash, _ = call.place.rpartition("/")
+    return path + slash
 
 
 def _likeliest(call: Call, other: Call | None = None) -> tuple[int, ...]:

@@ -1,0 +1,81 @@
+"""A shop that keeps everything in Redis, for the verdict on its commands: `redis_shop.py PORT`. `VARIANT` names what
+was broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import redis
+
+VARIANT = os.environ.get("VARIANT", "")
+CACHE: Any = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+PRICES = {"ink": 3, "pen": 2, "pad": 4, "cap": 9}
+
+
+def setup() -> None:
+    CACHE.flushall()
+    for sku, price in PRICES.items():
+        CACHE.set(f"price:{sku}", price)
+        CACHE.set(f"stock:{sku}", 50 + price)
+
+
+def create(sku: str, qty: int) -> Any:
+    if VARIANT == "reordered":
+        CACHE.rpush("orders", json.dumps({"sku": sku, "qty": qty}))
+        return CACHE.decrby(f"stock:{sku}", qty)
+    key = f"reserve:{sku}" if VARIANT == "key" else f"stock:{sku}"
+    left = 0
+    if VARIANT != "missing":
+        left = CACHE.decrby(key, qty + 1 if VARIANT == "changed" else qty)
+    CACHE.rpush("orders", json.dumps({"sku": sku, "qty": qty}))
+    if VARIANT == "extra":
+        CACHE.rpush("orders", json.dumps({"sku": sku, "qty": qty}))
+    return left
+
+
+def prices(skus: list[str]) -> Any:
+    if VARIANT == "n+1":
+        return {sku: CACHE.get(f"price:{sku}") for sku in skus}
+    return dict(zip(skus, CACHE.mget([f"price:{sku}" for sku in skus]), strict=True))
+
+
+class Shop(BaseHTTPRequestHandler):
+    """JSON in, JSON out."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: object) -> None:
+        """Quiet."""
+
+    def answer(self, make: Any) -> None:
+        try:
+            status, data = 200, json.dumps(make()).encode()
+        except redis.RedisError as error:
+            status, data = 500, json.dumps({"error": str(error)}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self) -> None:
+        words = self.path.rpartition("/")[2]
+        if self.path == "/health":
+            self.answer(lambda: "ok")
+        elif self.path.startswith("/price/"):
+            # One of these for every price: the single lookup is recorded, so that N+1 finds its answers.
+            self.answer(lambda: [CACHE.get(f"price:{words}")])
+        else:
+            self.answer(lambda: prices(words.split(",")))
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.answer(lambda: {"left": create(body["sku"], body["qty"])})
+
+
+setup()
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Shop).serve_forever()
