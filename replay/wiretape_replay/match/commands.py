@@ -169,7 +169,7 @@ def _json(text: str) -> list[tuple[str, JsonValue]] | None:
         document: JsonValue = orjson.loads(text)
     except ValueError:
         return None
-    found = list(walk(document))
+    found = sorted(walk(document), key=lambda leaf: leaf[0])  # the order of members says nothing
     return found if len(found) <= JSON_LEAVES else None
 
 
