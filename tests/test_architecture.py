@@ -20,6 +20,7 @@ ONLY_IN = {
     "mcp": "server/wiretape_server/mcp/",
     "click": "server/wiretape_server/cli/",
     "rich": "server/wiretape_server/cli/",
+    "distributed": "replay/wiretape_replay/load/",
     "obstore": "server/wiretape_server/store/",
     "botocore": "server/wiretape_server/store/",
 }

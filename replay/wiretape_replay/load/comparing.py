@@ -43,7 +43,12 @@ class Compared:
     @staticmethod
     def read(path: Path) -> Compared:
         """What a worker has left."""
-        found: Compared = pickle.loads(path.read_bytes())
+        return Compared.loads(path.read_bytes())
+
+    @staticmethod
+    def loads(data: bytes) -> Compared:
+        """The same from its bytes."""
+        found: Compared = pickle.loads(data)
         return found
 
     def join(self, other: Compared) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,44 +23,67 @@ HEAD_START_NS = 200_000_000
 
 @dataclass(slots=True)
 class Worker:
-    """One worker as its job sees it."""
+    """One worker as the load sees it, wherever it is."""
 
     number: int
-    job: Job
-    findings: Path
-    ready: asyncio.Future[None]
     result: WorkerResult | None = None
     lost: str = ""
     """Why it is gone."""
     comparing: bool = False
+    started: int = 0
+    """Sessions that it told of."""
+    settled: int = 0
+    """Those of which is known what became of them: played, cut short or dropped."""
+
+    def count(self, tally: Tally) -> None:
+        """Add what it told."""
+        self.started += tally.started
+        self.settled += tally.ended + tally.cut + tally.dropped
+
+
+@dataclass(slots=True)
+class ProcessWorker(Worker):
+    """A worker that is a process of this machine."""
+
+    job: Job = field(kw_only=True)
+    findings: Path = field(kw_only=True)
+    ready: asyncio.Future[None] = field(kw_only=True)
 
 
 @dataclass(slots=True)
 class Crew:
     """All workers of one load."""
 
-    told: Callable[[Tally], None]
-    """Is given what a worker has counted."""
-    workers: list[Worker] = field(default_factory=list)
+    told: Callable[[Tally, float], None]
+    """Is given what a worker has counted, and when in seconds after the beginning."""
+    workers: list[ProcessWorker] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     _following: list[asyncio.Task[None]] = field(default_factory=list)
+    _start_ns: int = 0
 
-    async def start(self, spec: LoadSpec, scenario: Path, target: str, count: int) -> None:
-        """Start so many workers and wait until all of them are ready; one that cannot begin is the load's error."""
+    async def connect(self, _spec: LoadSpec) -> None:
+        """Nothing to be found: the workers are started here."""
+
+    async def start(self, spec: LoadSpec, scenario: Path, target: str) -> None:
+        """Start the workers and wait until all of them are ready; one that cannot begin is the load's error."""
+        count = worker_count(spec)
         for shard in range(count):
             findings = scenario.with_name(f"findings-{shard}")
             worker_spec = WorkerSpec(load=spec, scenario=scenario, findings=findings, target=target, shard=shard,
                                      of=count)  # fmt: skip
             ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            worker = Worker(shard, await Job.start(MODULE, worker_spec), findings, ready)
+            job = await Job.start(MODULE, worker_spec)
+            worker = ProcessWorker(shard, job=job, findings=findings, ready=ready)
             self.workers.append(worker)
             self._following.append(asyncio.create_task(self._follow(worker)))
         for worker in self.workers:
             await worker.ready
 
-    def go(self) -> Go:
+    async def go(self) -> Go:
         """Give the word."""
         now, wall = time.monotonic_ns(), time.time_ns()
         go = Go(start_ns=now + HEAD_START_NS, wall_ns=wall + HEAD_START_NS)
+        self._start_ns = go.start_ns
         for worker in self.workers:
             worker.job.tell(go)
         return go
@@ -94,12 +118,14 @@ class Crew:
         """Whether a worker still sends."""
         return any(worker.result is None and not worker.lost and not worker.comparing for worker in self.workers)
 
-    async def _follow(self, worker: Worker) -> None:
+    async def _follow(self, worker: ProcessWorker) -> None:
         async for event in worker.job.events():
             if isinstance(event, Ready):
                 worker.ready.set_result(None)
             elif isinstance(event, Counted):
-                self.told(Tally.decoded(event.counts))
+                tally = Tally.decoded(event.counts)
+                worker.count(tally)
+                self.told(tally, (time.monotonic_ns() - self._start_ns) / 1e9)
             elif isinstance(event, Notice):
                 worker.comparing = True
             elif isinstance(event, Finished):
@@ -110,3 +136,11 @@ class Crew:
                     worker.ready.set_exception(failure(event))
         if not worker.ready.done():
             worker.ready.set_exception(WiretapeError("a load worker ended before it was ready", "the log says why"))
+
+
+def worker_count(spec: LoadSpec) -> int:
+    """Worker processes: one core is left to everything else."""
+    if spec.workers is not None:
+        return spec.workers
+    cores = len(os.sched_getaffinity(0))
+    return max(cores - 1, 1)

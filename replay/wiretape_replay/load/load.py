@@ -27,13 +27,14 @@ from wiretape_replay.engine.recording import in_full, load_inbound
 from wiretape_replay.engine.replay import earlier_run, refuse_existing
 from wiretape_replay.engine.summary import reproducing
 from wiretape_replay.engine.target import staged
+from wiretape_replay.load.cluster import ClusterCrew
 from wiretape_replay.load.comparing import Compared
 from wiretape_replay.load.crew import Crew
 from wiretape_replay.load.outcome import Outcomes, findings_of, results_of, routes_of, settled
 from wiretape_replay.load.progress import Course
 from wiretape_replay.load.scenario import Scenario, scenario_of
 from wiretape_replay.load.spec import LoadSpec
-from wiretape_replay.load.summary import error_notes, lagging, load_summary
+from wiretape_replay.load.summary import error_notes, lagging, load_summary, sessions_lost
 from wiretape_replay.load.tally import Series, Tally
 from wiretape_replay.loopback import is_loopback
 from wiretape_replay.run_file import write_run
@@ -77,9 +78,10 @@ class _Load:
     target: str = ""
     duration_ms: float = 0.0
     stopped: str = ""
+    stopped_s: float = 0.0
     notes: list[str] = field(default_factory=list)
     course: Course = field(default_factory=Course)
-    crew: Crew = field(init=False)
+    crew: Crew | ClusterCrew = field(init=False)
     scenario: Scenario | None = None
     compared: Compared = field(default_factory=Compared)
     basis: Basis | None = None
@@ -88,7 +90,8 @@ class _Load:
     _last_ns: int = 0
 
     def __post_init__(self) -> None:
-        self.crew = Crew(self._hear)
+        cluster = self.spec.cluster
+        self.crew = ClusterCrew(self._hear, cluster) if cluster else Crew(self._hear)
 
     async def play(self, emit: Emit, stop: asyncio.Event) -> None:
         """Prepare everything, and send."""
@@ -100,6 +103,9 @@ class _Load:
         if self.target:
             refuse_far_writes(self.target, sendable, self.spec.allow_writes)
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.crew.close)
+            self.stage.doing = "asking the cluster" if self.spec.cluster else self.stage.doing
+            await self.crew.connect(self.spec)
             target = await stack.enter_async_context(staged(self.spec.replay, emit))
             self.target = target.url
             self.stage.doing = "preparing requests"
@@ -107,13 +113,12 @@ class _Load:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wiretape-load-")))
             path = folder / "scenario"
             await asyncio.to_thread(self.scenario.write, path)
-            stack.push_async_callback(self.crew.close)
-            await self.crew.start(self.spec, path, self.target, worker_count(self.spec))
+            await self.crew.start(self.spec, path, self.target)
             await self._send(stop)
             self.compared = await asyncio.to_thread(self.crew.compared)
 
     async def _send(self, stop: asyncio.Event) -> None:
-        go = self.crew.go()
+        go = await self.crew.go()
         self._start_ns = self._last_ns = go.start_ns
         self.started_ns = go.wall_ns
         self.stage.done = lambda: self.course.total.answered + self.course.total.failed
@@ -123,7 +128,8 @@ class _Load:
 
     def _stop(self) -> None:
         if self.crew.playing:
-            self.stopped = f"stopped after {self._seconds():.0f} s, {self.stage.done():,} requests"
+            self.stopped_s = self._seconds()
+            self.stopped = f"stopped after {self.stopped_s:.0f} s, {self.stage.done():,} requests"
         self.crew.stop()
 
     @asynccontextmanager
@@ -141,10 +147,10 @@ class _Load:
             self.stage.doing = self.course.live(self._seconds()) if self.crew.playing else "comparing"
             await asyncio.sleep(0.5)
 
-    def _hear(self, tally: Tally) -> None:
+    def _hear(self, tally: Tally, at: float) -> None:
         if tally.answered or tally.failed:
-            self._last_ns = time.monotonic_ns()
-        self.course.add(tally, self._seconds())
+            self._last_ns = max(self._last_ns, self._start_ns + int(at * 1e9))
+        self.course.add(tally, at)
 
     def _seconds(self) -> float:
         return (time.monotonic_ns() - self._start_ns) / 1e9
@@ -201,24 +207,25 @@ class _Load:
             routes=routes_of(total, outcomes, compared, self.scenario) if self.scenario else (),
             bindings=len({(edge.producer, edge.value) for edge in self.plan.bindings.edges}),
             contract_violations=compared.violations.by_route.total(),
-            notes=(*self.notes, *self._worker_notes(), *error_notes(total)),
-            load=load_summary(self.spec, self.course, self.scenario, self.crew.workers),
+            notes=(*self.notes, *self.crew.notes, *self._worker_notes(), *error_notes(total)),
+            load=load_summary(self.spec, self.course, self.scenario, self.crew.workers, self._lost()),
             wiretape_version=version("wiretape"), command=command, basis=self.basis, integrity=self.integrity,
         )  # fmt: skip
 
+    def _lost(self) -> dict[int, int]:
+        """Workers that were lost, and of how many of their sessions nobody knows what became."""
+        if self.scenario is None:
+            return {}
+        until = self.stopped_s if self.stopped else None
+        return {worker.number: sessions_lost(self.scenario, self.spec, worker, len(self.crew.workers), until)
+                for worker in self.crew.workers if worker.lost}  # fmt: skip
+
     def _worker_notes(self) -> list[str]:
-        told = [f"worker {worker.number + 1} of {len(self.crew.workers)} was lost, and with it what it counted in its "
-                f"last second: {worker.lost}" for worker in self.crew.workers if worker.lost]  # fmt: skip
+        lost, count = self._lost(), len(self.crew.workers)
+        told = [f"worker {number + 1} of {count} was lost, and with it what became of {sessions:,} sessions: "
+                f"{self.crew.workers[number].lost}" for number, sessions in lost.items()]  # fmt: skip
         results = (worker.result for worker in self.crew.workers if worker.result)
         return [*told, *dict.fromkeys(note for result in results for note in result.notes)]
-
-
-def worker_count(spec: LoadSpec) -> int:
-    """Worker processes: one core is left to everything else."""
-    if spec.workers is not None:
-        return spec.workers
-    cores = len(os.sched_getaffinity(0))
-    return max(cores - 1, 1)
 
 
 def refuse_far_writes(target: str, exchanges: Sequence[Exchange], allowed: Sequence[str]) -> None:

@@ -50,7 +50,9 @@ class LoadSpec(BaseModel):
     warmup: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
     """Seconds at the beginning whose requests stay out of the response times."""
     workers: int | None = Field(default=None, ge=1, le=MOST_WORKERS)
-    """Processes; None: one for each core that this process may use, but one."""
+    """Processes; None: one for each core that this process may use, but one, or for each worker of the cluster."""
+    cluster: str = ""
+    """`dask://HOST:PORT` of the scheduler whose workers send; empty: processes of this machine do."""
     connections: Connections = "pool"
     compare: Compare = "full"
     max_lag_ms: float = Field(default=10.0, gt=0)

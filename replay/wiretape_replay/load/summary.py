@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from wiretape_replay.load.arrivals import bin_width, fidelity, planned_profile
 from wiretape_replay.load.progress import Course
-from wiretape_replay.load.scenario import Scenario, until_of
+from wiretape_replay.load.scenario import Scenario, arrivals_of, until_of
 from wiretape_replay.load.spec import LoadSpec
 from wiretape_replay.load.stages import Level
 from wiretape_replay.load.tally import Series, Tally
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
 TOLD_ERRORS = 5
 
 
-def load_summary(spec: LoadSpec, course: Course, scenario: Scenario | None, workers: Sequence[Worker]) -> LoadSummary:
+def load_summary(spec: LoadSpec, course: Course, scenario: Scenario | None, workers: Sequence[Worker],
+                 lost: Mapping[int, int]) -> LoadSummary:  # fmt: skip
     """The part of a run that only a load has."""
     total = course.total
     return LoadSummary(
         arrivals=spec.arrivals, rate=spec.rate, scale=spec.scale, speed=spec.speed, warmup_s=spec.warmup,
         stages=tuple((stage.seconds, stage.scale) for stage in spec.stages), connections=spec.connections,
         workers=len(workers), workers_lost=sum(bool(worker.lost) for worker in workers),
+        sessions_lost=sum(lost.values()),
         sessions_started=total.started, sessions_ended=total.ended, sessions_cut=total.cut,
         sessions_dropped=total.dropped, sessions_compared=total.sampled, requests_sent=total.sent,
         requests_late=total.late, requests_resent=total.resent, connections_opened=total.opened,
@@ -34,6 +37,18 @@ def load_summary(spec: LoadSpec, course: Course, scenario: Scenario | None, work
         worker_cpu_s=sum(worker.result.cpu_s for worker in workers if worker.result),
         worker_memory_bytes=max((worker.result.memory_bytes for worker in workers if worker.result), default=0),
     )  # fmt: skip
+
+
+def sessions_lost(scenario: Scenario, spec: LoadSpec, worker: Worker, of: int, until: float | None) -> int:
+    """Sessions of a worker's share of which nobody knows what became, those included that it would still have begun.
+
+    `until` is when the load was stopped. Where sessions follow one another none is known that did not begin.
+    """
+    if spec.arrivals == "closed":
+        return worker.started - worker.settled
+    share = islice(arrivals_of(scenario, spec), worker.number, None, of)
+    due = takewhile(lambda arrival: until is None or arrival.at <= until, share)
+    return max(sum(1 for _ in due) - worker.settled, 0)
 
 
 def lagging(load: LoadSummary) -> str:

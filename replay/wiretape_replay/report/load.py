@@ -34,6 +34,7 @@ def _made(load: LoadSummary, seconds: float) -> list[str]:
         f"{load.sessions_ended:,} of {plural(load.sessions_started, 'session')} to their end",
         f"{load.sessions_cut:,} cut short" if load.sessions_cut else "",
         f"{load.sessions_dropped:,} dropped" if load.sessions_dropped else "",
+        f"{load.sessions_lost:,} lost with {plural(load.workers_lost, 'worker')}" if load.workers_lost else "",
     ])  # fmt: skip
     return [f"load {load_name(load)}{times}, {seconds:.1f} s, {workers}", f" {sessions}"]
 

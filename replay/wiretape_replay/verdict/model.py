@@ -313,6 +313,8 @@ class LoadSummary(_Value):
     connections: Literal["pool", "session"]
     workers: int
     workers_lost: int = 0
+    sessions_lost: int = 0
+    """Of lost workers: those of which nobody knows what became, those included that did not begin."""
     sessions_started: int
     sessions_ended: int
     sessions_cut: int = 0

@@ -26,6 +26,7 @@ LOAD = (
 
 GENERATOR = (
     setting("load.workers", "--workers", type=Whole(1, 64), metavar="N", help="Processes that send"),
+    setting("load.cluster", "--cluster", metavar="dask://HOST:PORT", help="Send from the workers of a dask cluster"),
     setting("load.connections", "--connections", type=click.Choice(["pool", "session"]),
             help="Shared, or one for each session"),
     setting("load.compare", "--compare", type=click.Choice(["full", "bytes"]),

@@ -201,6 +201,12 @@ def _read_by(reader: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _cluster(url: str) -> str:
+    if url and not re.fullmatch(r"dask://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}", url):
+        raise ValueError("a cluster is named by its scheduler: dask://HOST:8786")
+    return url
+
+
 class LoadConfig(_Section):
     """`[load]`: how many clones of recorded sessions are sent, and when."""
 
@@ -223,7 +229,10 @@ class LoadConfig(_Section):
         "", description="How long requests at the beginning stay out of response times, such as 10s."
     )
     workers: Annotated[int, Field(ge=1, le=MOST_WORKERS)] | None = Field(
-        None, description="Processes that send; unset: one for each core but one."
+        None, description="Processes that send; unset: one for each core but one, or for each worker of the cluster."
+    )
+    cluster: Annotated[str, AfterValidator(_cluster)] = Field(
+        "", description="The dask scheduler whose workers send, dask://HOST:PORT; empty: processes of this machine."
     )
     connections: Literal["pool", "session"] = Field(
         "pool", description="Whether sessions share kept connections (pool), or each opens its own (session)."

@@ -18,7 +18,7 @@ EXEMPT = frozenset({
     "record.engine", "record.overflow",  # how traffic is carried, never what it was
     "mcp.transport", "mcp.host", "mcp.port", "mcp.token", "mcp.allow_hosts",
     "mcp.idle",  # who may ask, never what is answered
-    "load.workers", "load.allow_writes",  # who sends, and where writes may go
+    "load.workers", "load.cluster", "load.allow_writes",  # who sends, and where writes may go
     "store",  # where a recording came from; its hash says what it is
     "replay.lock_hash",  # the lock cannot hold its own hash
 })  # fmt: skip

@@ -157,6 +157,7 @@ def load_spec(ws: Workspace, *, now: datetime, log: Path | None = None, command:
         seconds=duration_of(load.duration),
         warmup=duration_of(load.warmup) or 0.0,
         workers=load.workers,
+        cluster=load.cluster,
         connections=load.connections,
         compare=load.compare,
         max_lag_ms=load.max_lag,

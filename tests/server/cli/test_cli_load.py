@@ -80,6 +80,7 @@ def test_a_load_is_a_run_like_any_other(wiretape: Run, target: str) -> None:
     (["--connections", "none"], "'none' is not one of 'pool', 'session'"),
     (["--fail-if", "latency.p98 > 1"], "the unknown metric 'latency.p98'"),
     (["--baseline", "http://127.0.0.1:1"], "a load is not compared with unchanged code that runs beside it"),
+    (["--cluster", "tcp://127.0.0.1:8786"], "load.cluster: a cluster is named by its scheduler: dask://HOST:8786"),
     (["--target", "ftp://x"], "is not an http or https URL"),
 ])  # fmt: skip
 def test_wrong_usage_is_told_before_anything_starts(in_process: Run, arguments: list[str], said: str) -> None:
@@ -87,6 +88,14 @@ def test_wrong_usage_is_told_before_anything_starts(in_process: Run, arguments: 
     assert ran.returncode == 2
     assert said in ran.stderr
     assert len(ran.stderr.strip().splitlines()) <= 3
+
+
+def test_without_the_extra_a_cluster_is_one_sentence(wiretape: Run, target: str, tmp_path: Path) -> None:
+    (tmp_path / "distributed.py").write_text("raise ImportError\n")
+    ran = wiretape("load", "shop", "--target", target, "--cluster", "dask://127.0.0.1:1", PYTHONPATH=str(tmp_path))
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1] == ("wiretape: a cluster needs dask.distributed, which is not installed; "
+                                           "install it with: pip install 'wiretape[dask]'")  # fmt: skip
 
 
 def test_a_rate_may_follow_its_kind(in_process: Run) -> None:

@@ -1,0 +1,200 @@
+"""A load from the workers of a dask cluster: one result as on one machine, and nothing of a lost worker hidden."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dask_cluster import workers_of
+from load_kit import Heard, Shop, events_of, load_run, load_spec, order_session, serving, session, write_tape
+
+from wiretape_capture.jobs.events import Event, Failed, Finished, Progress
+from wiretape_capture.jobs.parent import Job
+from wiretape_replay.load.cluster_shard import PIECE
+from wiretape_replay.run_file import RunReader
+from wiretape_replay.verdict.model import FindingClass, Run
+
+TEA = {"name": "tea", "price": 4, "tags": ["green", "loose"]}
+pytestmark = pytest.mark.xdist_group("dask")
+
+
+@dataclass
+class Cluster:
+    """A LocalCluster of processes."""
+
+    url: str
+    local: Any
+
+    @property
+    def pids(self) -> list[int]:
+        """Of its workers."""
+        return [nanny.process.pid for nanny in self.local.workers.values()]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    from distributed import LocalCluster
+
+    local: Any = LocalCluster
+    scratch = str(tmp_path_factory.mktemp("dask"))
+    with local(n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
+               local_directory=scratch) as started:  # fmt: skip
+        yield Cluster(started.scheduler_address.replace("tcp://", "dask://"), started)
+
+
+async def tea(heard: Heard) -> None:
+    heard.json(TEA)
+
+
+async def test_the_workers_of_a_cluster_make_one_run(cluster: Cluster, tmp_path: Path) -> None:
+    recorded = [each for number in range(4) for each in order_session(number + 1, at_ms=number * 50)]
+    tape, shop = await write_tape(tmp_path / "shop.tape", recorded), Shop()
+    async with serving(shop) as server:
+        spec = load_spec(tape, server.url, scale=5.0, workers=None, cluster=cluster.url)
+        run = await load_run(spec, tmp_path / "log")
+    assert (run.verdict.verdict, run.verdict.reason) == ("pass", "all 40 exchanges came out equal")
+    assert (run.counts.total, run.counts.semantically_equal, run.counts.failed) == (40, 40, 0)
+    assert (len(server.heard), len(shop.orders)) == (40, 20)
+    load = run.load
+    assert load is not None
+    assert (load.workers, load.sessions_started, load.sessions_ended, load.requests_sent) == (2, 20, 20, 40)
+    assert load.service is not None
+    assert load.lag is not None
+    assert run.latency is not None
+    assert (run.latency.count, load.service.count, load.lag.count) == (40, 40, 40)
+    assert sum(route.histogram.count for route in run.routes if route.histogram) == 40
+    assert sum(round(point.per_second * load.timeline[1].at_s if len(load.timeline) > 1 else point.per_second)
+               for point in load.timeline) == 40  # fmt: skip
+    assert any("clocks of the cluster are within" in note for note in run.notes)
+    async with await RunReader.open(tmp_path / "shop.run") as reader:
+        assert {one.sequence for one in await reader.results()} == {each.sequence for each in recorded}
+
+
+async def test_more_shares_than_workers_merge_as_exactly(cluster: Cluster, tmp_path: Path) -> None:
+    """Four shares of two workers; the snapshot is larger than what travels at once, and findings come back."""
+    answers = {**TEA, "noise": os.urandom(PIECE).hex()}
+    steps = (("GET", "/tea", None, TEA), ("GET", "/large", None, answers))
+    tape = await write_tape(tmp_path / "shop.tape", session(1, *steps))
+    assert tape.stat().st_size > PIECE
+
+    async def answer(heard: Heard) -> None:
+        heard.json({"size": 1} if heard.target == "/large" else {**TEA, "price": "4"})
+
+    async with serving(answer) as server:
+        spec = load_spec(tape, server.url, scale=12.0, workers=4, cluster=cluster.url)
+        run = await load_run(spec, tmp_path / "log")
+    assert run.load is not None
+    assert (run.load.workers, run.load.sessions_ended, len(server.heard)) == (4, 12, 24)
+    assert run.verdict.verdict == "fail"
+    found = {(one.kind, one.pointer): (one.count, one.of) for one in run.verdict.findings}
+    assert found[FindingClass.TYPE, "/price"] == (12, 12)
+
+
+async def test_a_worker_killed_in_the_middle_is_told_with_the_sessions_that_it_took(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+    killed = 0
+
+    def kill_one(_: Job, event: Event) -> None:
+        nonlocal killed
+        if isinstance(event, Progress) and event.done > 0 and not killed:
+            killed = cluster.pids[0]
+            os.kill(killed, signal.SIGKILL)
+
+    async with serving(tea) as server:
+        spec = load_spec(tape, server.url, arrivals="constant", rate=40.0, seconds=8.0, workers=2, cluster=cluster.url)
+        last = (await events_of(spec, tmp_path / "log", kill_one))[-1]
+    assert killed
+    assert isinstance(last, Finished), last
+    run = Run.model_validate(last.result)
+    assert run.verdict.verdict == "inconclusive"
+    assert "a load worker was lost" in run.verdict.reason
+    load = run.load
+    assert load is not None
+    assert (load.workers, load.workers_lost) == (2, 1)
+    assert load.sessions_lost > 0
+    assert load.sessions_ended + load.sessions_cut + load.sessions_dropped + load.sessions_lost == 320
+    assert any(f"what became of {load.sessions_lost:,} sessions" in note for note in run.notes)
+    assert load.sessions_ended >= 160, "the other worker played all of its share"
+
+
+async def test_a_stop_ends_the_load_of_all_workers(cluster: Cluster, tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+
+    def stop_soon(job: Job, event: Event) -> None:
+        if isinstance(event, Progress) and event.done > 0:
+            job.request_stop()
+
+    async with serving(tea) as server:
+        spec = load_spec(tape, server.url, arrivals="constant", rate=50.0, seconds=3600.0, cluster=cluster.url)
+        last = (await events_of(spec, tmp_path / "log", stop_soon))[-1]
+        heard = len(server.heard)
+        await asyncio.sleep(0.5)
+        assert len(server.heard) == heard
+    assert isinstance(last, Finished), last
+    run = Run.model_validate(last.result)
+    assert run.verdict.reason.startswith("stopped after ")
+    assert run.counts.bytes_equal == heard == run.counts.total > 0
+
+
+async def test_workers_end_a_load_whose_client_was_killed(cluster: Cluster, tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+
+    def kill(job: Job, event: Event) -> None:
+        if isinstance(event, Progress) and event.done > 0:
+            job.kill()
+
+    async with serving(tea) as server:
+        spec = load_spec(tape, server.url, arrivals="constant", rate=50.0, seconds=3600.0, cluster=cluster.url)
+        await events_of(spec, tmp_path / "log", kill)
+        async with asyncio.timeout(60):
+            heard = -1
+            while heard != len(server.heard):
+                heard = len(server.heard)
+                await asyncio.sleep(2)
+
+
+async def refused(url: str, tmp_path: Path) -> Failed:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+    async with serving(tea) as server:
+        last = (await events_of(load_spec(tape, server.url, workers=None, cluster=url), tmp_path / "log"))[-1]
+    assert isinstance(last, Failed), last
+    assert server.heard == []
+    return last
+
+
+async def test_a_worker_with_another_wiretape_is_refused_by_name(cluster: Cluster, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "wiretape-9.9.9.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: wiretape\nVersion: 9.9.9\n")
+    with workers_of(cluster.url, tmp_path, PYTHONPATH=str(other.parent)):
+        failed = await refused(cluster.url, tmp_path)
+    assert failed.exit_code == 3
+    assert failed.problem.startswith("worker tcp://127.0.0.1:")
+    assert "of the cluster has wiretape 9.9.9, this is " in failed.problem
+    assert failed.hint == "install the same version on all of them"
+
+
+async def test_a_scheduler_that_is_not_there_is_one_sentence(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    url = f"dask://127.0.0.1:{free_port()}"
+    failed = await refused(url, tmp_path)
+    assert (failed.exit_code, failed.problem) == (3, f"no dask scheduler answers at {url} within 10 s")
+
+
+async def test_keys_to_sign_with_do_not_leave_this_machine(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AK")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SK")
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+    spec = load_spec(tape, "http://127.0.0.1:1", cluster=cluster.url, sign=({"kind": "sigv4"},))
+    last = (await events_of(spec, tmp_path / "log"))[-1]
+    assert isinstance(last, Failed), last
+    assert "the keys of --sign are on this machine" in last.problem
