@@ -335,8 +335,8 @@ class Session:
     def _prepare(self, payload: bytes) -> None:
         sql = decoded(payload[1:])
         statement = statement_of(sql, ansi=self._ansi)
+        self._numbered += 1  # also for one that fails, as the servers do
         columns = self._columns(statement, sql)
-        self._numbered += 1
         count, number = params_in(statement), self._numbered
         self._prepared[number] = Prepared(sql, statement, count, columns, self._ansi)
         self._last_prepared = number
