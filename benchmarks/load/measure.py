@@ -8,6 +8,7 @@ from statistics import median
 
 from benchmarks.load import ours, rivals
 from benchmarks.load.origin import nginx, stalling
+from benchmarks.load.replaying import Speed, replay_speeds
 from benchmarks.load.rivals import Sent
 from benchmarks.load.tools import installed, missing
 
@@ -27,9 +28,11 @@ class Effort:
     seconds: int
     """For each generator."""
     stall_seconds: int
+    replayed: tuple[int, int]
+    """Requests of a regression replay, and of mitmproxy's."""
 
 
-FULL, QUICK = Effort(5, 5, 20), Effort(1, 2, 6)
+FULL, QUICK = Effort(5, 5, 20, (5_000, 1_000)), Effort(1, 2, 6, (2_000, 150))
 
 
 @dataclass
@@ -40,6 +43,8 @@ class Results:
     lag_p99_ms: float | None = None
     stall_p99_ms: float | None = None
     stall_expected_ms: float = 0.0
+    replays: tuple[Speed, Speed] | None = None
+    """Of wiretape and of mitmproxy."""
     missing: list[str] = field(default_factory=list)
 
     def rate(self, name: str) -> float | None:
@@ -72,6 +77,7 @@ async def measure(folder: Path, effort: Effort) -> Results:
             await _round(results, found, base, effort, folder)
         scheduled = await ours.load("scheduled", ours.reading(1), base, folder, arrivals="constant",
                                     rate=SCHEDULED_RATE, seconds=float(2 * effort.seconds), warmup=1.0)  # fmt: skip
+        results.replays = await replay_speeds(*effort.replayed, base, folder)
     assert scheduled.load is not None
     results.lag_p99_ms = scheduled.load.lag.p99 if scheduled.load.lag else None
     await _stall(results, effort, folder)

@@ -47,13 +47,8 @@ async def closed(name: str, exchanges: Sequence[Exchange], url: str, seconds: fl
 
 async def load(name: str, exchanges: Sequence[Exchange], url: str, folder: Path, **more: Any) -> Run:
     """One load with one worker."""
-    tape, run = folder / f"{name}.tape", folder / f"{name}.run"
-    for old in (tape, run):
-        old.unlink(missing_ok=True)
-    writer = await TapeWriter.create(tape, name=name, created_ns=START_NS)
-    for one in exchanges:
-        writer.put(one)
-    await writer.close()
+    tape, run = await taped(name, exchanges, folder), folder / f"{name}.run"
+    run.unlink(missing_ok=True)
     replay = ReplaySpec(tape=tape, run=run, target=url)
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cores()[1]})  # the job inherits it
@@ -68,6 +63,17 @@ async def load(name: str, exchanges: Sequence[Exchange], url: str, folder: Path,
     if not isinstance(result, Finished):
         raise RuntimeError(f"the load job failed: {result}")
     return Run.model_validate(result.result)
+
+
+async def taped(name: str, exchanges: Sequence[Exchange], folder: Path) -> Path:
+    """A tape with these exchanges, in the place of an older one."""
+    tape = folder / f"{name}.tape"
+    tape.unlink(missing_ok=True)
+    writer = await TapeWriter.create(tape, name=name, created_ns=START_NS)
+    for one in exchanges:
+        writer.put(one)
+    await writer.close()
+    return tape
 
 
 def _exchange(number: int, method: str, target: str, sent: bytes, status: int, answer: bytes) -> Exchange:

@@ -11,7 +11,7 @@ from benchmarks.load.measure import BOUND, RIVALS, STATIC, Effort, Results
 
 BEGIN, END = "<!-- load: begin -->", "<!-- load: end -->"
 GOALS = {"vs_wrk": ">= 0.8", "vs_hey": ">= 2", "vs_vegeta": ">= 2", "vs_locust": ">= 10",
-         "schedule_lag_p99_ms": "<= 2", "stall_p99_error_pct": "<= 5"}  # fmt: skip
+         "schedule_lag_p99_ms": "<= 2", "stall_p99_error_pct": "<= 5", "replay_vs_mitmproxy": ">= 5"}  # fmt: skip
 
 
 def as_json(results: Results) -> dict[str, Any]:
@@ -25,6 +25,11 @@ def as_json(results: Results) -> dict[str, Any]:
     if results.stall_p99_ms is not None:
         error = round(100 * abs(results.stall_p99_ms - results.stall_expected_ms) / results.stall_expected_ms, 2)
     lag = None if results.lag_p99_ms is None else round(results.lag_p99_ms, 3)
+    if results.replays is not None:
+        ours, theirs = results.replays
+        figures |= {"replay_vs_mitmproxy": round(ours.per_second / theirs.per_second, 1),
+                    "replay_vs_mitmproxy_cpu": round(ours.per_cpu_second / theirs.per_cpu_second, 1),
+                    "replay_per_second": round(ours.per_second)}  # fmt: skip
     return {**figures, "schedule_lag_p99_ms": lag, "stall_p99_error_pct": error,
             "repetitions": max(map(len, results.sent.values()), default=0), "missing": results.missing}  # fmt: skip
 
@@ -37,7 +42,7 @@ def table(results: Results, effort: Effort) -> list[str]:
     figures = as_json(results)
     lines += ["", f"| {'':<24} | {'measured':>9} | {'goal':>10} |", f"|{'-' * 26}|{'-' * 10}:|{'-' * 11}:|"]
     for key, goal in GOALS.items():
-        value = "missing" if figures[key] is None else f"{figures[key]:g}"
+        value = "missing" if figures.get(key) is None else f"{figures[key]:g}"
         by_cpu = figures.get(f"{key}_cpu")
         lines.append(f"| {key:<24} | {value:>9} | {goal:>10} |")
         if by_cpu is not None:
