@@ -8,8 +8,8 @@ from pathlib import Path
 
 from benchmarks.mock.wrk import DONE, Load, load_of, output
 
-NEEDED = ("nginx", "wrk", "hey", "taskset")
-PACKAGES = "apt-get install -y nginx-light wrk hey util-linux"
+NEEDED = ("nginx", "wrk", "hey", "taskset", "proxychains4")
+PACKAGES = "apt-get install -y nginx-light wrk hey util-linux proxychains4"
 SUSTAINED = 2_000
 """Requests a second of the sustained load."""
 _USERS = 20
@@ -28,10 +28,11 @@ def script(folder: Path, name: str, absolute: str = "") -> Path:
     return path
 
 
-async def as_fast_as_it_goes(url: str, sends: Path, connections: int, seconds: float) -> Load:
-    """Closed loop: each connection sends again when it is answered."""
+async def as_fast_as_it_goes(url: str, sends: Path, connections: int, seconds: float,
+                             through: Path | None = None) -> Load:  # fmt: skip
+    """Closed loop: each connection sends again when it is answered; `through` is a configuration of proxychains."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(sends), url]
-    return load_of(await output(command))
+    return load_of(await output(command if through is None else ["proxychains4", "-q", "-f", str(through), *command]))
 
 
 async def at_a_rate(url: str, requests: int) -> tuple[int, float]:

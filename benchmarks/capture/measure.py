@@ -11,6 +11,7 @@ from statistics import median
 
 from benchmarks.capture import load, servers
 from benchmarks.mock.pinned import cpu_seconds, machine, resident_bytes
+from benchmarks.mock.servers import chain
 from benchmarks.mock.wrk import Load
 
 MANY, ONE = 32, 1
@@ -85,14 +86,17 @@ class Target:
     url: str
     sends: Path
     connections: int
+    through: Path | None = None
+    """A configuration of proxychains, which makes each connection a CONNECT."""
 
 
 async def measure(folder: Path, size: Size) -> Results:
     """Start everything, load it in turns, then a new recording at a steady rate."""
     results = Results(size, machine())
     async with AsyncExitStack() as stack:
+        servers.certify(folder)
         origin, to = await stack.enter_async_context(servers.origin(folder))
-        targets = await _targets(folder, stack, origin, to)
+        targets = [*await _targets(folder, stack, origin, to), *await _tls_targets(folder, stack)]
         for _ in range(size.rounds):
             for target in targets:
                 await _round(results.rows.setdefault(target.name, Row()), target, size.seconds)
@@ -120,9 +124,22 @@ async def _targets(folder: Path, stack: AsyncExitStack, origin: int, to: int) ->
     ]
 
 
+async def _tls_targets(folder: Path, stack: AsyncExitStack) -> list[Target]:
+    """TLS from the client and TLS to the service, ended in between by nginx and by the tee."""
+    origin, to = await stack.enter_async_context(servers.origin(folder, tls=True))
+    nginx, port = await stack.enter_async_context(servers.reverse_proxy(folder, to, tls=True))
+    tee = await stack.enter_async_context(servers.recording(folder, "tee-tls", "tee", to))
+    direct, service = load.script(folder, "tls"), f"https://127.0.0.1:{to}/a"
+    return [
+        Target("origin_tls", origin, origin, service, direct, MANY),
+        Target("nginx_tls", nginx, nginx, f"https://127.0.0.1:{port}/a", direct, MANY),
+        Target("tee_tls", tee.job.pid, tee.carriers[0], service, direct, MANY, chain(folder, tee.proxy)),
+    ]
+
+
 async def _round(row: Row, target: Target, seconds: float) -> None:
     before = cpu_seconds(target.carrier)
-    done = await load.as_fast_as_it_goes(target.url, target.sends, target.connections, seconds)
+    done = await load.as_fast_as_it_goes(target.url, target.sends, target.connections, seconds, target.through)
     row.loads.append(done)
     row.cpu_us.append(1e6 * (cpu_seconds(target.carrier) - before) / max(1, done.requests))
     row.resident = max(row.resident, resident_bytes(target.pid))

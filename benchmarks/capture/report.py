@@ -18,6 +18,9 @@ LABELS = {
     "origin_one": "the service itself, 1 connection",
     "nginx_one": "nginx, 1 connection",
     "tee_one": "recording, tee, 1 connection",
+    "origin_tls": "the service itself, TLS",
+    "nginx_tls": "nginx, TLS on both sides",
+    "tee_tls": "recording, tee (CONNECT), TLS on both sides",
 }
 
 
@@ -29,6 +32,8 @@ def as_json(results: Results) -> dict[str, Any]:
         "tee_p50_vs_nginx": round(results.added_p50("tee_one", "nginx_one", "origin_one"), 2),
         "tee_proxy_vs_nginx": round(results.ratio("tee_proxy", "nginx"), 2),
         "tee_vs_mitmproxy": round(results.ratio("tee", "mitmproxy"), 1),
+        "tee_tls_vs_nginx": round(results.ratio("tee_tls", "nginx_tls"), 2),
+        "tee_tls_vs_nginx_cpu": round(results.cpu_ratio("tee_tls", "nginx_tls"), 2),
         "lost": results.answered - results.recorded,
         "sustained_per_second": round(results.rate),
         "sustained_requests": results.answered,
@@ -76,6 +81,8 @@ def _goals(figures: dict[str, Any]) -> list[str]:
         (f"lost of {figures['sustained_requests']:,} at {figures['sustained_per_second']:,} req/s "
          f"(asked for: {SUSTAINED:,})", figures["lost"], "0", figures["lost"] == 0),
         ("tee as forward proxy, of nginx as reverse proxy", figures["tee_proxy_vs_nginx"], "", None),
+        ("tee with TLS on both sides, of nginx with the same", figures["tee_tls_vs_nginx"], "", None),
+        ("the same by CPU time", figures["tee_tls_vs_nginx_cpu"], "", None),
         ("tee, of mitmproxy", figures["tee_vs_mitmproxy"], "", None),
     ]  # fmt: skip
     reached = {True: "yes", False: "no", None: ""}

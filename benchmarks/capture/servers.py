@@ -12,6 +12,7 @@ from benchmarks.mock.pinned import CLIENT_CORE, SERVER_CORE, on_core
 from benchmarks.ports import free_port, listening
 from wiretape_capture.jobs.events import Finished
 from wiretape_capture.jobs.parent import Job
+from wiretape_capture.launch.ca import load_or_create
 from wiretape_capture.proxy.spec import Engine, RecordResult, RecordSpec
 
 ANSWER = '{"text": "' + "x" * 600 + '"}'
@@ -22,26 +23,39 @@ http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 1h; default_type application/json;
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
   uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  ssl_certificate {folder}/leaf.pem; ssl_certificate_key {folder}/leaf.key; ssl_protocols TLSv1.3;
   {upstream}
-  server {{ listen 127.0.0.1:{port}; location / {{ {action} }} }}
+  server {{ listen 127.0.0.1:{port}{tls}; location / {{ {action} }} }}
 }}
 """
 
 
+def certify(folder: Path) -> None:
+    """A certificate for each nginx, of an authority that recordings which are started from now on trust."""
+    authority = load_or_create(folder / "service-ca", {})
+    chain, key = authority.mint("127.0.0.1")
+    (folder / "leaf.pem").write_bytes(chain)
+    (folder / "leaf.key").write_bytes(key)
+    roots = folder / "roots.pem"
+    roots.write_bytes(authority.cert_pem)
+    os.environ["SSL_CERT_FILE"] = str(roots)
+    load_or_create(folder / "ca")
+
+
 @asynccontextmanager
-async def origin(folder: Path) -> AsyncIterator[tuple[int, int]]:
+async def origin(folder: Path, *, tls: bool = False) -> AsyncIterator[tuple[int, int]]:
     """One constant answer, beside the load; gives process and port."""
-    async with _nginx(folder, "origin", CLIENT_CORE, f"return 200 '{ANSWER}';") as started:
+    async with _nginx(folder, "origin", CLIENT_CORE, f"return 200 '{ANSWER}';", tls=tls) as started:
         yield started
 
 
 @asynccontextmanager
-async def reverse_proxy(folder: Path, to: int) -> AsyncIterator[tuple[int, int]]:
+async def reverse_proxy(folder: Path, to: int, *, tls: bool = False) -> AsyncIterator[tuple[int, int]]:
     """nginx in front of the origin, with its connections kept open; gives process and port."""
     upstream = f"upstream origin {{ server 127.0.0.1:{to}; keepalive 256; keepalive_requests 1000000000; }}"
-    action = ("proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ''; "
-              "proxy_set_header Host $host;")  # fmt: skip
-    async with _nginx(folder, "proxy", SERVER_CORE, action, upstream) as started:
+    action = (f"proxy_pass {'https' if tls else 'http'}://origin; proxy_http_version 1.1; "
+              "proxy_set_header Connection ''; proxy_set_header Host $host;")  # fmt: skip
+    async with _nginx(folder, "proxy", SERVER_CORE, action, upstream, tls=tls) as started:
         yield started
 
 
@@ -92,10 +106,13 @@ def _children(pid: int) -> list[int]:
 
 
 @asynccontextmanager
-async def _nginx(folder: Path, name: str, core: int, action: str, upstream: str = "") -> AsyncIterator[tuple[int, int]]:
+async def _nginx(folder: Path, name: str, core: int, action: str, upstream: str = "", *,
+                 tls: bool = False) -> AsyncIterator[tuple[int, int]]:  # fmt: skip
     port = free_port()
+    name = f"{name}-tls" if tls else name
     config = folder / f"{name}.conf"
-    config.write_text(_NGINX.format(folder=folder, name=name, port=port, action=action, upstream=upstream))
+    config.write_text(_NGINX.format(folder=folder, name=name, port=port, action=action, upstream=upstream,
+                                    tls=" ssl" if tls else ""))  # fmt: skip
     command = ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / f"{name}.log")]
     # A worker of root's nginx is another user, who may not look into a private temporary folder.
     command += ["-g", "user root;"] if os.getuid() == 0 else []
