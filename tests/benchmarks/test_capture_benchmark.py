@@ -21,7 +21,8 @@ def results(recorded: int) -> Results:
         "origin": measured(30_000, 700, 10), "nginx": measured(10_000, 900, 40), "tee": measured(9_000, 950, 50),
         "tee_proxy": measured(8_000, 950, 50), "mitmproxy": measured(450, 9_000, 2_000),
         "origin_one": measured(20_000, 30, 20), "nginx_one": measured(3_000, 130, 90),
-        "tee_one": measured(3_000, 150, 110),
+        "tee_one": measured(3_000, 150, 110), "origin_tls": measured(20_000, 900, 20),
+        "nginx_tls": measured(8_000, 1_500, 60), "tee_tls": measured(6_000, 2_000, 80),
     }  # fmt: skip
     return Results(QUICK, "a machine", rows, answered=6_000, recorded=recorded, rate=1_990.0, recorded_p50_us=200)
 
@@ -30,6 +31,7 @@ def test_figures() -> None:
     figures = as_json(results(recorded=5_998))
     assert (figures["tee_vs_nginx"], figures["tee_vs_nginx_cpu"], figures["tee_vs_mitmproxy"]) == (0.9, 0.8, 20.0)
     assert (figures["tee_p50_vs_nginx"], figures["lost"], figures["failed"]) == (1.2, 2, 0)
+    assert (figures["tee_tls_vs_nginx"], figures["tee_tls_vs_nginx_cpu"]) == (0.75, 0.75)
     assert set(figures["rows"]) == set(LABELS)
 
 
