@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wiretape_capture.protocols.redis.buffer import KEPT, LINE_LIMIT, Buffer, Malformed, number_of
+from wiretape_capture.protocols.redis.buffer import ENDS, KEPT, LINE_LIMIT, Buffer, Malformed, number_of
 
 ARGUMENTS = 1 << 20
 """Arguments of one command: the server takes no more."""
@@ -28,8 +28,13 @@ class CommandReader:
     def feed(self, data: bytes) -> list[Arguments]:
         """The commands that are whole with these bytes. Raises Malformed."""
         buffer = self._buffer
-        buffer.add(data)
         done: list[Arguments] = []
+        if not self.rest:
+            at = _whole(data, done)
+            if at == len(data):
+                return done
+            data = data[at:]
+        buffer.add(data)
         self._read(done)
         buffer.settle()
         return done
@@ -94,6 +99,34 @@ class CommandReader:
         self._left -= 1
         self._arguments.append(raw)
         return True
+
+
+def _whole(data: bytes, done: list[Arguments]) -> int:
+    """Read commands that are there from first to last byte, as nearly all are; where the first other one begins."""
+    at, size = 0, len(data)
+    while at < size and data[at] == 0x2A:
+        end = data.find(ENDS, at)
+        count = data[at + 1 : end]
+        if end < 0 or len(count) > 6 or not count.isdigit():
+            return at
+        arguments: Arguments = []
+        position = end + 2
+        for _ in range(int(count)):
+            end = data.find(ENDS, position)
+            digits = data[position + 1 : end]
+            if end < 0 or data[position] != 0x24 or len(digits) > 7 or not digits.isdigit():
+                return at
+            start = end + 2
+            end = start + int(digits)
+            position = end + 2
+            if data[end:position] != ENDS:
+                return at
+            arguments.append(data[start:end])
+        if not arguments:
+            return at
+        done.append(arguments)
+        at = position
+    return at
 
 
 def split_inline(line: bytes) -> list[bytes]:

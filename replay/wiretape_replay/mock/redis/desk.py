@@ -38,8 +38,10 @@ MISS = "WT001"
 """First word of the error of a command that no recording answers; no server says it."""
 REMEMBERED = 8192
 """Commands that are not taken apart again."""
+KEPT_COMMAND = 2 << 10
+"""Bytes of the arguments of such a command."""
 SMALL = 16 << 10
-"""Bytes of the arguments of such a command, and of an answer that is kept as it is sent."""
+"""Bytes of an answer that is kept as it is sent."""
 JOURNALED = 64 << 10
 """Bytes; a longer document of a miss is journaled as its size and hash."""
 IDLE_SECONDS = 1.0

@@ -17,7 +17,7 @@ from wiretape_capture.protocols.redis.subscriptions import Subscriptions, glob
 from wiretape_capture.protocols.redis.template import script_sha
 from wiretape_capture.protocols.redis.writing import write
 from wiretape_replay.mock.answer import Fault
-from wiretape_replay.mock.redis.desk import REMEMBERED, SMALL, Asked, Found, error
+from wiretape_replay.mock.redis.desk import KEPT_COMMAND, REMEMBERED, Asked, Found, error
 from wiretape_replay.mock.redis.hall import Hall
 from wiretape_replay.mock.redis.recording import Message, key_of, told_of
 
@@ -162,12 +162,12 @@ class Session:
         asked = self._memory.get(key)
         if asked is None:
             asked = self.desk.ask([without_secrets(arguments)], self.db, self.resp)
-        if asked.plain and sum(len(raw) for raw in key if isinstance(raw, bytes)) <= SMALL:
-            if len(self._memory) >= REMEMBERED:
-                self._memory.clear()
-            self._memory[key] = asked
-            if whole and not word(key[0]).startswith("EVAL"):
-                self._memory[whole] = asked
+            if asked.plain and sum(len(raw) for raw in key if isinstance(raw, bytes)) <= KEPT_COMMAND:
+                if len(self._memory) >= REMEMBERED:
+                    self._memory.clear()
+                self._memory[key] = asked
+        elif whole and not word(key[0]).startswith("EVAL"):
+            self._memory[whole] = asked
         return asked
 
     def _lacks_script(self, name: str, arguments: Arguments) -> bool:
