@@ -1,4 +1,4 @@
-"""SQL statements of a snapshot or a run, counted by template, and what changed between two of them.
+"""SQL statements or commands for Redis of a snapshot or a run, counted by template; what changed between two of them.
 
 A run against a mock has counts only: how long a mock takes says nothing of a database.
 """
@@ -12,19 +12,24 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from wiretape_capture.snapshot.exchange import Direction
+from wiretape_capture.protocols.redis.told import NIL, OK
+from wiretape_capture.snapshot.exchange import Direction, Protocol
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_replay.match.asked import is_call, parts_of_request
 from wiretape_replay.match.database import fingerprint
-from wiretape_replay.match.statements import NO_STATEMENTS, is_statement, parts_of_request_for_sql
+from wiretape_replay.match.statements import NO_STATEMENTS
 from wiretape_replay.run_file import RunReader
 from wiretape_replay.traffic.times import times_of
 from wiretape_replay.traffic.view import Times
 
 type Key = tuple[str, str]
 """Service and template."""
+type Kind = Literal["sql", "redis"]
 type Change = Literal["new", "gone", "more", "fewer", "slower", "faster"]
 
+FINE = frozenset({"00000", OK, NIL})
+"""How a statement, or a command for Redis, ends that did not fail."""
 SLOWER = 1.5
 """Times the baseline's median from which on a statement is told as slower; below the inverse it is faster."""
 NOTICEABLE_MS = 1.0
@@ -50,7 +55,7 @@ class StatementRow(_Value):
     failed: int
     """Executions that ended in an error; in a run those that the mock could not answer."""
     statuses: dict[str, int]
-    """By SQLSTATE; `none` where no answer came."""
+    """By SQLSTATE, of Redis by `OK` or the first word of an error; `none` where no answer came."""
     total_ms: float | None = None
     """All executions together; None for a run."""
     times: Times | None = None
@@ -99,25 +104,29 @@ class _Tally:
         )  # fmt: skip
 
 
-async def statements_of_snapshot(tape: Path) -> list[StatementRow]:
-    """Every statement of a snapshot, those that took longest in all first."""
+def _is_of(kind: Kind, protocol: Protocol) -> bool:
+    return (protocol is Protocol.REDIS) if kind == "redis" else protocol in NO_STATEMENTS
+
+
+async def statements_of_snapshot(tape: Path, kind: Kind = "sql") -> list[StatementRow]:
+    """Every statement of a snapshot, or every command for Redis; those that took longest in all first."""
     tally = _Tally()
     async with await TapeReader.open(tape) as reader:
         async for one in reader.stream(Query(direction=Direction.OUTBOUND), max_body=1 << 20):
-            if is_statement(one):
-                template = parts_of_request_for_sql(one.service, one.request).path
+            if _is_of(kind, one.protocol) and is_call(one):
+                template = parts_of_request(one.service, one.request).path
                 failed = one.response is None or one.response.status >= 400
                 tally.add((one.service, template), one.command, one.status, failed, one.sequence, one.duration_us)
     return tally.rows()
 
 
-async def statements_of_run(run: Path) -> list[StatementRow]:
-    """Every statement that the app ran against the mock of a run, the most frequent first."""
+async def statements_of_run(run: Path, kind: Kind = "sql") -> list[StatementRow]:
+    """Every statement, or command for Redis, that the app ran against the mock of a run, the most frequent first."""
     tally = _Tally()
     async with await RunReader.open(run) as reader:
         for one in await reader.journal():
-            if one.protocol in NO_STATEMENTS and one.tier != "simulated":
-                failed = one.tier == "miss" or one.status != "00000"
+            if _is_of(kind, one.protocol) and one.tier != "simulated":
+                failed = one.tier == "miss" or one.status not in FINE
                 tally.add((one.service, one.location), one.command, one.status, failed, one.sequence or 0)
     return tally.rows()
 

@@ -12,43 +12,52 @@ from wiretape_server.cli.command import Command, json_option, open_workspace
 from wiretape_server.cli.terminal import out, out_json, out_table, plural, say
 
 if TYPE_CHECKING:
-    from wiretape_replay.traffic.statements import StatementDrift, StatementRow
+    from wiretape_replay.traffic.statements import Kind, StatementDrift, StatementRow
     from wiretape_server.workspace.workspace import Workspace
+
+
+NONE = {
+    "sql": "no SQL statement there; record a database with --map db=postgres://HOST:PORT/DATABASE",
+    "redis": "no command for Redis there; record a server with --map cache=redis://HOST:PORT",
+}
 
 
 @click.command(
     "sql",
     cls=Command,
     short_help="Rank the SQL statements of a snapshot or a run",
-    example="wiretape sql\nwiretape sql checkout --sort count\nwiretape sql checkout-2 --baseline checkout",
+    example="wiretape sql\nwiretape sql checkout --sort count\nwiretape sql checkout-2 --baseline checkout\n"
+    "wiretape sql --redis",
 )
 @click.argument("name", required=False, metavar="[RUN_OR_SNAPSHOT]")
 @click.option("--baseline", metavar="RUN_OR_SNAPSHOT", help="Tell what changed since this one")
 @click.option(
     "--sort", type=click.Choice(["time", "count"]), default="time", show_default=True, help="What comes first"
 )
+@click.option("--redis", is_flag=True, help="Rank commands for Redis instead")
 @json_option
-def command(name: str | None, baseline: str | None, sort: str, as_json: bool) -> None:
+def command(name: str | None, baseline: str | None, sort: str, redis: bool, as_json: bool) -> None:
     """Rank SQL statements by the time they took in all, or by how often they ran.
 
     Statements are told apart by their templates: constants and bound values are `?`. Without a name the newest
     snapshot is meant. A run has counts only, because a mock answered. With --baseline the statements that are new,
-    gone, run more or less often, slower or faster.
+    gone, run more or less often, slower or faster. With --redis commands for Redis take the place of statements.
     """
     from wiretape_replay.traffic.statements import drift
 
     ws = open_workspace()
-    rows = _statements(ws, name)
+    kind: Kind = "redis" if redis else "sql"
+    rows = _statements(ws, name, kind)
     if baseline is not None:
-        changes = drift(_statements(ws, baseline), rows)
+        changes = drift(_statements(ws, baseline, kind), rows)
         out_json(changes) if as_json else _tell_changes(changes, baseline)
         return
     if sort == "count":
         rows.sort(key=lambda row: -row.count)
-    out_json(rows) if as_json else _tell(rows)
+    out_json(rows) if as_json else _tell(rows, kind)
 
 
-def _statements(ws: Workspace, name: str | None) -> list[StatementRow]:
+def _statements(ws: Workspace, name: str | None, kind: Kind) -> list[StatementRow]:
     """Those of the snapshot of that name, else of the run."""
     from wiretape_replay.traffic.statements import statements_of_run, statements_of_snapshot
     from wiretape_server.store.bringing import run_file, snapshot_file
@@ -63,13 +72,13 @@ def _statements(ws: Workspace, name: str | None) -> list[StatementRow]:
         except UsageError:
             raise UsageError(f"{name!r} is neither a snapshot nor a run: {error.problem}",
                              error.hint or "wiretape snapshots and wiretape runs list them") from None  # fmt: skip
-        return asyncio.run(statements_of_run(run))
-    return asyncio.run(statements_of_snapshot(tape))
+        return asyncio.run(statements_of_run(run, kind))
+    return asyncio.run(statements_of_snapshot(tape, kind))
 
 
-def _tell(rows: list[StatementRow]) -> None:
+def _tell(rows: list[StatementRow], kind: Kind) -> None:
     if not rows:
-        out("no SQL statement there; record a database with --map db=postgres://HOST:PORT/DATABASE")
+        out(NONE[kind])
         return
     out_table(
         ("id", "service", "statement", "count", "failed", "total ms", "p50 ms", "p95 ms", "example"),

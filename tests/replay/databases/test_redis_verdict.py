@@ -22,6 +22,7 @@ from wiretape_capture.proxy.spec import RecordResult, RecordSpec
 from wiretape_capture.record import record
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.mock.spec import MockSpec
+from wiretape_replay.traffic.statements import drift, statements_of_run, statements_of_snapshot
 from wiretape_replay.verdict.model import Run
 
 pytestmark = pytest.mark.xdist_group("redis")  # one server for all
@@ -108,3 +109,17 @@ async def test_a_broken_app_has_a_finding_that_names_the_command(
     assert said in found[0].message
     expected = "POST /orders" if variant != "n+1" else "GET /prices/"
     assert found[0].route.startswith(expected)
+
+
+async def test_commands_are_ranked_by_their_templates(shop: Shop) -> None:
+    rows = {row.statement: row for row in await statements_of_snapshot(shop.folder / "shop.tape", "redis")}
+    assert rows["RPUSH orders ?"].count == 4
+    assert rows["MGET price:ink price:pen price:pad price:cap"].count == 1
+    assert rows["MGET price:ink price:pen price:pad price:cap"].statuses == {"OK": 1}
+    assert await statements_of_snapshot(shop.folder / "shop.tape") == []
+    await shop.run("missing")
+    live = await statements_of_run(shop.folder / "missing.run", "redis")
+    changes = {change.statement: change.change for change in drift(rows.values(), live)}
+    assert {name for name, change in changes.items() if change == "gone"} == {
+        f"DECRBY stock:{sku} ?" for sku in ("ink", "pen", "pad", "cap")
+    }
