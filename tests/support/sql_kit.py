@@ -1,4 +1,4 @@
-"""A small shop on a SQL database, recorded once and judged in one broken variant after the other, the database gone."""
+"""A small shop on a database, recorded once and judged in one broken variant after the other, the database gone."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Shop:
     folder: Path
     url: str
     free_port: Callable[[], int]
+    script: Path = SHOP
 
     @property
     def nowhere(self) -> str:
@@ -42,7 +43,7 @@ class Shop:
     def app(self, url: str, variant: str) -> AppSpec:
         """The app, broken in a way."""
         port = self.free_port()
-        return AppSpec(command=(sys.executable, str(SHOP), str(port)), port=port, ready="/health",
+        return AppSpec(command=(sys.executable, str(self.script), str(port)), port=port, ready="/health",
                        env={"DATABASE_URL": url, "VARIANT": variant}, log=self.folder / "app.log")  # fmt: skip
 
     async def run(self, variant: str) -> Run:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from wiretape_capture.snapshot.exchange import Exchange, Protocol, Request
 from wiretape_replay.match.commands import is_command, parts_of_stored
 from wiretape_replay.match.database import DatabaseParts
+from wiretape_replay.match.documents import is_document_command, parts_of_document_request
 from wiretape_replay.match.parts import Parts, parts_of
 from wiretape_replay.match.statements import is_statement, parts_of_request_for_sql
 
@@ -14,6 +15,7 @@ READERS: Mapping[str, Callable[[str, Request], DatabaseParts]] = {
     Protocol.POSTGRES: parts_of_request_for_sql,
     Protocol.MYSQL: parts_of_request_for_sql,
     Protocol.REDIS: parts_of_stored,
+    Protocol.MONGODB: parts_of_document_request,
 }
 """By the version of a request, how a database's are read."""
 
@@ -22,6 +24,7 @@ CALLS: Mapping[Protocol, Callable[[Exchange], bool]] = {
     Protocol.POSTGRES: is_statement,
     Protocol.MYSQL: is_statement,
     Protocol.REDIS: is_command,
+    Protocol.MONGODB: is_document_command,
 }
 """Which outbound exchanges are calls that the app makes for what they do; of other protocols none is."""
 

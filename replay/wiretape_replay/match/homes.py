@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from wiretape_replay.match.commands import CommandParts
 from wiretape_replay.match.statements import StatementParts
+from wiretape_replay.match.volatile import text_of
 
 if TYPE_CHECKING:
     from wiretape_replay.match.index import Recorded
@@ -46,9 +47,10 @@ def _home(parts: StatementParts, read: dict[Table, Counter[str]]) -> tuple[str, 
         # What is in fewest reads names a row, not a limit or a state; a text does so sooner than a number.
         return table, min(named, key=lambda value: (value.isdecimal(), known[value]))
     if parts.writes:
-        return (table, ELSEWHERE) if parts.method == "INSERT" else (table,)
+        return (table, ELSEWHERE) if parts.method.upper() == "INSERT" else (table,)
     return (table,) if len(parts.tables) == 1 else ()
 
 
 def _values(parts: StatementParts) -> Iterator[str]:
-    return (value for where, value in parts.content.leaves if where.startswith("bind/") and isinstance(value, str))
+    return (text_of(value) for where, value in parts.content.leaves
+            if where.startswith("bind/") and isinstance(value, str | int) and not isinstance(value, bool))  # fmt: skip

@@ -1,5 +1,7 @@
 """BSON documents to and from canonical Extended JSON (version 2), so that every type comes back as it was. Pure.
 
+A UUID is written as `{"$uuid": text}`, which every reader knows too, so that it can be found in a document.
+
 BSON itself is read by the library `bson` that comes with pymongo, the optional extra `wiretape[mongodb]`: this
 module is imported only where a MongoDB is recorded, mocked or judged.
 """
@@ -27,6 +29,7 @@ except ImportError as error:
 type Document = dict[str, Any]
 """A document with values as `bson` has them."""
 
+UUID = bson.binary.UUID_SUBTYPE
 NESTED = 200
 """Levels of a document: twice what the server allows (100), and few enough for every reader of JSON."""
 _OPTIONS: CodecOptions[Document] = CodecOptions(
@@ -68,6 +71,8 @@ def to_json(value: Any, depth: int = 0) -> JsonValue:
         return {"$numberLong": str(int(value))}
     if isinstance(value, int):
         return {"$numberInt": str(value)}
+    if isinstance(value, bson.Binary) and value.subtype == UUID and len(value) == 16:
+        return {"$uuid": str(value.as_uuid())}
     if isinstance(value, bson.dbref.DBRef):
         return {name: to_json(item, depth + 1) for name, item in value.as_doc().items()}
     return cast("JsonValue", json_util.default(value, _CANONICAL))

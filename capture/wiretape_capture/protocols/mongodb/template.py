@@ -177,7 +177,9 @@ def _code(inside: JsonValue) -> tuple[str, JsonValue]:
 
 _SCALARS: Mapping[str, Callable[[JsonValue], tuple[str, JsonValue]]] = {
     "$numberInt": _number, "$numberLong": _number, "$numberDouble": _number, "$oid": _oid, "$date": _date,
-    "$binary": _binary, "$regularExpression": _regex, "$timestamp": _stamp, "$code": _code,
+    "$binary": _binary,
+    "$uuid": lambda inside: ("UUID", inside),
+    "$regularExpression": _regex, "$timestamp": _stamp, "$code": _code,
     "$numberDecimal": lambda inside: ("Decimal", inside), "$symbol": lambda inside: ("", inside),
     "$minKey": lambda _: ("MinKey", 1), "$maxKey": lambda _: ("MaxKey", 1), "$undefined": lambda _: ("", None),
 }  # fmt: skip

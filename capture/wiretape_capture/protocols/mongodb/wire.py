@@ -60,6 +60,11 @@ class Framer:
             at += length
         self._held += data[at:]
 
+    @property
+    def begun(self) -> bool:
+        """Whether a message has begun that did not end."""
+        return bool(self._held)
+
     def _wanted(self) -> int:
         """Bytes without which no message ends: a large one is not copied for each piece of it."""
         return checked_header(self._held, 0)[0] if len(self._held) >= HEADER.size else HEADER.size

@@ -12,6 +12,7 @@ from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.match.index import Index
 from wiretape_replay.match.matcher import Matcher
 from wiretape_replay.mock.journal import Entry, Journal
+from wiretape_replay.mock.mongodb.recording import MongoRecording
 from wiretape_replay.mock.mysql.connection import Hall as MysqlHall
 from wiretape_replay.mock.mysql.desk import MysqlDesk
 from wiretape_replay.mock.mysql.recording import MysqlRecording
@@ -103,8 +104,19 @@ def _mysql(recording: MysqlRecording, means: Means) -> MysqlHall:
     return MysqlHall(desk, means.tls)
 
 
+def _mongodb(recording: MongoRecording, means: Means) -> Hall:
+    # These read BSON with an optional library, whose absence is then told.
+    from wiretape_replay.mock.mongodb.connection import Hall as MongoHall
+    from wiretape_replay.mock.mongodb.desk import MongoDesk
+
+    desk = MongoDesk(means.service, means.index, means.matcher, recording, means.journal, means.delay_factor,
+                     means.on_miss)  # fmt: skip
+    return MongoHall(desk, means.tls)
+
+
 PROTOCOLS: Mapping[str, Mockable[Any]] = {
     "postgres": Mockable(PostgresRecording, _postgres),
     "redis": Mockable(RedisRecording, _redis),
     "mysql": Mockable(MysqlRecording, _mysql),
+    "mongodb": Mockable(MongoRecording, _mongodb),
 }
