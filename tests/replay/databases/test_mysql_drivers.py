@@ -45,6 +45,7 @@ DRIVERS = {
     "connector": lambda: python("with_mysql_connector.py"),
     "sqlalchemy-pymysql": lambda: python("with_sqlalchemy_mysql.py", "pymysql"),
     "sqlalchemy-asyncmy": lambda: python("with_sqlalchemy_mysql.py", "asyncmy"),
+    "django": lambda: python("with_django.py"),
     "mysql2": node,
     "mariadb": mariadb,
 }

@@ -269,8 +269,10 @@ class Session:
         for at, one in enumerate(found.results):
             last = at + 1 == len(found.results) and found.error is None and not more
             status = self._transaction.status | (0 if last else Status.MORE_RESULTS)
+            breaks = found.error is not None and at + 1 == len(found.results) and bool(one.get("suspended"))
             try:
-                self._say(replies.whole(one, self._terms, status, found.spell, binary=binary))
+                told = replies.whole(one, self._terms, status, found.spell, binary=binary)
+                self._say(told[:-1] if breaks else told)  # the error comes in place of the end
             except ValueError as error:
                 raise Failed(_unfit(found, error)) from None
         if found.error is not None:

@@ -6,13 +6,19 @@ import os
 from urllib.parse import unquote, urlsplit
 
 import django
+import pymysql
 from django.conf import settings
 
 parts = urlsplit(os.environ["DB_URL"])
+on_mysql = parts.scheme == "mysql"
+if on_mysql:
+    pymysql.version_info = (2, 2, 8, "final", 0)  # Django asks for mysqlclient, which PyMySQL stands for
+    pymysql.install_as_MySQLdb()
 settings.configure(
     DATABASES={"default": {
-        "ENGINE": "django.db.backends.postgresql", "NAME": parts.path[1:], "USER": parts.username,
-        "PASSWORD": unquote(parts.password or ""), "HOST": parts.hostname, "PORT": parts.port,
+        "ENGINE": f"django.db.backends.{'mysql' if on_mysql else 'postgresql'}",
+        "NAME": parts.path[1:], "USER": parts.username, "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname, "PORT": parts.port,
     }},
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
@@ -25,9 +31,13 @@ from django.core.management import call_command  # noqa: E402
 from django.db import IntegrityError, connection, transaction  # noqa: E402
 
 with connection.cursor() as cursor:
+    if on_mysql:
+        cursor.execute("set foreign_key_checks = 0")
     for table in connection.introspection.table_names():
         if table.startswith(("auth_", "django_")):
-            cursor.execute(f'drop table "{table}" cascade')
+            cursor.execute(f"drop table {table} cascade")
+    if on_mysql:
+        cursor.execute("set foreign_key_checks = 1")
 call_command("migrate", verbosity=0)
 editors, readers = Group.objects.bulk_create([Group(name="editors"), Group(name="readers")])
 for n in range(4):
