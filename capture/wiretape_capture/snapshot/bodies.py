@@ -34,6 +34,14 @@ def _compressor() -> zstandard.ZstdCompressor:
     return made
 
 
+def _decompressor() -> zstandard.ZstdDecompressor:
+    """This thread's own, as above."""
+    made: zstandard.ZstdDecompressor | None = getattr(_here, "decompressor", None)
+    if made is None:
+        made = _here.decompressor = zstandard.ZstdDecompressor()
+    return made
+
+
 def pack(data: bytes) -> Iterator[bytes]:
     """The stored chunks of a body that is in memory; none for an empty one."""
     compressor = _compressor()
@@ -55,6 +63,6 @@ def unpack(chunk: bytes) -> bytes:
         claimed = zstandard.get_frame_parameters(chunk).content_size
         if claimed > CHUNK:  # a damaged or hostile frame must not choose how much is allocated
             raise ValueError(f"a chunk claims {claimed} bytes")
-        return zstandard.ZstdDecompressor().decompress(chunk, max_output_size=CHUNK)
+        return _decompressor().decompress(chunk, max_output_size=CHUNK)
     except zstandard.ZstdError as error:
         raise ValueError(f"a chunk is damaged: {error}") from None
