@@ -13,6 +13,22 @@ from workbench import wait_until
 
 
 @contextmanager
+def scheduler(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A scheduler without workers, for tests that end it."""
+    log = folder / "scheduler.log"
+    words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port),
+             "--no-dashboard"]  # fmt: skip
+    with log.open("wb") as file:
+        process = subprocess.Popen(words, stdout=file, stderr=file, cwd=folder)
+    try:
+        wait_until(lambda: process.poll() is not None or b"Scheduler at" in log.read_bytes(), "a scheduler")
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+@contextmanager
 def workers_of(scheduler: str, folder: Path, **variables: str) -> Iterator[None]:
     """One more worker of a scheduler, in a process of its own with other variables."""
     log = folder / "worker.log"

@@ -34,6 +34,10 @@ HEAD_START_NS = 1_000_000_000
 """How long after the word the schedule begins, so that all workers have heard it."""
 
 
+GONE = ("Worker holding Actor was lost", "Unable to contact Actor's worker")
+"""How dask says that a worker is not there any more."""
+
+
 class Lost(Exception):
     """A worker of the cluster does not answer any more."""
 
@@ -48,6 +52,8 @@ class ClusterWorker(Worker):
     """The number of the last counts that were taken."""
     offset: Offset = field(default_factory=lambda: Offset(0, 0))
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    why: str = ""
+    """Why it is gone."""
     findings: bytes = b""
 
 
@@ -230,11 +236,11 @@ class ClusterCrew:
         try:
             await asyncio.wait({asking, gone}, timeout=ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
-                raise Lost("left the cluster" if worker.gone.is_set() else f"did not answer for {ANSWER_SECONDS:g} s")
+                raise Lost(worker.why if worker.gone.is_set() else f"did not answer for {ANSWER_SECONDS:g} s")
             if asking.cancelled():
                 raise Lost("left the cluster")
             if (error := asking.exception()) is not None:
-                raise Lost(f"failed: {_first_line(error)}")
+                raise Lost(_reason(error))
             return asking.result()
         finally:
             for task in (asking, gone):
@@ -243,12 +249,14 @@ class ClusterCrew:
     async def _watch(self) -> None:
         """Notice workers that leave sooner than their silence would tell."""
         while True:
+            why = "left the cluster"
             try:
                 there = set(await asyncio.wait_for(self._client.ncores(), ANSWER_SECONDS))
             except (OSError, TimeoutError):
-                there = set()
+                there, why = set(), "cannot be reached: its scheduler does not answer"
             for worker in self.workers:
-                if worker.address not in there:
+                if worker.address not in there and not worker.gone.is_set():
+                    worker.why = why
                     worker.gone.set()
             await asyncio.sleep(ASK_SECONDS)
 
@@ -257,9 +265,11 @@ def _not_ready(worker: ClusterWorker, why: Lost) -> WiretapeError:
     return WiretapeError(f"worker {worker.address} of the cluster {why} before it was ready", "see its log")
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+    if any(words in text for words in GONE):
+        return "left the cluster, or its scheduler is gone"
+    return f"failed: {type(error).__name__}" + (f": {text.splitlines()[0]}" if text else "")
 
 
 def _host(target: str | None) -> str:

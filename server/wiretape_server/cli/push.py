@@ -10,8 +10,8 @@ import click
 from wiretape_capture.errors import UsageError
 from wiretape_server.cli.app_flags import STORE, add
 from wiretape_server.cli.command import Command, json_option, open_workspace
-from wiretape_server.cli.pushing import EVERYTHING, FORCE, moved, push_one, store_of
-from wiretape_server.cli.terminal import out_json
+from wiretape_server.cli.pushing import EVERYTHING, FORCE, UNREDACTED, moved, push_one, store_of
+from wiretape_server.cli.terminal import out_json, say
 
 if TYPE_CHECKING:
     from wiretape_server.store.entry import Kind
@@ -38,6 +38,7 @@ def command(names: tuple[str, ...], everything: bool, force: bool, as_json: bool
     ws = open_workspace()
     files = _all(ws) if everything else [_named(ws, name) for name in names or (_default(ws),)]
     store = store_of(ws, write=True)
+    say(UNREDACTED)
     done = [moved(*push_one(store, path, kind, force=force)) for path, kind in dict.fromkeys(files)]
     if as_json:
         out_json({"store": str(store), "pushed": done})

@@ -55,6 +55,7 @@ class Pushing:
     def _put(self, path: Path, kind: Kind) -> int:
         if self.store is None:
             return 0
+        say(UNREDACTED)
         try:
             push_one(self.store, path, kind, force=False)
         except WiretapeError as error:
@@ -68,7 +69,6 @@ def push_one(store: Store, path: Path, kind: Kind, *, force: bool) -> tuple[Entr
     """Put one file there and say so."""
     from wiretape_server.store.transfer import push
 
-    say(UNREDACTED)
     entry, done = asyncio.run(push(store, path, kind, force=force))
     say(f"{done} {kind} {entry.name} ({size(entry.size_bytes)}) {'in' if done == 'already there' else 'to'} {store}")
     return entry, done

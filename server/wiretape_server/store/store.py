@@ -185,8 +185,14 @@ def place(part: Path, target: Path, *, replace: bool) -> None:
         return
     try:
         target.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if target.exists():
+            raise FileExistsError(target) from None
+        part.replace(target)
     finally:
-        part.unlink()
+        part.unlink(missing_ok=True)
 
 
 def _sweep(folder: Path) -> None:

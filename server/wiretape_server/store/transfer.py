@@ -59,7 +59,9 @@ async def pull(ws: Workspace, store: Store, entry: Entry, *, force: bool) -> Don
         raise
     try:
         place(part, target, replace=here)
-    except FileExistsError:
+    except FileExistsError:  # another process of this workspace was quicker
+        if await _same(target, entry):
+            return Done.THERE
         raise _other_here(entry) from None
     return Done.REPLACED if here else Done.PULLED
 

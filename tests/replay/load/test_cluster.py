@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dask_cluster import workers_of
+from dask_cluster import scheduler, workers_of
 from load_kit import Heard, Shop, events_of, load_run, load_spec, order_session, serving, session, write_tape
 
 from wiretape_capture.jobs.events import Event, Failed, Finished, Progress
@@ -159,6 +159,35 @@ async def test_workers_end_a_load_whose_client_was_killed(cluster: Cluster, tmp_
             while heard != len(server.heard):
                 heard = len(server.heard)
                 await asyncio.sleep(2)
+
+
+async def test_a_scheduler_that_dies_in_the_middle_leaves_a_result(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    tape, port = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA))), free_port()
+    url = f"dask://127.0.0.1:{port}"
+    with scheduler(tmp_path, port) as process, workers_of(url, tmp_path):
+
+        def kill(_: Job, event: Event) -> None:
+            if isinstance(event, Progress) and event.done > 0:
+                process.kill()
+
+        async with serving(tea) as server:
+            spec = load_spec(tape, server.url, arrivals="constant", rate=20.0, seconds=5.0, cluster=url)
+            last = (await events_of(spec, tmp_path / "log", kill))[-1]
+    assert isinstance(last, Finished), last
+    run = Run.model_validate(last.result)
+    assert run.verdict.verdict == "inconclusive"
+    assert run.load is not None
+    assert run.load.workers_lost == 1
+    assert run.load.sessions_ended + run.load.sessions_cut + run.load.sessions_lost == 100
+
+
+async def test_a_cluster_without_workers_says_how_to_start_some(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    with scheduler(tmp_path, port):
+        failed = await refused(f"dask://127.0.0.1:{port}", tmp_path)
+    assert failed.problem == f"the cluster dask://127.0.0.1:{port} has no workers"
 
 
 async def refused(url: str, tmp_path: Path) -> Failed:

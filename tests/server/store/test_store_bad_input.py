@@ -18,7 +18,9 @@ import pytest
 from object_store import BUCKET, S3, SECRET, Machine, moto, orders
 from workbench import BIN, wait_until
 
-from wiretape_server.store.objects import PIECE
+from wiretape_server.store.address import address_of
+from wiretape_server.store.failing import Taken
+from wiretape_server.store.objects import PIECE, Objects
 
 
 def test_another_snapshot_of_the_name_is_replaced_with_force_only(
@@ -63,6 +65,31 @@ def test_of_machines_that_push_one_name_at_once_exactly_one_wins(
     assert sorted(codes) == [0, 2, 2, 2]
     second.run("pull", "race", "--store", url)
     assert second.tape("race").read_bytes() == machines[codes.index(0)].tape("race").read_bytes()
+
+
+def test_a_replacement_of_what_somebody_replaced_meanwhile_is_refused(
+    s3: S3, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    objects = Objects.open(address_of(url))
+    objects.create("snapshots/x.json", b"1")
+    _, mark = objects.read("snapshots/x.json")
+    objects.replace("snapshots/x.json", b"2", mark)
+    with pytest.raises(Taken):
+        objects.replace("snapshots/x.json", b"3", mark)
+    with pytest.raises(Taken):
+        objects.create("snapshots/x.json", b"4")
+    assert objects.read("snapshots/x.json")[0] == b"2"
+
+
+def test_processes_of_one_workspace_that_fetch_at_once_all_have_it(first: Machine, second: Machine, url: str) -> None:
+    first.snapshot("checkout")
+    first.run("push", "checkout", "--store", url)
+    with ThreadPoolExecutor(3) as pool:
+        shown = list(pool.map(lambda _: second.apart("--store", url, "show", "checkout"), range(3)))
+    assert all("/orders/2" in each.stdout for each in shown)
+    assert second.left() == ["checkout.tape"]
 
 
 @pytest.mark.parametrize("damage", ["changed", "shorter", "missing"])

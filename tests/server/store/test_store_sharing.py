@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from object_store import BUCKET, S3, Machine, orders
 from small_project import SNAPSHOT, recorded_project
 from workbench import Bench
 
+from wiretape_replay.run_file import find_run, write_run
+from wiretape_replay.verdict.model import Counts, Run, Verdict
+from wiretape_server.store.bringing import bring_runs
 from wiretape_server.store.objects import PIECE
 from wiretape_server.workspace.workspace import Workspace
 
@@ -140,6 +144,44 @@ def test_names_made_where_a_store_is_in_use_are_given_once_anywhere(first: Machi
     settings = {"store": url}
     names = {Workspace(each.root).with_settings(settings).new_run_path(now).stem for each in (first, second)}
     assert len(names) == 2
+
+
+def test_a_run_to_compare_with_is_fetched_for_a_replay(
+    first: Machine, second: Machine, s3: S3, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--baseline RUN` and `--failed-of RUN` name runs of other machines."""
+    first.root.joinpath(".wiretape/runs").mkdir(parents=True)
+    path = first.root / ".wiretape/runs/20261128-101112.run"
+    asyncio.run(write_run(path, small_run(path.stem), [], {}, []))
+    first.run("push", "20261128-1011", "--store", url)
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    said: list[str] = []
+    for settings in ({"replay.baseline": "20261128-10"}, {"replay.only": ("failed:20261128-101112",)}):
+        ws = Workspace(second.root).with_settings({"store": url, **settings})
+        bring_runs(ws, said.append)
+        assert find_run(ws.runs_dir, "20261128").read_bytes() == path.read_bytes()
+    assert said == [f"pulled run 20261128-101112 from {url}"]
+
+
+def small_run(name: str) -> Run:
+    """A run that sent one request."""
+    return Run(
+        id=name, snapshot="checkout", snapshot_sha256="0" * 64, target="http://127.0.0.1:1", started_ns=1,
+        duration_ms=1.0, counts=Counts(total=1, bytes_equal=1), wiretape_version="0.1.0",
+        verdict=Verdict(verdict="pass", reason="equal"),
+    )  # fmt: skip
+
+
+def test_credentials_and_endpoint_come_from_a_profile_too(first: Machine, s3: S3, url: str, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(f"[profile ci]\nregion = eu-west-1\nendpoint_url = {s3.url}\n")
+    (tmp_path / "keys").write_text("[ci]\naws_access_key_id = AKIATEST\naws_secret_access_key = other\n")
+    machine = Machine(first.root, {
+        "AWS_PROFILE": "ci", "AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "keys"),
+    })  # fmt: skip
+    machine.snapshot("checkout")
+    assert machine.json("push", "--store", url)["pushed"][0]["outcome"] == "pushed"
 
 
 @pytest.fixture
