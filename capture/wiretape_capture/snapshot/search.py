@@ -49,6 +49,7 @@ def where(query: Query) -> Condition:
         ("direction = ?", query.direction and query.direction.value),
         ("lower(service) GLOB ?", query.service and _glob(query.service.lower())),
         ("upper(command) = ?", query.command and query.command.upper()),
+        ("instr(location, ?)", query.path and max(query.path.split("*"), key=len)),  # quick, and GLOB decides
         (_PATH + " GLOB ?", query.path and _glob(query.path)),
         ("status GLOB ?", query.status and _status(query.status)),
         ("started_ns >= ?", query.since_ns),
