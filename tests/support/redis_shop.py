@@ -1,5 +1,5 @@
-"""A shop that keeps everything in Redis, for the verdict on its commands: `redis_shop.py PORT`. `VARIANT` names what
-was broken."""
+"""A shop that keeps everything in Redis, for the verdict on its commands: `redis_shop.py PORT`. With a
+`VARIANT` it is broken."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 import redis
 
 VARIANT = os.environ.get("VARIANT", "")
-CACHE: Any = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
-PRICES = {"ink": 3, "pen": 2, "pad": 4, "cap": 9}
+CACHE: Any = redis.Redis.from_url(os.environ["DATABASE_URL"], decode_responses=True)
+PRICES = {"ink": 3, "pen": 2, "pad": 4, "cap": 9, "bag": 5}
+BROKEN = {"ink": "missing", "pen": "extra", "pad": "changed", "cap": "reordered", "bag": "key"}
+"""What a broken shop does wrong, by what is ordered; it looks up stock one by one, too."""
 
 
 def setup() -> None:
@@ -24,21 +26,22 @@ def setup() -> None:
 
 
 def create(sku: str, qty: int) -> Any:
-    if VARIANT == "reordered":
+    broken = BROKEN.get(sku, "") if VARIANT else ""
+    if broken == "reordered":
         CACHE.rpush("orders", json.dumps({"sku": sku, "qty": qty}))
         return CACHE.decrby(f"stock:{sku}", qty)
-    key = f"reserve:{sku}" if VARIANT == "key" else f"stock:{sku}"
+    key = f"reserve:{sku}" if broken == "key" else f"stock:{sku}"
     left = 0
-    if VARIANT != "missing":
-        left = CACHE.decrby(key, qty + 1 if VARIANT == "changed" else qty)
+    if broken != "missing":
+        left = CACHE.decrby(key, qty + 1 if broken == "changed" else qty)
     CACHE.rpush("orders", json.dumps({"sku": sku, "qty": qty}))
-    if VARIANT == "extra":
+    if broken == "extra":
         CACHE.rpush("orders", json.dumps({"sku": sku, "qty": qty}))
     return left
 
 
 def prices(skus: list[str]) -> Any:
-    if VARIANT == "n+1":
+    if VARIANT:
         return {sku: CACHE.get(f"price:{sku}") for sku in skus}
     return dict(zip(skus, CACHE.mget([f"price:{sku}" for sku in skus]), strict=True))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +24,8 @@ from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.verdict.model import Run
 
 SHOP = Path(__file__).with_name("sql_shop.py")
+ORDERS = {"ink": 1, "pen": 2, "pad": 3, "cap": 4}
+"""What is ordered, and how much of it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Shop:
     url: str
     free_port: Callable[[], int]
     script: Path = SHOP
+    orders: Mapping[str, int] = field(default_factory=lambda: ORDERS)
 
     @property
     def nowhere(self) -> str:
@@ -65,16 +68,16 @@ class Shop:
         job: InLoop[RecordResult] = InLoop()
         task = asyncio.create_task(record(spec, job.emit, job.stop))
         await begun(job, task)
-        await asyncio.to_thread(ask, job.ready.result().endpoints["inbound"])
+        await asyncio.to_thread(ask, job.ready.result().endpoints["inbound"], self.orders)
         await asyncio.sleep(0.3)
         job.stop.set()
         await task
 
 
-def ask(url: str) -> None:
+def ask(url: str, orders: Mapping[str, int]) -> None:
     """Orders, prices one by one, and stock of several at once."""
     with httpx.Client(base_url=url, trust_env=False) as client:
-        for sku, qty in (("ink", 1), ("pen", 2), ("pad", 3), ("cap", 4)):
+        for sku, qty in orders.items():
             assert client.post("/orders", json={"sku": sku, "qty": qty}).status_code == 200
         for sku in ("ink", "pen", "pad", "cap"):
             client.get(f"/price/{sku}").raise_for_status()

@@ -6,6 +6,7 @@ answered here; else the app's login passes. What belongs to wiretape's login is 
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from wiretape_capture.databases.greeting import Desk, Greet, Greeted
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
-from wiretape_capture.databases.upstream import dial, tls_context
+from wiretape_capture.databases.upstream import CONNECT_SECONDS, dial, tls_context
 from wiretape_capture.launch import redis_url
 from wiretape_capture.protocols.observed import Book, Follower
 from wiretape_capture.protocols.redis import told
@@ -105,6 +106,7 @@ class _Greeting:
         self._client = client
         self._desk = desk
         self._started = time.monotonic_ns()
+        self._securing = False
 
     async def run(self) -> Greeted | None:
         try:
@@ -131,8 +133,10 @@ class _Greeting:
         entrance = self._entrance
         server = await dial(entrance.host, entrance.port)
         if entrance.tls is not None:
+            self._securing = True
             try:
-                await server.secure(tls_context(entrance.tls), server_side=False, host=entrance.host)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await server.secure(tls_context(entrance.tls), server_side=False, host=entrance.host)
             except BaseException:
                 server.abort()
                 raise
@@ -144,8 +148,9 @@ class _Greeting:
         if isinstance(error, ssl.SSLCertVerificationError):
             why = (f"its certificate does not verify: {error.verify_message}; name its authority in the map's URL by "
                    f"?ssl_ca_certs=FILE, or ?ssl_cert_reqs=none")  # fmt: skip
-        elif isinstance(error, ssl.SSLError):
-            why = f"it does not speak TLS ({error.reason}): write redis:// instead of rediss://"
+        elif self._securing:
+            reason = error.reason if isinstance(error, ssl.SSLError) else type(error).__name__
+            why = f"TLS failed ({reason}): where the server is plain, write redis:// instead of rediss://"
         problem = f"ERR could not connect to {self._entrance.name}: {why}"
         self._desk.note(f"connections to {self._entrance.name} that could not be made: {why}")
         self._desk.seen(told.refused(problem, self._started, time.monotonic_ns()))

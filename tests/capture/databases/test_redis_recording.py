@@ -54,10 +54,9 @@ async def test_commands_are_recorded_with_what_they_got(
     assert answer(known[6])["reply"] == scores[protocol]
 
 
-@pytest.mark.parametrize("login", [
-    f":{QUOTED}@", f"shop:{QUOTED}@", f"default:{QUOTED}@",
-])  # fmt: skip
-@pytest.mark.parametrize("way", ["tcp", "tls", "socket"])
+@pytest.mark.parametrize(
+    ("way", "login"), [("tcp", f"shop:{QUOTED}@"), ("tls", f":{QUOTED}@"), ("socket", f"default:{QUOTED}@")]
+)
 async def test_wiretape_logs_in_and_no_password_is_kept(
     redis_server: RedisServer, tmp_path: Path, login: str, way: str
 ) -> None:

@@ -19,7 +19,7 @@ from redis_kit import answering, command_of
 from wiretape_capture.launch.ca import CA_CERT_FILE
 from wiretape_capture.protocols.redis.buffer import Malformed
 
-pytestmark = pytest.mark.xdist_group("redis")
+pytestmark = pytest.mark.xdist_group("redis_mock")  # one snapshot for all
 
 MANY = 2_000
 NOWHERE = "redis://127.0.0.1:9/0"
@@ -70,10 +70,15 @@ async def serving(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter],
 
 async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """The smallest server: every command is fine, and a value is `x`."""
+    with suppress(ConnectionError):
+        await _plain(reader, writer)
+    writer.close()
+
+
+async def _plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(65536):
         for _ in range(data.count(b"*")):
             writer.write(b"$1\r\nx\r\n")
-    writer.close()
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +168,12 @@ async def test_a_server_that_dies_in_its_answer_is_recorded_and_dies_again(tmp_p
 
 
 async def test_tls_where_the_server_is_plain_is_said(tmp_path: Path) -> None:
-    async with serving(plain) as port, recording(tmp_path, f"rediss://127.0.0.1:{port}") as job:
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(b"-ERR Protocol error\r\n")
+        writer.close()
+
+    async with serving(refuses) as port, recording(tmp_path, f"rediss://127.0.0.1:{port}") as job:
         assert await spoken(job.port, command_of("GET a")) == b""
     assert job.result is not None
     assert any("write redis:// instead of rediss://" in note for note in job.result.notes)

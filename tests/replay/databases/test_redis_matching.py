@@ -266,3 +266,11 @@ def test_an_invalidation_comes_to_who_tracks() -> None:
     other.send("SET a 2")
     assert tracking.heard() == [{"push": ["invalidate", ["a"]]}]
     assert other.heard() == []
+
+
+def test_what_changes_the_server_is_matched_and_not_simulated() -> None:
+    client = answering([("CONFIG SET maxmemory 7", S), ("CONFIG SET requirepass hunter2", S)])
+    assert client.send("config set maxmemory 7", "CONFIG SET requirepass another") == [OK, OK]
+    assert "arg/3 was '7', is '8'" in client.send("CONFIG SET maxmemory 8")[0]["error"]
+    tally = client.session.hall.desk.journal.tally
+    assert (tally.exact, tally.miss, tally.simulated) == (2, 1, 0)

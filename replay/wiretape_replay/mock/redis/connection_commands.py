@@ -190,14 +190,15 @@ def _client_or_reply(session: Session, arguments: Arguments) -> bool:
 
 
 def _server(session: Session, arguments: Arguments) -> bool:
-    """A question about the server: as it was recorded, else in general, else a miss."""
-    said = session.desk.said(without_secrets(arguments), session.resp)
-    cell = said if said is not None else about_server(arguments, session.resp)
-    if cell is None and not meaning_of(arguments).writes:
+    """A question about the server: as it was recorded, else in general, else a miss. What changes it is matched."""
+    changes = meaning_of(arguments).writes
+    said = None if changes else session.desk.said(without_secrets(arguments), session.resp)
+    cell = said if said is not None or changes else about_server(arguments, session.resp)
+    if cell is None:
         asked = session.desk.ask([without_secrets(arguments)], session.db, session.resp)
         session.put(session.desk.answer(asked).data)
         return True
-    session.say(OK if cell is None else cell)
+    session.say(cell)
     return False
 
 
