@@ -15,6 +15,7 @@ from database_kit import answer, exchanges, question, recording, run
 from mysql_client import Client
 from mysql_server import PASSWORD, MysqlServer
 
+from wiretape_capture.protocols.mysql import packets
 from wiretape_capture.protocols.mysql.wire import Capability, Extended
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol
 
@@ -41,11 +42,7 @@ def shop(port: int) -> list[Any]:
     return seen
 
 
-async def by_sql(tape: Path) -> dict[str, Exchange]:
-    return {str(question(each).get("sql", each.command)): each for each in await exchanges(tape)}
-
-
-async def test_statements_are_recorded_with_values_and_rows(mysql: MysqlServer, tmp_path: Path) -> None:
+async def test_statements_are_recorded_with_values_and_rows_but_no_secret(mysql: MysqlServer, tmp_path: Path) -> None:
     direct = await asyncio.to_thread(shop, mysql.port)
     async with recording(tmp_path, mysql.dsn) as job:
         assert await asyncio.to_thread(shop, job.port) == direct
@@ -67,13 +64,8 @@ async def test_statements_are_recorded_with_values_and_rows(mysql: MysqlServer, 
     (result,) = answer(select)["results"]
     assert result["rows"] == [["a", "3", "2024-02-03 04:05:06.500", {"hex": "ff00"}]]
     assert [each["name"] for each in result["columns"]] == ["sku", "qty", "at", "raw"]
-
-
-async def test_no_secret_is_on_the_tape(mysql: MysqlServer, tmp_path: Path) -> None:
-    async with recording(tmp_path, mysql.dsn) as job:
-        await asyncio.to_thread(shop, job.port)
-        assert "s3cr" not in job.environment["WIRETAPE_DB_URL"]
-    for each in await exchanges(tmp_path / "tape.tape"):
+    assert "s3cr" not in job.environment["WIRETAPE_DB_URL"]
+    for each in tape:
         told = (each.request.body.data or b"") + each.model_dump_json().encode()
         assert b"s3cr" not in told
         assert b"scramble" not in told
@@ -193,130 +185,146 @@ async def test_a_unix_socket_is_recorded(mysql: MysqlServer, tmp_path: Path) -> 
     assert [each.command for each in await exchanges(tmp_path / "tape.tape")][:1] == ["CONNECT"]
 
 
-@pytest.mark.parametrize("short_end", [False, True])
-async def test_rows_that_are_fetched_through_a_cursor_are_one_answer(
-    short_end: bool, mysql: MysqlServer, tmp_path: Path
-) -> None:
-    more = Capability.DEPRECATE_EOF if short_end else 0
-    async with recording(tmp_path, mysql.dsn) as job:
-        client = await Client.connect(job.port, more=more)
-        told = await client.prepare("select seq from seq_1_to_5 where seq > ?")
+BIG = (1 << 24) + 5
+"""Characters of a value that takes two packets."""
+
+
+async def through_a_cursor(port: int) -> None:
+    """Five rows, fetched three at a time, by a client of either form of an end; and three of five."""
+    for more in (0, Capability.DEPRECATE_EOF):
+        client = await Client.connect(port, more=more)
+        told = await client.prepare(f"select seq, {more} from seq_1_to_5 where seq > ?")
         number = told.statement.to_bytes(4, "little")
-        for values in (1, 3):
-            execute = (
-                b"\x17" + number + b"\x01" + (1).to_bytes(4, "little") + b"\0\1\x08\0" + values.to_bytes(8, "little")
-            )
-            (count,) = await client.ask(execute)
+        for value in (1, 3):
+            (count,) = await client.ask(b"\x17" + number + b"\x01\1\0\0\0\0\1\x08\0" + value.to_bytes(8, "little"))
             await client.columns(count)
-            if short_end:
+            if more:
                 await client.good()
             client.say(b"\x1c" + number + (3).to_bytes(4, "little"))
-            assert len(await client.rows()) == (4 if values == 1 else 3)
-        client.say(b"\x1c" + number + (3).to_bytes(4, "little"))
-        await client.hear()
+            assert len(await client.rows()) == (4 if value == 1 else 3)
         client.say(b"\x19" + number)
         await client.close()
-    assert job.result is not None
-    assert job.result.notes == ()
-    first, second = (each for each in await exchanges(tmp_path / "tape.tape") if each.command == "SELECT")
+
+
+async def in_parts(port: int) -> None:
+    """A value that is sent ahead in two parts."""
+    client = await Client.connect(port)
+    number = (await client.prepare("select length(?), ?")).statement.to_bytes(4, "little")
+    for part in (b"ab", b"c\xff"):
+        client.say(b"\x18" + number + b"\0\0" + part)
+    execute = b"\x17" + number + b"\0\1\0\0\0\0\1\xfc\0\x08\x80" + (200).to_bytes(8, "little")
+    (count,) = await client.ask(execute)
+    await client.columns(count)
+    assert len(await client.rows()) == 2
+    await client.ask(b"\x1a" + number)
+    await client.close()
+
+
+async def as_mariadb_does(port: int) -> None:
+    """Bulk execution, and a statement that is executed before the answer to its preparation is here."""
+    client = await Client.connect(port, extended=Extended.BULK | Extended.METADATA)
+    assert client.terms.extended == Extended.BULK | Extended.METADATA
+    await client.ask(b"\x03create or replace table bulky (id int, word varchar(9), extra json)")
+    client.say(b"\x16insert into bulky (id, word) values (?, ?)")
+    rows = b"".join(b"\0" + n.to_bytes(4, "little") + word for n, word in ((1, b"\0\x03one"), (2, b"\x01")))
+    client.say(b"\xfa\xff\xff\xff\xff\x80\0\x03\0\xfe\0" + rows)
+    await client.good()
+    await client.columns(2)
+    assert (await client.good())[1] == 2
+    (count,) = await client.ask(b"\x03select * from bulky order by id")
+    told = await client.columns(count)
+    assert len(await client.rows()) == 3
+    assert [bool(each.extended) for each in told] == [False, False, True]
+    await client.close()
+
+
+async def without_statements(port: int) -> None:
+    """Commands of the connection, the last of them a login that is refused."""
+    client = await Client.connect(port)
+    await client.ask(b"\x0e")
+    assert b"Uptime" in await client.ask(b"\x09")
+    await client.ask(b"\x1b\x01\0")
+    await client.ask(b"\x1f")
+    await client.ask(b"\x02information_schema")
+    client.say(b"\x04SCHEMATA\0%")
+    assert len(await client.rows()) > 3
+    client.say(b"\x17\x63\0\0\0\0\1\0\0\0")
+    assert packets.read_error(await client.hear()).code == 1243
+    client.say(b"\x11open\0\0mysql\0\x2d\0mysql_native_password\0")
+    assert (await client.good())[0] in (0, 0xFE)
+    await client.close()
+
+
+def with_a_driver(port: int) -> None:
+    """A large value, and double quotes around names."""
+    with connect(port, max_allowed_packet=1 << 26) as connection, connection.cursor() as cursor:
+        cursor.execute("select repeat('x', %s)", (BIG,))
+        assert len((cursor.fetchone() or ("",))[0]) == BIG
+    with connect(port, sql_mode="ANSI_QUOTES") as connection, connection.cursor() as cursor:
+        cursor.execute('select "seq" from "seq_1_to_2" where "seq" = 2')
+        assert cursor.fetchall() == ((2,),)
+
+
+@pytest.fixture(scope="module")
+def rare(mysql: MysqlServer, tmp_path_factory: pytest.TempPathFactory) -> list[Exchange]:
+    """What no program of the drivers' tests does, in one recording."""
+    folder = tmp_path_factory.mktemp("rare")
+
+    async def record() -> list[Exchange]:
+        async with recording(folder, mysql.dsn) as job:
+            for scenario in (through_a_cursor, in_parts, as_mariadb_does, without_statements):
+                await scenario(job.port)
+            await asyncio.to_thread(with_a_driver, job.port)
+        assert job.result is not None
+        assert job.result.notes == ()
+        return await exchanges(folder / "tape.tape")
+
+    return asyncio.run(record())
+
+
+def of(tape: list[Exchange], begin: str) -> list[Exchange]:
+    found = [each for each in tape if str(question(each).get("sql", "")).startswith(begin)]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("more", [0, Capability.DEPRECATE_EOF])
+def test_rows_that_are_fetched_through_a_cursor_are_one_answer(more: int, rare: list[Exchange]) -> None:
+    first, second = of(rare, f"select seq, {more} from")
     assert question(first)["params"] == ["1"]
-    assert answer(first)["results"][0]["rows"] == [["2"], ["3"], ["4"]]
+    assert answer(first)["results"][0]["rows"] == [["2", str(more)], ["3", str(more)], ["4", str(more)]]
     assert answer(first)["results"][0]["suspended"]
-    assert answer(second)["results"][0]["rows"] == [["4"], ["5"]]
+    assert answer(second)["results"][0]["rows"] == [["4", str(more)], ["5", str(more)]]
+    assert "suspended" not in answer(second)["results"][0]
 
 
-async def test_values_that_are_sent_in_parts_are_put_together(mysql: MysqlServer, tmp_path: Path) -> None:
-    async with recording(tmp_path, mysql.dsn) as job:
-        client = await Client.connect(job.port)
-        told = await client.prepare("select length(?), ?")
-        number = told.statement.to_bytes(4, "little")
-        for part in (b"ab", b"c\xff"):
-            client.say(b"\x18" + number + b"\0\0" + part)
-        execute = b"\x17" + number + b"\0" + (1).to_bytes(4, "little") + b"\0\1\xfc\0\x08\x80" + bytes((200, *bytes(7)))
-        (count,) = await client.ask(execute)
-        await client.columns(count)
-        assert len(await client.rows()) == 2
-        client.say(b"\x1a" + number)
-        await client.good()
-        await client.close()
-    (select,) = (each for each in await exchanges(tmp_path / "tape.tape") if each.command == "SELECT")
+def test_values_that_are_sent_in_parts_are_put_together(rare: list[Exchange]) -> None:
+    (select,) = of(rare, "select length(?)")
     assert question(select)["params"] == [{"hex": "616263ff"}, "200"]
     assert answer(select)["results"][0]["rows"] == [["4", "200"]]
 
 
-async def test_mariadbs_own_ways_are_followed(mysql: MysqlServer, tmp_path: Path) -> None:
-    """Bulk execution, and a statement that is executed before the answer to its preparation is here."""
-    async with recording(tmp_path, mysql.dsn) as job:
-        client = await Client.connect(job.port, extended=Extended.BULK | Extended.METADATA)
-        assert client.terms.extended == Extended.BULK | Extended.METADATA
-        await client.ask(b"\x03create or replace table bulky (id int, word varchar(9), extra json)")
-        client.say(b"\x16insert into bulky (id, word) values (?, ?)")
-        last = b"\xff\xff\xff\xff"
-        rows = b"".join(b"\0" + n.to_bytes(4, "little") + word for n, word in ((1, b"\0\x03one"), (2, b"\x01")))
-        client.say(b"\xfa" + last + b"\x80\0" + b"\x03\0\xfe\0" + rows)
-        await client.good()
-        await client.columns(2)
-        assert (await client.good())[1] == 2
-        (count,) = await client.ask(b"\x03select * from bulky order by id")
-        told = await client.columns(count)
-        assert len(await client.rows()) == 3
-        assert [bool(each.extended) for each in told] == [False, False, True]
-        await client.close()
-    assert job.result is not None
-    assert job.result.notes == ()
-    tape = await by_sql(tmp_path / "tape.tape")
-    assert question(tape["insert into bulky (id, word) values (?, ?)"])["bulk"] == [["1", "one"], ["2", None]]
-    assert answer(tape["select * from bulky order by id"])["results"][0]["columns"][2]["extended"]
+def test_mariadbs_own_ways_are_followed(rare: list[Exchange]) -> None:
+    assert question(of(rare, "insert into bulky")[0])["bulk"] == [["1", "one"], ["2", None]]
+    assert answer(of(rare, "select * from bulky")[0])["results"][0]["columns"][2]["extended"]
 
 
-async def test_commands_that_are_no_statements_pass_and_leave_nothing_behind(
-    mysql: MysqlServer, tmp_path: Path
-) -> None:
-    async with recording(tmp_path, mysql.dsn) as job:
-        client = await Client.connect(job.port)
-        await client.ask(b"\x0e")
-        assert b"Uptime" in await client.ask(b"\x09")
-        await client.ask(b"\x1b\x01\0")
-        await client.ask(b"\x1f")
-        await client.ask(b"\x02information_schema")
-        client.say(b"\x04SCHEMATA\0%")
-        assert len(await client.rows()) > 3
-        client.say(b"\x11shop\0\0shop\0\x2d\0mysql_native_password\0")
-        assert (await client.hear())[0] in (0xFE, 0xFF)
-        await client.close()
-    assert job.result is not None
-    assert job.result.notes == ()
-    told = [(each.command, each.location) for each in await exchanges(tmp_path / "tape.tape")]
-    assert told[0] == ("CONNECT", "shop")
-    assert ("USE", "use information_schema") in told
+def test_commands_that_are_no_statements_pass_and_leave_nothing_behind(rare: list[Exchange]) -> None:
+    assert of(rare, "use `information_schema`")[0].command == "USE"
+    changed = [each for each in rare if each.command == "CONNECT" and question(each)["user"] == "open"]
+    assert [question(each) for each in changed] == [{"user": "open", "database": "mysql"}]
+    assert len({each.connection for each in rare}) == 7
 
 
-async def test_a_user_is_changed_with_the_apps_own_password(mysql: MysqlServer, tmp_path: Path) -> None:
-    async with recording(tmp_path, mysql.dsn) as job:
-        client = await Client.connect(job.port)
-        client.say(b"\x11open\0\0information_schema\0\x2d\0mysql_native_password\0")
-        assert (await client.good())[0] in (0, 0xFE)
-        await client.close()
-    last = [each for each in await exchanges(tmp_path / "tape.tape") if each.command == "CONNECT"][-1]
-    assert question(last) == {"user": "open", "database": "information_schema"}
-
-
-async def test_packets_beyond_16_mib_pass_and_are_recorded(mysql: MysqlServer, tmp_path: Path) -> None:
-    size = (1 << 24) + 5
-
-    def big(port: int) -> int:
-        with connect(port, max_allowed_packet=1 << 26) as connection, connection.cursor() as cursor:
-            cursor.execute("select repeat('x', %s)", (size,))
-            return len((cursor.fetchone() or ("",))[0])
-
-    async with recording(tmp_path, mysql.dsn) as job:
-        assert await asyncio.to_thread(big, job.port) == size
-    assert job.result is not None
-    assert job.result.notes == ()
-    select = next(each for each in await exchanges(tmp_path / "tape.tape") if each.command == "SELECT")
+def test_packets_beyond_16_mib_pass_and_are_recorded(rare: list[Exchange]) -> None:
+    (select,) = of(rare, "select repeat")
     assert select.response is not None
     assert not select.error
-    assert select.response.body.size > size
+    assert select.response.body.size > BIG
+
+
+def test_quotes_are_around_names_where_the_app_says_so(rare: list[Exchange]) -> None:
+    assert of(rare, 'select "seq"')[0].location == "select seq from seq_1_to_2 where seq = ?"
 
 
 async def test_a_command_that_is_not_read_passes_and_is_told(mysql: MysqlServer, tmp_path: Path) -> None:
@@ -327,19 +335,6 @@ async def test_a_command_that_is_not_read_passes_and_is_told(mysql: MysqlServer,
         await client.close()
     assert job.result is not None
     assert [note for note in job.result.notes if "0x42" in note]
-
-
-async def test_quotes_are_around_names_where_the_app_says_so(mysql: MysqlServer, tmp_path: Path) -> None:
-    def ansi(port: int) -> Any:
-        with connect(port, sql_mode="ANSI_QUOTES") as connection, connection.cursor() as cursor:
-            cursor.execute('select "seq" from "seq_1_to_2" where "seq" = 2')
-            return cursor.fetchall()
-
-    async with recording(tmp_path, mysql.dsn) as job:
-        assert await asyncio.to_thread(ansi, job.port) == ((2,),)
-    assert "select seq from seq_1_to_2 where seq = ?" in [
-        each.location for each in await exchanges(tmp_path / "tape.tape")
-    ]
 
 
 def test_the_server_is_there_in_ci() -> None:
