@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from golden_kit import GOLDEN_MYSQL, Followed, follow_mysql, lines
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wiretape_capture.protocols.mysql import login
 from wiretape_capture.protocols.mysql.login import Response
-from wiretape_capture.protocols.mysql.wire import Capability, packet
+from wiretape_capture.protocols.mysql.wire import Capability, Malformed, packet
 from wiretape_capture.protocols.observed import Follower, Observed
 from wiretape_capture.snapshot.exchange import Exchange, Protocol
 from wiretape_replay.match.index import IndexBuilder
@@ -118,3 +120,33 @@ def test_there_is_a_golden_recording_of_each_kind_of_driver() -> None:
     assert {path.name.partition(".")[0] for path in GOLDEN_MYSQL} == {
         "with_pymysql", "with_asyncmy", "with_mysql_connector", "with_mysql2",
     }  # fmt: skip
+
+
+COMMANDS = st.binary(max_size=1) | st.sampled_from([bytes((code,)) for code in range(0x20)] + [b"\xfa"])
+SQL = st.sampled_from([
+    b"select ?", b"load data local infile 'x' into table t", b"set @@x = ", b"rollback to", b"use ", b"",
+    b"select last_insert_id() as", b"show variables like '%", b"select @@a, @@session.",
+])  # fmt: skip
+TERMS = st.sampled_from([0, Capability.DEPRECATE_EOF, Capability.QUERY_ATTRIBUTES | Capability.LOCAL_FILES])
+
+
+@given(st.lists(st.tuples(COMMANDS, SQL, st.binary(max_size=20)), max_size=8), TERMS)
+def test_a_session_of_the_mock_takes_any_commands(commands: list[tuple[bytes, bytes, bytes]], more: int) -> None:
+    desk = desk_of([])
+    capabilities = Capability.PROTOCOL_41 | Capability.SECURE_CONNECTION | Capability.MULTI_STATEMENTS | more
+    session = entered(desk, {"capabilities": capabilities, "extended": 0, "user": "u", "database": ""})
+    try:
+        for command, sql, rest in commands:
+            session.feed(packet(0, command + sql + rest))
+            session.take()
+    except Malformed:
+        return
+
+
+@given(st.binary(max_size=200))
+def test_a_session_of_the_mock_takes_any_bytes(data: bytes) -> None:
+    desk = desk_of([])
+    try:
+        Session(desk, desk.greeting(1, bytes(range(33, 53)))).feed(data)
+    except Malformed:
+        return
