@@ -48,6 +48,8 @@ class TapeRows:
         size = min(query.limit or PAGE, PAGE) if not query.text else PAGE
         while page := await self.rows(*where(query), size):
             yield page
+            if len(page) < size:
+                return
             query = query.model_copy(update={"after_sequence": int(page[-1]["sequence"])})
 
     async def numbered(self, sequences: Iterable[int], query: Query) -> Page:
