@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,3 +35,16 @@ class Desk(Protocol):
 
 type Greet = Callable[[Side, Desk], Awaitable[Greeted | None]]
 """Greets the app, connects to the service and logs in; None when there is nothing to forward."""
+
+GREETING_SECONDS = 60.0
+"""As the servers' own limits on a login."""
+
+
+async def in_time(greeting: Awaitable[Greeted | None], name: str, desk: Desk) -> Greeted | None:
+    """What comes of a greeting that must not take longer than servers allow; `name` is the database's."""
+    try:
+        async with asyncio.timeout(GREETING_SECONDS):
+            return await greeting
+    except TimeoutError:
+        desk.note(f"connections to {name} that did not log in within {GREETING_SECONDS:.0f} s; they were closed")
+        return None

@@ -7,14 +7,13 @@ need not; else the client's own login passes. What belongs to a login is never f
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from wiretape_capture.databases.greeting import Desk, Greet, Greeted
+from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time
 from wiretape_capture.databases.mysql_login import Login, Unspoken
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
@@ -29,7 +28,6 @@ from wiretape_capture.protocols.observed import Book, Follower
 if TYPE_CHECKING:  # the forwarding process is to start fast
     from wiretape_capture.launch.spec import ServiceMap
 
-GREETING_SECONDS = 60.0
 LOGIN_LIMIT = 1 << 20
 """Bytes of one packet before the login is done."""
 UNREACHABLE, REFUSED = 2003, 1045
@@ -77,14 +75,7 @@ def greet(facts: Facts, tls: ssl.SSLContext) -> Greet:
     way = Entrance(**facts)
 
     async def greet(client: Side, desk: Desk) -> Greeted | None:
-        try:
-            async with asyncio.timeout(GREETING_SECONDS):
-                return await _Greeting(way, client, desk, tls).run()
-        except TimeoutError:
-            desk.note(
-                f"connections to {way.name} that did not log in within {GREETING_SECONDS:.0f} s; they were closed"
-            )
-            return None
+        return await in_time(_Greeting(way, client, desk, tls).run(), way.name, desk)
 
     return greet
 
@@ -171,7 +162,9 @@ class _Greeting:
             self._desk.note(f"logins to {self._entrance.name} that wiretape could not make: {error}")
             self._fail(f"wiretape: {error}", REFUSED)
             return None
-        except (ssl.SSLError, EOFError, ConnectionError) as error:
+        except (OSError, EOFError) as error:
+            if self._client.side.lost:
+                raise
             self._unreachable(error)
             return None
         told_of = {"version": greeting.version, "charset": greeting.charset, "capabilities": greeting.capabilities,

@@ -6,7 +6,6 @@ login passes, without channel binding. What belongs to a login is never followed
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from wiretape_capture.databases.greeting import Desk, Greet, Greeted
+from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time
 from wiretape_capture.databases.postgres_login import OK, Login, without_binding
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
@@ -27,8 +26,6 @@ from wiretape_capture.protocols.postgres.wire import Malformed
 if TYPE_CHECKING:  # the forwarding process is to start fast
     from wiretape_capture.launch.spec import ServiceMap
 
-GREETING_SECONDS = 60.0
-"""As the server's own authentication_timeout."""
 LOGIN_LIMIT = 1 << 20
 """Bytes of one message before the login is done."""
 TLS_RECORD = 0x16
@@ -82,14 +79,7 @@ def greet(facts: Facts, tls: ssl.SSLContext) -> Greet:
     way = Entrance(**facts)
 
     async def greet(client: Side, desk: Desk) -> Greeted | None:
-        try:
-            async with asyncio.timeout(GREETING_SECONDS):
-                return await _Greeting(way, client, desk, tls).run()
-        except TimeoutError:
-            desk.note(
-                f"connections to {way.name} that did not log in within {GREETING_SECONDS:.0f} s; they were closed"
-            )
-            return None
+        return await in_time(_Greeting(way, client, desk, tls).run(), way.name, desk)
 
     return greet
 
