@@ -193,6 +193,13 @@ OID = bson.ObjectId("6b0b3ac7546f015fd0e887a4")
                               "at": datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC)}},
      "find d.t filter={at: Date(?), k: UUID(?)}",
      {"filter/at": "2024-01-02T00:00:00.000Z", "filter/k": "00000000-0000-0000-0000-000000000005"}),
+    # Fields of the app's own that are called as members of commands are.
+    ({"insert": "t", "documents": [{"key": "k", "to": "x", "multi": False, "sort": {"b": 1, "a": 2}}]},
+     "insert d.t documents=[{key: ?, multi: ?, sort: {a: ?, b: ?}, to: ?}]",
+     {"documents/0/key": "k", "documents/0/multi": False, "documents/0/sort/a": 2, "documents/0/sort/b": 1,
+      "documents/0/to": "x"}),
+    ({"createIndexes": "t", "indexes": [{"key": {"b": 1, "a": 1}, "name": "b_a"}]},
+     'createIndexes d.t indexes=[{key: {b: 1, a: 1}, name: "b_a"}]', {}),
     ({"drop": "t"}, "drop d.t", {}), ({"dropDatabase": 1}, "dropDatabase d", {}),
 ])  # fmt: skip
 def test_a_command_is_its_template_and_its_values(command: dict[str, Any], template: str, values: Any) -> None:

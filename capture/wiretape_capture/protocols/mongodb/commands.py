@@ -6,8 +6,11 @@ Names are those of the manual's page "Database Commands". Pure; documents are th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
+if TYPE_CHECKING:  # the forwarding process is to start fast
+    from pydantic import JsonValue
+
 
 type Command = Mapping[str, JsonValue]
 """A command's document; its first member names it."""

@@ -9,12 +9,14 @@ module is imported only where a MongoDB is recorded, mocked or judged.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING, Any, cast
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.protocols.mongodb.wire import Malformed
+
+if TYPE_CHECKING:  # the forwarding process is to start fast
+    from pydantic import JsonValue
+
 
 try:
     import bson

@@ -7,14 +7,17 @@ names.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING
 
 from wiretape_capture.protocols.mongodb import told, wire
 from wiretape_capture.protocols.mongodb.commands import LOGINS, name_of
 from wiretape_capture.protocols.mongodb.documents import decode, to_json
 from wiretape_capture.protocols.mongodb.wire import Framer, Malformed, Message
 from wiretape_capture.protocols.observed import Book, Emit
+
+if TYPE_CHECKING:  # the forwarding process is to start fast
+    from pydantic import JsonValue
+
 
 WAITING_LIMIT = 64 * 1024 * 1024
 """Bytes of commands without a reply that are kept of one connection."""

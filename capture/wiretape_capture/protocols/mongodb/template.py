@@ -12,30 +12,37 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
-from pydantic import JsonValue
 
 from wiretape_capture.protocols.mongodb.commands import Command, explained, name_of, target_of
+
+if TYPE_CHECKING:  # the forwarding process is to start fast
+    from pydantic import JsonValue
+
 
 LONGEST = 2000
 """Characters of a template; of a longer one the beginning and a hash."""
 LONGEST_VALUE = 64 << 10
 """Characters of a value that are compared as they are; of more the hash is."""
 STRUCTURE = frozenset({
-    "sort", "$sort", "projection", "fields", "$project", "key", "hint", "$unset", "$group", "as", "from",
-    "localField", "foreignField", "$count", "$unwind", "ns", "nsInfo", "collation", "indexes", "index", "viewOn",
-    "distinct", "capped", "unique", "to", "$out", "$merge", "$addFields", "$replaceRoot", "$sortByCount", "$lookup",
-    "roles",
+    "sort", "projection", "fields", "key", "hint", "collation", "indexes", "index", "viewOn", "capped", "to",
+    "roles", "nsInfo",
 })  # fmt: skip
-"""Members whose values say how and not what: they stay in the template as they are, but for values in a filter."""
-FILTERS = frozenset({"filter", "query", "q", "$match", "let", "pipeline"})
+"""Members of a command whose values say how and not what: they stay in the template."""
+STAGES = frozenset({
+    "$sort", "$project", "$unset", "$group", "$count", "$unwind", "$out", "$merge", "$addFields", "$replaceRoot",
+    "$sortByCount", "$lookup",
+})  # fmt: skip
+"""Operators of which the same holds, wherever they stand."""
+FILTERS = frozenset({"$match", "let", "pipeline"})
 """Members within those whose values are values again."""
 SETS = frozenset({"$in", "$nin", "$all"})
 """Operators whose arrays have no order."""
-IN_ORDER = frozenset({"sort", "$sort", "key"})
-"""Members in which the order of names counts."""
+WRITES = frozenset({"updates", "deletes", "ops"})
+"""Members of a command that hold writes, in which a driver may write out or leave out what is so by default."""
+UNSAID = (("multi", False), ("upsert", False))
 
 type Place = tuple[str | int, ...]
 
@@ -90,21 +97,25 @@ def _shape(value: JsonValue, place: Place, values: list[Value], *, keeps: bool) 
 
 
 def _document(value: dict[str, JsonValue], place: Place, values: list[Value], *, keeps: bool) -> str:
-    last = next((each for each in reversed(place) if isinstance(each, str)), "")
-    members = value.items() if last in IN_ORDER else sorted(value.items())
-    if "multi" in value or "upsert" in value:
-        members = [each for each in members if each not in (("multi", False), ("upsert", False))]
+    members = value.items() if _in_order(place) else sorted(value.items())
+    if len(place) == 2 and place[0] in WRITES:
+        members = [each for each in members if each not in UNSAID]
     inside = (
-        f"{name}: {_shape(item, (*place, name), values, keeps=name in STRUCTURE or (keeps and name not in FILTERS))}"
+        f"{name}: {_shape(item, (*place, name), values, keeps=name in STAGES or (keeps and name not in FILTERS))}"
         for name, item in members
     )
     return "{" + ", ".join(inside) + "}"
 
 
+def _in_order(place: Place) -> bool:
+    """Whether the order of names counts: in what sorts, and in an index."""
+    return place[-1] == "$sort" or place == ("sort",) or (place[0] == "indexes" and place[-1] == "key")
+
+
 def _array(value: list[JsonValue], place: Place, values: list[Value], *, keeps: bool) -> str:
     items: Sequence[JsonValue] = value
     if place and place[-1] in SETS:
-        items = sorted(value, key=_written)
+        items = sorted(value, key=_plainly)
     shapes: list[list[str | int]] = []
     for at, item in enumerate(items):
         shape = _shape(item, (*place, at), values, keeps=keeps)
@@ -113,6 +124,12 @@ def _array(value: list[JsonValue], place: Place, values: list[Value], *, keeps: 
         else:
             shapes.append([shape, 1])
     return "[" + ", ".join(f"{shape}" if times == 1 else f"{shape} x{times}" for shape, times in shapes) + "]"
+
+
+def _plainly(value: JsonValue) -> str:
+    """A value written whatever its type of number."""
+    found = scalar(value) if isinstance(value, dict) else None
+    return _written(found[1] if found is not None else value)
 
 
 def _written(value: JsonValue) -> str:

@@ -5,11 +5,15 @@ Bodies are canonical Extended JSON: the command's document, and the reply's.
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+from typing import TYPE_CHECKING
 
 from wiretape_capture.protocols.mongodb.commands import Command, name_of, without_secrets
 from wiretape_capture.protocols.mongodb.template import scalar, taken_apart
 from wiretape_capture.protocols.observed import Observed
+
+if TYPE_CHECKING:  # the forwarding process is to start fast
+    from pydantic import JsonValue
+
 
 OK, UNACKNOWLEDGED = "ok", "unacknowledged"
 """The status of a command that did what it should, and of one to which no answer was wanted."""
