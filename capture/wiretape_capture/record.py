@@ -20,7 +20,7 @@ from wiretape_capture.jobs.child import run_job
 from wiretape_capture.jobs.events import Emit, Notice, Progress, Ready
 from wiretape_capture.launch.ca import load_or_create
 from wiretape_capture.launch.environment import app_environment, own_environment
-from wiretape_capture.launch.mapping import DATABASES
+from wiretape_capture.launch.mapping import DATABASES, left_alone
 from wiretape_capture.launch.port_lock import port_held
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.readiness import loopback_of
@@ -132,6 +132,8 @@ def databases_of(spec: RecordSpec, ledger: Ledger, full: Callable[[], bool]) -> 
 
     services = [service for service in spec.maps if service.scheme in DATABASES.values()]
     base = base_environment(spec)
+    for text in left_alone(base) if spec.app is not None else ():
+        ledger.note(text)
     return Databases(services, base, load_or_create(spec.ca_dir, base), ledger, full, spec.overflow)
 
 

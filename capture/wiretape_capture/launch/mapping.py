@@ -6,7 +6,7 @@ Pure text; listening and forwarding belong to the recorder and the mock.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from wiretape_capture.errors import UsageError
@@ -73,6 +73,16 @@ def found_databases(environ: Mapping[str, str], known: Sequence[ServiceMap]) -> 
         url = environ[variable] if "://" in environ.get(variable, "") else ""
         maps.append(ServiceMap(name=name, scheme=scheme, host=server.host, port=server.port, url=url))
     return tuple(maps[len(known) :])
+
+
+def left_alone(environ: Mapping[str, str]) -> Iterator[str]:
+    """What to tell of variables that name a database in a way that cannot be pointed at a listener."""
+    for variable, value in environ.items():
+        for naming in NAMINGS.values():
+            try:
+                naming.parse_url(value)
+            except UsageError as error:
+                yield f"what goes to the database that {variable} names: {error}"
 
 
 def _name_of(variable: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from wiretape_capture.errors import UsageError
 from wiretape_capture.launch import mongodb_url
 from wiretape_capture.launch.dsn import Dsn
-from wiretape_capture.launch.mapping import found_databases, local_url, parse_map, redirect
+from wiretape_capture.launch.mapping import found_databases, left_alone, local_url, parse_map, redirect
 
 
 @pytest.mark.parametrize(("url", "dsn"), [
@@ -30,6 +30,8 @@ def test_a_url_that_cannot_be_pointed_here_is_an_error_that_says_what_to_write(u
     with pytest.raises(UsageError, match=said):
         parse_map(f"db={url}")
     assert found_databases({"MONGODB_URI": url}, ()) == ()
+    (told,) = left_alone({"MONGODB_URI": url, "OTHER": "mongodb://a"})
+    assert told.startswith("what goes to the database that MONGODB_URI names: ")
 
 
 POINTED = {
