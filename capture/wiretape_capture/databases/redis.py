@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from wiretape_capture.databases.greeting import Desk, Greet, Greeted
+from wiretape_capture.databases.greeting import GREETING_SECONDS, Desk, Greet, Greeted
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import CONNECT_SECONDS, dial, tls_context
@@ -120,6 +120,10 @@ class _Greeting:
             self._desk.note(f"connections to {self._entrance.name} that did not begin as Redis: {error}")
             self._client.write(b"-ERR wiretape: %b\r\n" % str(error).encode())
             served = False
+        except TimeoutError:
+            self._desk.note(f"logins to {self._entrance.name} that the server did not answer within "
+                            f"{GREETING_SECONDS:.0f} s; the connections were closed")  # fmt: skip
+            served = False
         except BaseException:
             server.abort()
             raise
@@ -131,12 +135,13 @@ class _Greeting:
     async def _connect(self) -> Side:
         """A connection to the server, in TLS where the app's settings ask for it."""
         entrance = self._entrance
+        context = tls_context(entrance.tls) if entrance.tls is not None else None
         server = await dial(entrance.host, entrance.port)
-        if entrance.tls is not None:
+        if context is not None:
             self._securing = True
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    await server.secure(tls_context(entrance.tls), server_side=False, host=entrance.host)
+                    await server.secure(context, server_side=False, host=entrance.host)
             except BaseException:
                 server.abort()
                 raise
@@ -145,7 +150,10 @@ class _Greeting:
     def _unreachable(self, error: BaseException) -> None:
         """The app's connection ends, as one to a server that is not there does not begin."""
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        if isinstance(error, ssl.SSLCertVerificationError):
+        if isinstance(error, FileNotFoundError) and self._entrance.tls is not None:
+            files = [self._entrance.tls[name] for name in ("sslrootcert", "sslcert", "sslkey")]
+            why = f"a file of its options for TLS is missing: {', '.join(filter(None, files))}"
+        elif isinstance(error, ssl.SSLCertVerificationError):
             why = (f"its certificate does not verify: {error.verify_message}; name its authority in the map's URL by "
                    f"?ssl_ca_certs=FILE, or ?ssl_cert_reqs=none")  # fmt: skip
         elif self._securing:
@@ -183,7 +191,8 @@ class _Greeting:
             self._client.write(b"+OK\r\n")
             return True
         server.write(write_command(arguments))
-        self._client.write(await _line(server) + b"\r\n")
+        async with asyncio.timeout(GREETING_SECONDS):
+            self._client.write(await _line(server) + b"\r\n")
         return True
 
     async def _log_in(self, server: Side, user: str) -> bool:
@@ -191,7 +200,8 @@ class _Greeting:
         password = self._entrance.passwords[user]
         words = [b"AUTH", *([user.encode()] if user else []), password.encode()]
         server.write(write_command(words))
-        answer = await _line(server)
+        async with asyncio.timeout(GREETING_SECONDS):
+            answer = await _line(server)
         if answer[:1] == b"+" or answer.startswith(NO_PASSWORD):
             return True
         error = answer[1:].decode("utf-8", "replace")

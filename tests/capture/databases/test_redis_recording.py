@@ -117,6 +117,11 @@ async def test_a_certificate_that_is_not_trusted_is_said_with_what_to_do(
             await asyncio.to_thread(shop, f"redis://127.0.0.1:{job.port}")
     assert job.result is not None
     assert any("ssl_ca_certs=FILE" in note for note in job.result.notes)
+    async with recording(tmp_path, f"{url}?ssl_ca_certs=/no/such/file", name="missing") as job:
+        with pytest.raises(redis.ConnectionError):
+            await asyncio.to_thread(shop, f"redis://127.0.0.1:{job.port}")
+    assert job.result is not None
+    assert any("missing: /no/such/file" in note for note in job.result.notes)
     async with recording(tmp_path, f"{url}?ssl_cert_reqs=none", name="unverified") as job:
         await asyncio.to_thread(shop, f"redis://127.0.0.1:{job.port}")
     assert job.result is not None
