@@ -59,7 +59,8 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[MysqlServer]:
-    """A private MariaDB server with TLS. Tests that use it belong to the group `mysql`."""
+    """A private MariaDB server with TLS. Tests that use it belong to the group `mysql` or
+    `mysql_programs`."""
     if program("mariadbd") is None:
         pytest.skip(MISSING_MYSQL)
     with running_mysql() as server:

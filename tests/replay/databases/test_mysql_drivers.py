@@ -12,7 +12,7 @@ import pytest
 from database_kit import Command, exchanges, journal, mocking, recording, run
 from mysql_server import MysqlServer
 
-pytestmark = pytest.mark.xdist_group("mysql")  # one server for all
+pytestmark = pytest.mark.xdist_group("mysql_programs")  # a server of its own: these take longest
 
 PROGRAMS = Path(__file__).parent / "programs"
 NODE_MODULES = Path(__file__).parents[2] / "outside" / "node_modules"

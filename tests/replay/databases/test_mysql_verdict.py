@@ -11,7 +11,7 @@ from sql_kit import Shop
 
 from wiretape_replay.traffic.statements import drift, statements_of_run, statements_of_snapshot
 
-pytestmark = pytest.mark.xdist_group("mysql")  # one server for all
+pytestmark = pytest.mark.xdist_group("mysql_programs")  # a server of its own: these take longest
 
 
 @pytest.fixture(scope="module")
