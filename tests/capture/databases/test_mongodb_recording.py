@@ -17,8 +17,12 @@ from wiretape_capture.snapshot.exchange import Direction, Protocol
 pytestmark = pytest.mark.xdist_group("mongodb")  # one server for all
 
 
+SOON: dict[str, Any] = {"serverSelectionTimeoutMS": 600}
+"""For a client that will find no server."""
+
+
 def connect(url: str, **options: Any) -> MongoClient[dict[str, Any]]:
-    return MongoClient(url, serverSelectionTimeoutMS=3000, **options)
+    return MongoClient(url, **{"serverSelectionTimeoutMS": 10_000, **options})
 
 
 def shop(url: str, **options: Any) -> list[Any]:
@@ -114,7 +118,7 @@ async def test_tls_to_the_server_is_wiretapes_affair(mongodb: MongoServer, tmp_p
         assert len(await asyncio.to_thread(shop, url)) == 6
     async with recording(tmp_path, mongodb.tls_url.partition("&tlsCAFile")[0], name="unknown") as job:
         with pytest.raises(pymongo.errors.ServerSelectionTimeoutError):
-            await asyncio.to_thread(shop, job.environment["WIRETAPE_DB_URL"])
+            await asyncio.to_thread(lambda: shop(job.environment["WIRETAPE_DB_URL"], **SOON))
     assert job.result is not None
     assert "tlsCAFile=FILE" in str(job.result.notes)
 
@@ -126,7 +130,8 @@ async def test_what_cannot_be_reached_or_entered_is_told(mongodb: MongoServer, t
     )):  # fmt: skip
         async with recording(tmp_path, url, name=f"tape{number}") as job:
             with pytest.raises(pymongo.errors.ServerSelectionTimeoutError):
-                await asyncio.to_thread(shop, job.environment["WIRETAPE_DB_URL"])
+                url = job.environment["WIRETAPE_DB_URL"]
+                await asyncio.to_thread(lambda: shop(url, **SOON))  # noqa: B023 - awaited here
         refused = (await exchanges(tmp_path / f"tape{number}.tape"))[0]
         assert refused.command == "CONNECT"
         assert refused.response is not None
@@ -139,6 +144,6 @@ async def test_a_client_in_tls_is_told_what_to_do(mongodb: MongoServer, tmp_path
     async with recording(tmp_path, mongodb.url) as job:
         url = f"mongodb://127.0.0.1:{job.port}/?directConnection=true&tls=true&tlsInsecure=true"
         with pytest.raises(pymongo.errors.ServerSelectionTimeoutError):
-            await asyncio.to_thread(shop, url)
+            await asyncio.to_thread(lambda: shop(url, **SOON))
     assert job.result is not None
     assert "set tls=false where the app connects" in str(job.result.notes)

@@ -81,6 +81,20 @@ def test_a_follower_sees_the_same_in_whatever_pieces_bytes_come() -> None:
         assert Seen().feed(size) == whole
 
 
+@pytest.mark.parametrize("to", [6, 16, 0])
+def test_streamed_replies_belong_to_their_command_whatever_they_name(to: int) -> None:
+    seen = Seen()
+    seen.follower.client(msg(6, {"getMore": bson.Int64(7), "collection": "t", "$db": "d"}), 1)
+    seen.follower.server(msg(16, {"ok": 1.0, "batch": 1}, to=6, flags=wire.MORE_TO_COME), 2)
+    seen.follower.server(msg(17, {"ok": 1.0, "batch": 2}, to=to), 3)
+    seen.follower.client(msg(7, {"ping": 1, "$db": "d"}), 4)
+    seen.follower.server(msg(18, {"ok": 1.0}, to=7), 5)
+    seen.follower.end(6)
+    assert [(each.command, each.status) for each in seen.told.values()] == [
+        ("getMore", "ok"), ("getMore", "ok"), ("ping", "ok"),
+    ]  # fmt: skip
+
+
 def test_a_checksum_is_left_unread() -> None:
     body = bson.encode({"ping": 1})
     payload = struct.pack("<I", wire.CHECKSUM_PRESENT) + b"\0" + body + b"\1\2\3\4"

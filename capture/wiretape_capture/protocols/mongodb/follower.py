@@ -1,7 +1,7 @@
 """Follows one connection to MongoDB: which reply belongs to which command. Pure.
 
-A reply names the request that it answers; a reply that says that more come (moreToCome) is itself what the next one
-names.
+A reply names the request that it answers. While a reply says that more come (moreToCome), the connection is for those
+alone (exhaust cursors).
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class MongoFollower:
         self._from_client, self._from_server = Framer(), Framer()
         self._waiting: dict[int, _Asked] = {}
         self._waiting_bytes = 0
+        self._streamed: _Asked | None = None
+        """What more replies come to. They name the reply before them, or with some servers the request."""
 
     def client(self, data: bytes, at: int) -> None:
         """Bytes from the client. Raises Malformed."""
@@ -66,18 +68,21 @@ class MongoFollower:
         for message in self._from_server.feed(data):
             asked = self._waiting.pop(message.response_to, None)
             if asked is None:
+                asked, self._streamed = self._streamed, None
+            if asked is None:
                 continue  # a login, or a command from before it was followed
             self._waiting_bytes -= asked.size
             reply, flags = reply_of(message)
             if flags & wire.MORE_TO_COME:
-                self._waiting[message.request_id] = _Asked(asked.command, at, self._book(at), 0)
+                self._streamed = _Asked(asked.command, at, self._book(at), 0)
             asked.emit(told.executed(asked.command, reply, asked.started, at))
 
     def end(self, at: int) -> None:
         """The connection is over: what waits has no answer."""
-        for asked in self._waiting.values():
+        for asked in (*self._waiting.values(), *((self._streamed,) if self._streamed is not None else ())):
             asked.emit(told.unanswered(asked.command, asked.started, at, CLOSED))
         self._waiting.clear()
+        self._streamed = None
 
 
 def command_of(message: Message) -> tuple[Command, int]:

@@ -12,7 +12,7 @@ import gridfs
 import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
-from pymongo import DeleteOne, InsertOne, MongoClient, ReplaceOne, UpdateMany, UpdateOne
+from pymongo import CursorType, DeleteOne, InsertOne, MongoClient, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 from pymongo.write_concern import WriteConcern
 
@@ -69,6 +69,7 @@ show(result.inserted_count, result.modified_count > 0, result.deleted_count)
 
 orders.insert_many([{"n": number, "odd": number % 2 == 1} for number in range(250)])
 show(sum(each["n"] for each in orders.find({"n": {"$gte": 0}}, {"n": 1}, batch_size=50).sort("n", 1)))
+show(sum(each["n"] for each in orders.find({"n": {"$lt": 90}}, batch_size=20, cursor_type=CursorType.EXHAUST)))
 show([each["n"] for each in orders.find({"odd": True}).sort([("n", -1)]).skip(2).limit(3)])
 partly = orders.find({"n": {"$in": [3, 1, 2]}}, batch_size=2)
 show(sorted(next(partly)["n"] for _ in range(1)) != [])
