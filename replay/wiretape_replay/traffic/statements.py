@@ -1,4 +1,4 @@
-"""SQL statements or commands for Redis of a snapshot or a run, counted by template; what changed between two of them.
+"""SQL statements, or commands for Redis or MongoDB, of a snapshot or a run, counted by template, and what changed.
 
 A run against a mock has counts only: how long a mock takes says nothing of a database.
 """
@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from wiretape_capture.protocols.mongodb import told as mongodb
 from wiretape_capture.protocols.redis.told import NIL, OK
 from wiretape_capture.snapshot.exchange import Direction, Protocol
 from wiretape_capture.snapshot.search import Query
@@ -25,11 +26,11 @@ from wiretape_replay.traffic.view import Times
 
 type Key = tuple[str, str]
 """Service and template."""
-type Kind = Literal["sql", "redis"]
+type Kind = Literal["sql", "redis", "mongodb"]
 type Change = Literal["new", "gone", "more", "fewer", "slower", "faster"]
 
-FINE = frozenset({"00000", OK, NIL})
-"""How a statement, or a command for Redis, ends that did not fail."""
+FINE = frozenset({"00000", OK, NIL, mongodb.OK, mongodb.UNACKNOWLEDGED})
+"""How a statement, or a command for Redis or MongoDB, ends that did not fail."""
 SLOWER = 1.5
 """Times the baseline's median from which on a statement is told as slower; below the inverse it is faster."""
 NOTICEABLE_MS = 1.0
@@ -55,7 +56,8 @@ class StatementRow(_Value):
     failed: int
     """Executions that ended in an error; in a run those that the mock could not answer."""
     statuses: dict[str, int]
-    """By SQLSTATE, of Redis by `OK` or the first word of an error; `none` where no answer came."""
+    """By SQLSTATE, of Redis by `OK` or the first word of an error, of MongoDB by `ok` or an error's name; `none` where
+    no answer came."""
     total_ms: float | None = None
     """All executions together; None for a run."""
     times: Times | None = None
@@ -105,11 +107,11 @@ class _Tally:
 
 
 def _is_of(kind: Kind, protocol: Protocol) -> bool:
-    return (protocol is Protocol.REDIS) if kind == "redis" else protocol in NO_STATEMENTS
+    return protocol in NO_STATEMENTS if kind == "sql" else protocol == kind
 
 
 async def statements_of_snapshot(tape: Path, kind: Kind = "sql") -> list[StatementRow]:
-    """Every statement of a snapshot, or every command for Redis; those that took longest in all first."""
+    """Every statement of a snapshot, or every command for Redis or MongoDB; those that took longest in all first."""
     tally = _Tally()
     async with await TapeReader.open(tape) as reader:
         async for one in reader.stream(Query(direction=Direction.OUTBOUND), max_body=1 << 20):
@@ -121,7 +123,7 @@ async def statements_of_snapshot(tape: Path, kind: Kind = "sql") -> list[Stateme
 
 
 async def statements_of_run(run: Path, kind: Kind = "sql") -> list[StatementRow]:
-    """Every statement, or command for Redis, that the app ran against the mock of a run, the most frequent first."""
+    """Every statement, or command, that the app ran against the mock of a run, the most frequent first."""
     tally = _Tally()
     async with await RunReader.open(run) as reader:
         for one in await reader.journal():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NONE = {
     "sql": "no SQL statement there; record a database with --map db=postgres://HOST:PORT/DATABASE",
+    "mongodb": "no command for MongoDB there; record a server with --map db=mongodb://HOST:PORT/DATABASE",
     "redis": "no command for Redis there; record a server with --map cache=redis://HOST:PORT",
 }
 
@@ -27,7 +28,7 @@ NONE = {
     cls=Command,
     short_help="Rank the SQL statements of a snapshot or a run",
     example="wiretape sql\nwiretape sql checkout --sort count\nwiretape sql checkout-2 --baseline checkout\n"
-    "wiretape sql --redis",
+    "wiretape sql --redis\nwiretape sql --mongodb",
 )
 @click.argument("name", required=False, metavar="[RUN_OR_SNAPSHOT]")
 @click.option("--baseline", metavar="RUN_OR_SNAPSHOT", help="Tell what changed since this one")
@@ -35,18 +36,21 @@ NONE = {
     "--sort", type=click.Choice(["time", "count"]), default="time", show_default=True, help="What comes first"
 )
 @click.option("--redis", is_flag=True, help="Rank commands for Redis instead")
+@click.option("--mongodb", is_flag=True, help="Rank commands for MongoDB instead")
 @json_option
-def command(name: str | None, baseline: str | None, sort: str, redis: bool, as_json: bool) -> None:
+def command(name: str | None, baseline: str | None, sort: str, redis: bool, mongodb: bool, as_json: bool) -> None:
     """Rank SQL statements by the time they took in all, or by how often they ran.
 
     Statements are told apart by their templates: constants and bound values are `?`. Without a name the newest
     snapshot is meant. A run has counts only, because a mock answered. With --baseline the statements that are new,
-    gone, run more or less often, slower or faster. With --redis commands for Redis take the place of statements.
+    gone, run more or less often, slower or faster. With --redis or --mongodb commands take the place of statements.
     """
     from wiretape_replay.traffic.statements import drift
 
     ws = open_workspace()
-    kind: Kind = "redis" if redis else "sql"
+    if redis and mongodb:
+        raise UsageError("--redis and --mongodb cannot be meant both", "give one of them")
+    kind: Kind = "redis" if redis else "mongodb" if mongodb else "sql"
     rows = _statements(ws, name, kind)
     if baseline is not None:
         changes = drift(_statements(ws, baseline, kind), rows)

@@ -10,6 +10,8 @@ import pytest
 from mongodb_server import MongoServer
 from sql_kit import Shop
 
+from wiretape_replay.traffic.statements import drift, statements_of_run, statements_of_snapshot
+
 pytestmark = pytest.mark.xdist_group("mongodb")  # one server for all
 
 SCRIPT = Path(__file__).parents[2] / "support" / "mongo_shop.py"
@@ -29,6 +31,12 @@ async def test_the_unchanged_app_passes_without_its_database(shop: Shop) -> None
     assert run.mock.miss == 0
     assert run.mock.exact > 10
     assert run.mock.normalized >= 8  # orders are inserted and read by ids that were made anew
+    recorded = await statements_of_snapshot(shop.folder / "shop.tape", "mongodb")
+    found = {row.statement: row for row in recorded}
+    update = found[UPDATE.removeprefix("db: ").removesuffix(" (")]
+    assert (update.count, update.failed, update.statuses) == (4, 0, {"ok": 4})
+    live = await statements_of_run(shop.folder / "same.run", "mongodb")
+    assert [each for each in drift(recorded, live) if each.change not in ("slower", "faster")] == []
 
 
 UPDATE = "db: update shop.shop_stock updates=[{q: {_id: ?}, u: {$inc: {qty: ?}}}] ("
