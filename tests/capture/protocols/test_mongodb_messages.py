@@ -133,7 +133,7 @@ def test_a_document_that_is_nested_too_deeply_is_refused() -> None:
         to_json(decode(data))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.integers(0, len(CLIENT) - 1), st.binary(min_size=1, max_size=6), st.integers(1, 64))
 def test_damaged_bytes_are_refused_or_read(at: int, damage: bytes, size: int) -> None:
     data = CLIENT[:at] + damage + CLIENT[at + len(damage) :]
@@ -146,7 +146,7 @@ def test_damaged_bytes_are_refused_or_read(at: int, damage: bytes, size: int) ->
     follower.end(1)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_framing(data: bytes) -> None:
     framer = Framer()

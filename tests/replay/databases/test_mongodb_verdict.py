@@ -12,7 +12,7 @@ from sql_kit import Shop
 
 from wiretape_replay.traffic.statements import drift, statements_of_run, statements_of_snapshot
 
-pytestmark = pytest.mark.xdist_group("mongodb")  # one server for all
+pytestmark = pytest.mark.xdist_group("mongodb_verdict")  # a server of its own: these take longest
 
 SCRIPT = Path(__file__).parents[2] / "support" / "mongo_shop.py"
 
