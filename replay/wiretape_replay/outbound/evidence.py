@@ -79,6 +79,8 @@ class Evidence:
     """Recorded calls."""
     by_key: dict[Key, list[Call]] = field(default_factory=dict)
     """Recorded calls of the same request, in time."""
+    _made: dict[int, set[str]] = field(default_factory=dict)
+    """Places that each exchange surely called in the run."""
     _groups: dict[str, dict[int, frozenset[int]]] = field(default_factory=dict)
     _together: dict[tuple[str, frozenset[int]], tuple[tuple[int, ...], int, int]] = field(default_factory=dict)
     _places: dict[str, tuple[list[Call], list[Call]]] = field(default_factory=dict)
@@ -95,6 +97,8 @@ class Evidence:
         self.timed = frozenset(call.place for call in (*self.recorded, *self.live)
                                if not call.owners and not call.specific)  # fmt: skip
         self.by_sequence = {call.sequence: call for call in self.recorded}
+        for owner, place in self.now.places:
+            self._made.setdefault(owner, set()).add(place)
         for calls, starts, side in ((self.recorded, self._starts, 0), (self.live, self._live_starts, 1)):
             for call in sorted(calls, key=lambda call: call.started_ns):
                 starts.setdefault(call.key, []).append(call.started_ns)
@@ -123,15 +127,24 @@ class Evidence:
         return [other for other in alike if other is not one]
 
     def may_be_remembered(self, call: Call, owner: Handled) -> bool:
-        """Whether the recording has the same request answered without this call, or nothing speaks against it."""
+        """Whether the recording has the same request answered without this call, or nothing speaks against it.
+
+        A write that was not made is excused only by a request whose other calls these are: one that found its answer
+        in a cache says nothing about one that did not, and then did not fill it.
+        """
         carried = call.values & owner.values
         if not carried and not self.cold:
             return True
         return any(
             carried <= twin.values and not self.was.most_keys[twin.sequence, call.key]
             and (carried or not self.was.most_places[twin.sequence, call.place])
+            and (not call.writes or self._calls_like(owner, twin))
             for twin in self.twins(owner)
         )  # fmt: skip
+
+    def _calls_like(self, owner: Handled, twin: Handled) -> bool:
+        """Whether an exchange made no call in the run that the recording of another one is without."""
+        return all(self.was.most_places[twin.sequence, place] for place in self._made.get(owner.sequence, ()))
 
     def asked_too_soon(self, call: Call, owner: Handled) -> bool:
         """Whether the app asked the same so short a time ago that the recording has no request repeated that soon."""

@@ -89,7 +89,9 @@ UNUSED_SHOWN = 10
 
 
 def _miss_lines(miss: MockAnswer) -> list[str]:
-    lines = [f"missed: {visible(f'{miss.command} {miss.service}{miss.location}')}"]
+    path = miss.location.startswith("/")
+    what = f"{miss.command} {miss.service}{miss.location}" if path else f"{miss.service}: {miss.location}"
+    lines = [f"missed: {visible(what)}"]
     for candidate in miss.closest:
         lines += _near_lines(candidate)
     return lines if miss.closest else [*lines, "  nothing recorded is near it"]

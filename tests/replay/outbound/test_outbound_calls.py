@@ -314,6 +314,30 @@ class TestNoFalseAlarm:
         story.without(2)
         assert story.told() == []
 
+    def aside(self) -> Story:
+        """A cache beside the app: the first request finds nothing in it, reads, and fills it for the others."""
+        story = Story()
+        for number in range(4):
+            story.asked(number * 100, 30, "GET /items/17")
+            story.called(number * 100 + 2, 3, "GET /cache/17")
+            if number == 0:
+                story.called(7, 5, "GET /rows/17")
+                story.called(15, 5, "PUT /cache/17", {"item": 17})
+        return story
+
+    def test_a_cache_that_is_not_filled_any_more_is_told(self) -> None:
+        story = self.aside()
+        story.replayed()
+        assert story.told() == []
+        story.without(4)
+        assert story.told() == ["error GET /items/{id}: missing PUT /cache/{id} 1/4"]
+
+    def test_a_cache_beside_the_app_that_was_warm_needs_no_filling(self) -> None:
+        story = self.aside()
+        story.replayed()
+        story.without(3, 4)
+        assert story.told() == []
+
     @pytest.mark.parametrize("fetched", [(3,), (3, 5), ()])
     def test_a_token_is_fetched_once_or_not_at_all(self, fetched: tuple[int, ...]) -> None:
         story = Story()

@@ -8,8 +8,11 @@ from typing import Any
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.cells import from_block, from_cell
 from wiretape_capture.protocols.postgres.wire import Column
-from wiretape_replay.mock.postgres.recording import column_of
+from wiretape_replay.mock.postgres.recording import UNSAID_TYPE, column_of
 from wiretape_replay.mock.sql.desk import Spell
+
+NUMBER_TYPE = 23
+"""`int4` of pg_type."""
 
 
 def columns_in(result: Mapping[str, Any]) -> tuple[Column, ...] | None:
@@ -29,6 +32,14 @@ def rows_of(result: Mapping[str, Any], columns: Sequence[Column], formats: Seque
         ])
         for row in result["rows"]
     ]  # fmt: skip
+
+
+def single_value(column: str, value: str, tag: str = "SELECT 1") -> dict[str, Any]:
+    """A result of one text, or of the number that a pool selects to see whether the server is there."""
+    number = column == "?column?" and value.isdigit()
+    told = {"name": column, "type": NUMBER_TYPE if number else UNSAID_TYPE, "table": 0, "number": 0, "size": -1,
+            "modifier": -1}  # fmt: skip
+    return {"columns": [told], "rows": [[value]], "tag": tag}
 
 
 def copied_out(result: Mapping[str, Any]) -> bytes:

@@ -271,7 +271,7 @@ class Session:
             return self._simulate(statement, sql)
         if (told := self._known_here(statement)) is not None:
             self._desk.simulated(statement)
-            return _single(*told, "SHOW" if statement.command == "SHOW" else "SELECT 1")
+            return Found([replies.single_value(*told, "SHOW" if statement.command == "SHOW" else "SELECT 1")])
         found = self._desk.find(document)
         self._last = found.sequence or self._last
         self._mine += found.notifications
@@ -383,7 +383,7 @@ class Session:
             return None
         told = self._known_here(statement)
         if told is not None:
-            return columns_in(_single(*told).results[0])
+            return columns_in(replies.single_value(*told))
         params = portal.params if portal is not None else None
         shape = self._desk.shape(prepared.template)
         if shape is None:
@@ -491,9 +491,3 @@ class _Copying:
         self.rest = rest
         self.chunks: list[bytes] = []
         self.size = 0
-
-
-def _single(column: str, value: str, tag: str = "SELECT 1") -> Found:
-    """A result of one text."""
-    told = {"name": column, "type": UNSAID_TYPE, "table": 0, "number": 0, "size": -1, "modifier": -1}
-    return Found([{"columns": [told], "rows": [[value]], "tag": tag}])
