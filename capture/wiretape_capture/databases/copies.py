@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from wiretape_capture.databases.clock import wall_offset
 from wiretape_capture.databases.exchanges import exchange_of
 from wiretape_capture.databases.protocols import PROTOCOLS
 from wiretape_capture.databases.records import Told, accepted_of, seen_of
@@ -25,6 +26,7 @@ from wiretape_capture.tee.records import Kind, Record, Unpacker
 LIMIT = 4 * 1024 * 1024
 LOOK_AGAIN = 0.02
 """Seconds after which a full tape is looked at again."""
+SECOND_NS = 1_000_000_000
 SLICE_NS = 1_000_000
 """Nanoseconds of reading before others have their turn."""
 
@@ -50,7 +52,8 @@ class DatabaseCopies(asyncio.Protocol):
         self._bytes = 0
         self._timer: asyncio.Handle | None = None
         self._followed: dict[int, _Followed] = {}
-        self._epoch_ns = time.time_ns() - time.monotonic_ns()
+        self._epoch_ns = wall_offset()
+        self._epoch_read = time.monotonic_ns()
         self._paused = False
         self._over = False
         self.ended = asyncio.Event()
@@ -83,7 +86,10 @@ class DatabaseCopies(asyncio.Protocol):
         if self._full():
             self._timer = loop.call_later(LOOK_AGAIN, self._slice)
             return
-        until = time.monotonic_ns() + SLICE_NS
+        now = time.monotonic_ns()
+        if now - self._epoch_read > SECOND_NS:  # the wall clock is set and slewed while we record
+            self._epoch_ns, self._epoch_read = wall_offset(), now
+        until = now + SLICE_NS
         while self._waiting and time.monotonic_ns() < until:
             record = self._waiting.popleft()
             self._bytes -= len(record.payload)

@@ -129,15 +129,16 @@ class Evidence:
     def may_be_remembered(self, call: Call, owner: Handled) -> bool:
         """Whether the recording has the same request answered without this call, or nothing speaks against it.
 
-        A write that was not made is excused only by a request whose other calls these are: one that found its answer
-        in a cache says nothing about one that did not, and then did not fill it.
+        A write that was not made is excused only by a request that made no such write and whose other calls these are:
+        one that found its answer in a cache says nothing about one that did not, and then did not fill it; nor does
+        one that filled it with something else.
         """
         carried = call.values & owner.values
         if not carried and not self.cold:
             return True
         return any(
             carried <= twin.values and not self.was.most_keys[twin.sequence, call.key]
-            and (carried or not self.was.most_places[twin.sequence, call.place])
+            and ((carried and not call.writes) or not self.was.most_places[twin.sequence, call.place])
             and (not call.writes or self._calls_like(owner, twin))
             for twin in self.twins(owner)
         )  # fmt: skip

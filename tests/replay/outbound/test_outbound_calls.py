@@ -332,6 +332,18 @@ class TestNoFalseAlarm:
         story.without(4)
         assert story.told() == ["error GET /items/{id}: missing PUT /cache/{id} 1/4"]
 
+    def test_a_cache_that_was_filled_with_something_else_the_next_time_excuses_nothing(self) -> None:
+        story = Story()
+        for number in range(2):
+            story.asked(number * 100, 30, "GET /items/17")
+            story.called(number * 100 + 2, 3, "GET /cache/17")
+            story.called(number * 100 + 7, 5, "GET /rows/17")
+            story.called(number * 100 + 15, 5, "PUT /cache/17", {"item": 17, "left": 9 - number})
+        story.replayed()
+        assert story.told() == []
+        story.without(4, 8)
+        assert story.told() == ["error GET /items/{id}: missing PUT /cache/{id} 2/2"]
+
     def test_a_cache_beside_the_app_that_was_warm_needs_no_filling(self) -> None:
         story = self.aside()
         story.replayed()
