@@ -19,11 +19,9 @@ from wiretape_capture.launch.ca import Authority
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.proxy.ledger import Ledger
 from wiretape_capture.proxy.spec import Overflow
-from wiretape_capture.tee.beside import start_beside
+from wiretape_capture.tee.beside import start_beside, until_told
 from wiretape_capture.tee.control import Control
 
-STALLED = 10.0
-"""Seconds without a copy after which an ending process is given up."""
 SHORT_LIFE = 1.0
 """Seconds; a process that lives for less is not started again."""
 DIED = "the process that forwards databases ended unexpectedly; its connections were cut, new ones are carried again"
@@ -120,7 +118,7 @@ class Databases:
             await asyncio.wait({self._restarting})
         if not self._copies.ended.is_set():
             self._control.send({"do": "stop"})
-            await self._until_told()
+            await until_told(self._copies)
         self._control.close()
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
@@ -128,15 +126,3 @@ class Databases:
         await self._process.wait()
         for each in self._sockets:
             each.close()
-
-    async def _until_told(self) -> None:
-        """Wait as long as copies keep coming."""
-        taken = -1
-        while taken < self._copies.taken:
-            taken = self._copies.taken
-            try:
-                async with asyncio.timeout(STALLED):
-                    await self._copies.ended.wait()
-            except TimeoutError:
-                continue
-            return

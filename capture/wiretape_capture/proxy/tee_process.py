@@ -18,12 +18,10 @@ from wiretape_capture.proxy.listening import Listening
 from wiretape_capture.proxy.spec import Overflow
 from wiretape_capture.proxy.trust import Trust
 from wiretape_capture.proxy.upstream import Upstreams
-from wiretape_capture.tee.beside import start_beside
+from wiretape_capture.tee.beside import start_beside, until_told
 from wiretape_capture.tee.control import Control, Message
 from wiretape_capture.tee.route import Aim
 
-STALLED = 10.0
-"""Seconds without a copy after which an ending tee is given up."""
 DIED = "the tee ended unexpectedly; exchanges under way are incomplete, and mitmproxy carries what comes now"
 
 
@@ -65,7 +63,7 @@ class TeeProcess:
         self._stopping = True
         if not self._copies.ended.is_set():
             self._control.send({"do": "stop"})
-            await self._until_told()
+            await until_told(self._copies)
         self._control.close()
         if self._process.returncode is None:
             self._process.kill()
@@ -73,18 +71,6 @@ class TeeProcess:
         for task in self._tasks:
             task.cancel()
         await self._copies.close()
-
-    async def _until_told(self) -> None:
-        """Wait as long as copies keep coming."""
-        taken = -1
-        while taken < self._copies.taken:
-            taken = self._copies.taken
-            try:
-                async with asyncio.timeout(STALLED):
-                    await self._copies.ended.wait()
-            except TimeoutError:
-                continue
-            return
 
     def _catch_up(self) -> None:
         self._control.send({"do": "catch up"})

@@ -7,8 +7,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Protocol
 
 from wiretape_capture.tee.control import pair
+
+STALLED = 10.0
+"""Seconds without a copy after which an ending process is given up."""
+
+
+class Told(Protocol):
+    """What takes the copies of a process."""
+
+    ended: asyncio.Event
+    """It told everything."""
+    taken: int
+    """How much was taken so far."""
 
 
 async def start_beside(
@@ -28,3 +41,16 @@ async def start_beside(
         theirs_too.close()
     await asyncio.get_running_loop().create_unix_connection(copies, sock=data)
     return process, control
+
+
+async def until_told(copies: Told) -> None:
+    """Wait for the end as long as copies keep coming."""
+    taken = -1
+    while taken < copies.taken:
+        taken = copies.taken
+        try:
+            async with asyncio.timeout(STALLED):
+                await copies.ended.wait()
+        except TimeoutError:
+            continue
+        return
