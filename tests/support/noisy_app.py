@@ -55,9 +55,9 @@ def command(port: int, change: str = "") -> tuple[str, ...]:
     return (sys.executable, str(Path(__file__).resolve()), str(port), change)
 
 
-def answers(port: int, count: int) -> list[tuple[str, int, bytes]]:
+def answers(port: int, count: int, change: str = "") -> list[tuple[str, int, bytes]]:
     """Paths, moments and bodies of so many answers of a process of its own."""
-    with subprocess.Popen(command(port)) as app:
+    with subprocess.Popen(command(port, change)) as app:
         try:
             return [_answer(port, f"/items/{n}") for n in range(count)]
         finally:

@@ -9,6 +9,8 @@ from wiretape_server.cli.command import Command, json_option, open_workspace
 from wiretape_server.cli.command_group import CommandGroup
 from wiretape_server.cli.terminal import near, out, out_json, out_table
 
+NEVER_LEARNED = "no noise was learned or accepted yet; begin with: wiretape noise learn"
+
 
 @click.command("list", cls=Command, short_help="List learned and accepted noise", example="wiretape noise list")
 @json_option
@@ -16,12 +18,14 @@ def list_command(as_json: bool) -> None:
     """List the rules of wiretape-noise.toml with their evidence."""
     from wiretape_server.workspace.noise_file import FILE_NAME, read_rules
 
-    rules = read_rules(open_workspace().root / FILE_NAME)
+    path = open_workspace().root / FILE_NAME
+    rules = read_rules(path)
     if as_json:
         out_json(rules)
         return
     if not rules:
-        out("no noise was learned or accepted yet; begin with: wiretape noise learn")
+        found = "nothing varied when it was learned, and nothing was accepted" if path.exists() else NEVER_LEARNED
+        out(found)
         return
     out_table(
         ("rule", "kind", "route", "pointer", "evidence"),

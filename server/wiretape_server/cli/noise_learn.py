@@ -61,7 +61,7 @@ def command(as_json: bool) -> None:
     path = ws.root / FILE_NAME
     known = read_rules(path)
     fresh = [rule.model_copy(update={"date": f"{now:%Y-%m-%d}"}) for rule in run.noise]
-    write_rules(path, merged(known, fresh))
+    write_rules(path, merged(known, fresh), keep=True)  # an empty one shows that it was learned
     _tell(fresh, {rule.id for rule in known}, path, as_json=as_json)
 
 
@@ -83,6 +83,7 @@ def _tell(rules: Sequence[LearnedRule], known: set[str], path: Path, *, as_json:
         return
     if not rules:
         out("nothing varied: every answer of the unchanged code was like the recorded one")
+        out(f"{near(path)} says so; commit it")
         return
     out_table(
         ("rule", "kind", "route", "pointer", "evidence", ""),

@@ -23,6 +23,7 @@ from wiretape_server.cli.pushing import Pushing
 from wiretape_server.cli.terminal import near, out, out_json, say
 from wiretape_server.store.bringing import bring_runs, bring_snapshot
 from wiretape_server.workspace.failed import with_failed
+from wiretape_server.workspace.noise_file import FILE_NAME as NOISE_FILE
 from wiretape_server.workspace.specs import load_spec, replay_spec
 from wiretape_server.workspace.workspace import Workspace
 
@@ -36,7 +37,8 @@ def run_replay(*, verify: bool, push: bool, as_json: bool) -> None:
     files = endpoints.job_files(ws, "verify" if verify else "replay", now)
     spec = replay_spec(ws, now=now, verify=verify, log=files.app, command=_typed())
     _announce(ws, spec, "replaying " + spec.tape.stem + ("" if spec.mock is None else ", its services mocked"))
-    _run("wiretape_replay.engine", spec, spec, "replaying", files, pushing, as_json=as_json)
+    learned = (ws.root / NOISE_FILE).exists()
+    _run("wiretape_replay.engine", spec, spec, "replaying", files, pushing, learned=learned, as_json=as_json)
 
 
 def run_load(*, push: bool, as_json: bool) -> None:
@@ -46,7 +48,8 @@ def run_load(*, push: bool, as_json: bool) -> None:
     files = endpoints.job_files(ws, "load", now)
     spec = load_spec(ws, now=now, log=files.app, command=_typed())
     _announce(ws, spec.replay, "loading with " + spec.replay.tape.stem)
-    _run("wiretape_replay.load", spec, spec.replay, "loading", files, pushing, as_json=as_json)
+    learned = (ws.root / NOISE_FILE).exists()
+    _run("wiretape_replay.load", spec, spec.replay, "loading", files, pushing, learned=learned, as_json=as_json)
 
 
 def _opened() -> Workspace:
@@ -75,7 +78,7 @@ def _announce(ws: Workspace, spec: ReplaySpec, doing: str) -> None:
 
 
 def _run(module: str, spec: BaseModel, replay: ReplaySpec, doing: str, files: endpoints.JobFiles,
-         pushing: Pushing, *, as_json: bool) -> None:  # fmt: skip
+         pushing: Pushing, *, learned: bool, as_json: bool) -> None:  # fmt: skip
     view = job_view.View(on_ready=lambda ready: _tell_target(ready, replay), doing=doing)
     run = Run.model_validate(job_view.run(module, spec, view, log=files.job))
     if as_json:
@@ -83,7 +86,7 @@ def _run(module: str, spec: BaseModel, replay: ReplaySpec, doing: str, files: en
     else:
         for line in run_lines(run):
             out(coloured(line))
-        if run.verdict.verdict == "fail" and not replay.learned and replay.against is None:
+        if run.verdict.verdict == "fail" and not learned and replay.against is None:
             out("no noise was learned yet: if unchanged code fails like this too, run there: wiretape noise learn")
     pushed = pushing.run(replay.run)
     click.get_current_context().exit(run.exit_code or pushed)

@@ -56,11 +56,11 @@ def parse_rules(text: str, name: str = FILE_NAME) -> tuple[LearnedRule, ...]:
                          "mend that rule, or delete its whole table") from None  # fmt: skip
 
 
-def write_rules(path: Path, rules: Iterable[LearnedRule]) -> None:
-    """Write all rules, sorted by place, so that a diff shows what changed; no file is left for none."""
+def write_rules(path: Path, rules: Iterable[LearnedRule], *, keep: bool = False) -> None:
+    """Write all rules, sorted by place, so that a diff shows what changed; without any, a file only to `keep` it."""
     ordered = sorted(rules, key=lambda rule: (rule.route, rule.pointer, rule.kind))
     try:
-        if not ordered:
+        if not ordered and not keep:
             path.unlink(missing_ok=True)
             return
         part = path.with_name(f"{path.name}.part")

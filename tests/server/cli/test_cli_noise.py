@@ -40,8 +40,8 @@ cause = "sorted by load"
 """
 
 
-async def write_tape(path: Path, port: int, count: int) -> None:
-    taken = answers(port, count)
+async def write_tape(path: Path, port: int, count: int, change: str = "") -> None:
+    taken = answers(port, count, change)
     tape = await TapeWriter.create(path, name=path.stem, created_ns=taken[0][1])
     for sequence, (target, at_ns, data) in enumerate(taken, 1):
         tape.put(Exchange(
@@ -112,6 +112,26 @@ def test_verify_beside_unchanged_code(project: Path, wiretape: Run, in_process: 
     assert set(findings) == {"/score", "/price"}
     observed = in_process("noise", "explain", "GET /items/{id}", "/score").stdout
     assert "on unchanged code (value): differed in 36 of 36 answers" in observed
+
+
+def test_an_app_without_noise_is_not_told_to_learn_it_again(
+    tmp_path: Path, free_port: Callable[[], int], wiretape: Run, in_process: Run
+) -> None:
+    port, still = free_port(), "body.clear(); body['price'] = 12.5"
+    ws = Workspace(tmp_path)
+    ws.create()
+    asyncio.run(write_tape(ws.snapshot_path("shop"), port, 3, still))
+    (tmp_path / "wiretape.toml").write_text(
+        f"[app]\ncommand = {json.dumps(command(port, still))}\nport = {port}\n[replay]\nlatency_seconds = 0\n"
+    )
+    words = command(port, f"{still}; body['price'] = 13")
+    hint = "no noise was learned yet"
+    assert hint in wiretape("verify", "--", *words).stdout
+    learned = wiretape("noise", "learn")
+    assert (learned.returncode, learned.stdout.splitlines()[-1]) == (0, "wiretape-noise.toml says so; commit it")
+    assert in_process("noise", "list").stdout.startswith("nothing varied when it was learned")
+    failed = wiretape("verify", "--", *words)
+    assert (failed.returncode, hint in failed.stdout) == (1, False)
 
 
 def test_a_file_of_rules_is_read_or_refused(tmp_path: Path, in_process: Run) -> None:
