@@ -23,7 +23,7 @@ from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.engine.plan import make_plan
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.load.comparing import Compared, compare_all
-from wiretape_replay.load.scenario import scenario_of
+from wiretape_replay.load.scenario import Scenario, scenario_of
 from wiretape_replay.load.share import Share
 from wiretape_replay.load.spec import Go, LoadSpec, WorkerSpec
 from wiretape_replay.load.tally import Tally
@@ -182,13 +182,18 @@ class Played:
         return self.tally.outcomes
 
 
+def prepared(exchanges: Sequence[Exchange], spec: LoadSpec, url: str) -> Scenario:
+    """What the workers of a load share."""
+    plan = make_plan(list(exchanges), spec.replay)
+    noise = NoiseModel.learn(plan.inbound, plan.bindings, (), plan.routes)
+    return scenario_of(plan, plan.selection.exchanges, spec, url, noise)
+
+
 async def play(tmp_path: Path, exchanges: Sequence[Exchange], url: str, **more: Any) -> Played:
     """Play a load as a worker does, with its comparison, but in this process."""
     tape = await write_tape(tmp_path / "load.tape", exchanges)
     spec = load_spec(tape, url, **more)
-    plan = make_plan(list(exchanges), spec.replay)
-    noise = NoiseModel.learn(plan.inbound, plan.bindings, (), plan.routes)
-    scenario = scenario_of(plan, plan.selection.exchanges, spec, url, noise)
+    scenario = prepared(exchanges, spec, url)
     share = WorkerSpec(load=spec, scenario=tmp_path / "s", findings=tmp_path / "f", target=url, shard=0, of=1)
     told = Tally()
 
@@ -197,11 +202,11 @@ async def play(tmp_path: Path, exchanges: Sequence[Exchange], url: str, **more: 
             told.join(Tally.decoded(event.counts))
 
     async with asyncio.timeout(60):
-        prepared = await Share.prepared(scenario, share)
+        own = await Share.prepared(scenario, share)
         go = Go(start_ns=time.monotonic_ns(), wall_ns=time.time_ns())
-        await prepared.play(go, hear, asyncio.Event())
+        await own.play(go, hear, asyncio.Event())
         async with await TapeReader.open(tape) as reader:
-            compared = await compare_all(prepared.samples, scenario, reader, go.wall_ns)
+            compared = await compare_all(own.samples, scenario, reader, go.wall_ns)
     return Played(told, compared)
 
 

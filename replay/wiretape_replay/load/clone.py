@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from wiretape_replay.bindings.live import Key, LiveSession
+from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.load.item import Item
 from wiretape_replay.load.samples import Sample
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Clone:
     """One of many instances of a recorded session."""
 
-    __slots__ = ("due", "idle", "items", "last_end", "next", "number", "running", "sample",
-                 "session", "started", "values")  # fmt: skip
+    __slots__ = ("arguments", "due", "idle", "items", "last_end", "next", "number", "running", "sample", "session",
+                 "started")  # fmt: skip
 
     def __init__(self, number: int, items: Sequence[Item], session: LiveSession | None, begins_ns: int) -> None:
         self.number, self.items, self.session = number, items, session
@@ -28,8 +28,8 @@ class Clone:
         self.due = 0
         """The intended moment of the next request once that is known."""
         self.sample: Sample | None = None
-        self.values: dict[Key, bytes] = {}
-        """Live values as they are filled in, for as long as nothing new is learned."""
+        self.arguments: dict[int, tuple[bytes | int, ...]] = {}
+        """What is filled in, by what requests carry, for as long as nothing new is learned."""
         self.idle: list[Connection] = []
         """Connections of its own, where it has any."""
 

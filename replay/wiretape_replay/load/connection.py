@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HEADS = 1024
 """Heads of answers that are remembered."""
+WHOLE = 16_384
+"""Bytes of an answer up to which it is remembered as a whole."""
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:")
 HEAD_LIMIT = 256 * 1024
 """Bytes of an answer's head; real servers stop at 8 to 64 KiB."""
@@ -47,20 +49,25 @@ class Connection(asyncio.Protocol):
         "heard",
         "lost",
         "open",
+        "repeated",
         "reusable",
         "since",
         "size",
         "status",
         "used",
         "want",
+        "write",
     )  # fmt: skip
 
-    def __init__(self, answered: Callable[[Connection], None], lost: Callable[[Connection, str], None],
-                 want: Callable[[Connection], bool], heads: dict[bytes, tuple[int, int]]) -> None:  # fmt: skip
-        self.answered, self.lost, self.want = answered, lost, want
+    def __init__(self, answered: Callable[[Connection], None], repeated: Callable[[Connection, Call], None],
+                 lost: Callable[[Connection, str], None], want: Callable[[Connection], bool],
+                 heads: dict[bytes, tuple[int, int]]) -> None:  # fmt: skip
+        """`repeated` is told of an answer that is the recorded one in bytes that came before, `answered` of others."""
+        self.answered, self.repeated, self.lost, self.want = answered, repeated, lost, want
         self._heads = heads
         """Heads that the parser has accepted before, with their status and body length: shared by all connections."""
         self._transport: Any = None
+        self.write: Any = None
         self._parser = httptools.HttpResponseParser(self)
         self.call: Call | None = None
         self.open = False
@@ -87,7 +94,7 @@ class Connection(asyncio.Protocol):
         self.call = call
         if self._dirty:
             self._begin()
-        self._transport.write(data)
+        self.write(data)
 
     def close(self) -> None:
         """End it at once, without a word to its owner."""
@@ -111,6 +118,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self.write = self._transport.write
         self.open = True
 
     def data_received(self, data: bytes) -> None:
@@ -120,6 +128,10 @@ class Connection(asyncio.Protocol):
             return
         if not self._dirty:
             # Nearly all answers are one piece of data with a head that was seen within this second: Date changes then.
+            if data == call.item.whole and not call.keeps:
+                self.used = True
+                self.repeated(self, call)
+                return
             end = data.find(b"\r\n\r\n")
             known = self._heads.get(data[:end])
             if known is not None and known[1] == len(data) - end - 4 and not call.item.head:
@@ -141,6 +153,8 @@ class Connection(asyncio.Protocol):
         if call.keeps or (odd and call.suspect(status)):
             self._raw, self._kept = data, [data[end + 4 :]]
             self._dirty = True
+        if self.equal and not odd and item.equals >= USUALLY and len(data) <= WHOLE:
+            item.whole = data
         self.answered(self)
 
     def _parse(self, data: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange
@@ -11,6 +11,7 @@ from wiretape_replay.bindings.plan import BindingPlan, Edge
 from wiretape_replay.load.lesson import Lesson, lesson_of
 from wiretape_replay.load.script import Script, Step
 from wiretape_replay.load.template import Template
+from wiretape_replay.load.times import Times
 
 IDEMPOTENT = SAFE | {"PUT", "DELETE"}
 """Methods that may be sent again on a connection that was found closed (RFC 9110 §9.2.2)."""
@@ -49,6 +50,14 @@ class Item:
     """Whether it carries values that the client makes anew."""
     follows: bool
     """Whether it waits for the request before it, and for no other."""
+    carry: int
+    """Number of what it carries: requests of one session with the same number have the same values in them."""
+    then: Item | None = None
+    """What is sent as soon as its answer is there."""
+    times: Times = field(default_factory=lambda: Times(0))
+    """Where response times of its route are noted."""
+    whole: bytes | None = None
+    """The recorded answer as it came last, with its head."""
     counts: list[int] | None = None
     """Where outcomes are counted just now."""
     equals: int = 0
@@ -58,8 +67,8 @@ class Item:
 
 
 def items_of(script: Script, routes: Mapping[int, int], templates: Mapping[int, Template | None],
-             plan: BindingPlan) -> list[Item]:  # fmt: skip
-    """The items of a script."""
+             plan: BindingPlan, carries: dict[object, int]) -> list[Item]:  # fmt: skip
+    """The items of a script; `carries` numbers what requests carry, over all scripts."""
     own = {step.exchange.sequence for step in script.steps}
     needs = {sequence: own.intersection(plan.producers(sequence)) for sequence in own}
     born: dict[int, list[Edge]] = {}
@@ -67,12 +76,12 @@ def items_of(script: Script, routes: Mapping[int, int], templates: Mapping[int, 
         born.setdefault(edge.producer, []).append(edge)
     return [_item(step, routes[step.exchange.sequence], templates[step.exchange.sequence],
                   frozenset(needs[step.exchange.sequence]), born.get(step.exchange.sequence, ()),
-                  plan=plan)
+                  plan=plan, carries=carries)
             for step in script.steps]  # fmt: skip
 
 
 def _item(step: Step, route: int, template: Template | None, needs: frozenset[int], born: Sequence[Edge], *,
-          plan: BindingPlan) -> Item:  # fmt: skip
+          plan: BindingPlan, carries: dict[object, int]) -> Item:  # fmt: skip
     exchange, sequence = step.exchange, step.exchange.sequence
     response = exchange.response
     assert response is not None  # what has no response is not selected
@@ -83,4 +92,12 @@ def _item(step: Step, route: int, template: Template | None, needs: frozenset[in
         head=exchange.command == "HEAD", again=exchange.command in IDEMPOTENT, status=response.status,
         body=b"" if exchange.command == "HEAD" else response.body.data, size=response.body.size,
         sha256=response.body.sha256, fresh=sequence in plan.client.values, follows=step.waits == {step.index - 1},
+        carry=carries.setdefault(_carried(sequence, template, needs, plan), len(carries)),
     )  # fmt: skip
+
+
+def _carried(sequence: int, template: Template | None, needs: frozenset[int], plan: BindingPlan) -> object:
+    """Everything that the values of a request depend on beside what its session has learned."""
+    edges = [(edge.noun, edge.value, edge.producer, edge.needed) for edge in plan.by_consumer.get(sequence, ())]
+    made = plan.client.values.get(sequence, ())
+    return template and (template.keys, template.places, template.in_body, template.fixed), tuple(edges), made, needs

@@ -7,25 +7,25 @@ connections, and what `samples` keeps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
-from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.load.alarm import Alarm, clock
 from wiretape_replay.load.arrivals import Arrival
 from wiretape_replay.load.call import Call
 from wiretape_replay.load.clone import Clone
 from wiretape_replay.load.connection import Connection
 from wiretape_replay.load.item import Item
+from wiretape_replay.load.keeper import Keeper
 from wiretape_replay.load.pool import Pool
-from wiretape_replay.load.samples import USUALLY, Kept, Sample, Samples, keep
-from wiretape_replay.load.tally import BLOCKED, DIFFERENT, EQUAL, ERROR, KINDS, UNEQUAL, Series, Tally
+from wiretape_replay.load.samples import USUALLY
+from wiretape_replay.load.tally import BLOCKED, DIFFERENT, EQUAL, ERROR, KINDS, UNEQUAL, Tally
 from wiretape_replay.load.template import values_of
+from wiretape_replay.load.times import NOTED, Times
 
 MOST_SESSIONS = 10_000
 """Sessions of one worker that may be under way at once; those that should begin beyond are dropped."""
-NOTED = 256
-"""Times that are noted down before they are counted."""
 LATE_NS = 10_000_000
 """From here on a request counts as late."""
 
@@ -36,13 +36,10 @@ class Way:
 
     thinks: bool
     """Whether requests wait as long as the client did."""
-    samples: bool
-    """Whether some answers are kept and compared in full."""
     warm_ns: int
     """Requests intended before are not in the response times."""
     bin_ns: int
     start_ns: int
-    wall_ns: int
     users: bool
     """Whether a session begins when another one ends."""
 
@@ -51,22 +48,19 @@ class Player:
     """One worker's share."""
 
     def __init__(self, way: Way, scripts: list[list[Item]], arrivals: Iterator[Arrival], pool: Pool,
-                 session: Callable[[int], LiveSession], samples: Samples) -> None:  # fmt: skip
-        self._way, self._scripts, self._arrivals, self._pool = way, scripts, arrivals, pool
-        self._session, self.samples = session, samples
+                 keeper: Keeper) -> None:  # fmt: skip
+        self._way, self._scripts, self._arrivals, self._pool, self.keeper = way, scripts, arrivals, pool, keeper
         self._warm_ns, self._thinks = way.warm_ns, way.thinks
         self._plain = [not any(item.needs or item.data is None for item in items) for items in scripts]
         self._items = {item.sequence: item for items in scripts for item in items}
-        routes = 1 + max((item.route for item in self._items.values()), default=0)
-        self._latencies: list[list[int]] = [[] for _ in range(routes)]
-        self._services: list[list[int]] = [[] for _ in range(routes)]
+        self._times = _timed(scripts)
+        _linked(scripts, thinks=way.thinks)
         self._lags: list[int] = []
         self.tally = Tally()
         self.active = 0
         self.ended = asyncio.Event()
         self._closing = False
         self._following = 0
-        self._met: set[int] = set()
         self._alarm = Alarm(asyncio.get_running_loop(), self._ring)
         self._next: Arrival | None = None
 
@@ -93,22 +87,15 @@ class Player:
 
     def taken(self) -> Tally:
         """What was counted since it was asked last."""
-        self._fold()
+        self._count_lags()
+        for times in self._times:
+            times.count(self.tally)
         taken, self.tally = self.tally, Tally()
-        for sequence in taken.outcomes:
+        for sequence, counts in taken.outcomes.items():
             self._items[sequence].counts = None
+            taken.answered += counts[EQUAL] + counts[UNEQUAL] + counts[DIFFERENT]
+            taken.failed += counts[ERROR]
         return taken
-
-    def _fold(self) -> None:
-        """Count the times that were only noted down."""
-        tally = self.tally
-        tally.lag.add_all(self._lags)
-        self._lags.clear()
-        for noted, series in ((self._latencies, tally.latency), (self._services, tally.service)):
-            for route, times in enumerate(noted):
-                if times:
-                    series.setdefault(route, Series()).add_all(times)
-                    times.clear()
 
     # Sessions
 
@@ -139,26 +126,24 @@ class Player:
             self._begin(arrival, now, now)
 
     def _begin(self, arrival: Arrival, begins_ns: int, now: int) -> None:
-        items = self._scripts[arrival.script]
-        first = arrival.script not in self._met
-        sampled = self._way.samples and self.samples.wants(first, len(items))
-        plain = self._plain[arrival.script] and not sampled
-        clone = Clone(arrival.number, items, None if plain else self._session(arrival.number), begins_ns)
+        items, tally = self._scripts[arrival.script], self.tally
+        sampled = self.keeper.sampled(arrival.script, len(items))
+        session = None if self._plain[arrival.script] and not sampled else self.keeper.session(arrival.number)
+        clone = Clone(arrival.number, items, session, begins_ns)
         if sampled:
-            self._met.add(arrival.script)
-            assert clone.session is not None
-            clone.sample = Sample(arrival.number, clone.session, first=first)
-            self.tally.sampled += 1
+            assert session is not None
+            self.keeper.sample(clone, arrival.script, session)
+            tally.sampled += 1
         self.active += 1
-        self.tally.started += 1
+        tally.started += 1
         if self._way.bin_ns:
             number = max(now - self._way.start_ns, 0) // self._way.bin_ns
-            self.tally.starts[number] = self.tally.starts.get(number, 0) + 1
+            tally.starts[number] = tally.starts.get(number, 0) + 1
         self._advance(clone, now)
 
     def _advance(self, clone: Clone, now: int) -> None:
         """Send what may be sent, and come again when the next moment has come."""
-        while not self._closing and (item := clone.ready(self._way.thinks)) is not None:
+        while not self._closing and (item := clone.ready(self._thinks)) is not None:
             if clone.due > now:
                 self._alarm.at(clone.due, clone)
                 return
@@ -172,7 +157,7 @@ class Player:
         self.active -= 1
         self.tally.ended += 1
         if clone.sample is not None:
-            self.samples.add(clone.sample)
+            self.keeper.samples.add(clone.sample)
         for connection in clone.idle:
             self._pool.discard(connection)
         if self._way.users:
@@ -195,71 +180,66 @@ class Player:
     def _send(self, clone: Clone, item: Item, intended: int) -> None:
         now = clock()
         lag = now - intended
-        if intended >= self._way.warm_ns:
+        if intended >= self._warm_ns:
             self._lags.append(lag)
             if len(self._lags) >= NOTED:
-                self._fold()
+                self._count_lags()
         if lag > LATE_NS:
             self.tally.late += 1
-        if item.needs and clone.session is not None:
-            producer = clone.session.missing(item.exchange)
-            if producer in item.needs:
+        data = item.data or self._known(clone, item)
+        if data is None:
+            producer = clone.session.missing(item.exchange) if item.needs and clone.session is not None else None
+            if producer is not None and producer in item.needs:
                 self._block(clone, item, producer, now)
                 return
-        data = item.data
-        if data is None:
             data = self._built(clone, item, now)
             now = clock()
         self.tally.sent += 1
-        self._pool.send(Call(clone, item, data, intended, self._suspicious), now)
+        self._pool.send(Call(clone, item, data, intended, self.keeper.suspicious), now)
+
+    def _known(self, clone: Clone, item: Item) -> bytes | None:
+        """The bytes of a request whose values are those of an earlier one of its session."""
+        arguments = clone.arguments.get(item.carry)
+        return None if arguments is None or item.template is None else item.template.form % arguments
 
     def _built(self, clone: Clone, item: Item, now: int) -> bytes:
         session = clone.session
         assert session is not None
+        if item.fresh:
+            session.make_anew(item.exchange)
+            clone.arguments.clear()
         if item.template is not None:
-            if item.fresh:
-                session.make_anew(item.exchange)
-            values = values_of(item.template, session, clone.values)
+            values = values_of(item.template, session)
             if values is not None:
-                return item.template.filled(values)
-        return self._pool.wire(session.prepare(item.exchange, self._wall(now)))
-
-    def _wall(self, now: int) -> int:
-        return self._way.wall_ns + now - self._way.start_ns
+                arguments = clone.arguments[item.carry] = item.template.arguments(values)
+                return item.template.form % arguments
+        return self._pool.wire(session.prepare(item.exchange, self.keeper.wall(now)))
 
     def _block(self, clone: Clone, item: Item, producer: int, now: int) -> None:
         self._count(item, BLOCKED)
-        if clone.sample is not None:
-            moment = self._wall(now)
-            keep(clone.sample, Kept(item, None, "", BLOCKED, None, moment, moment, blocked_by=producer))
+        self.keeper.blocked(clone, item, producer, now)
         clone.ended(item, now)
 
     # Answers
 
-    def want(self, connection: Connection) -> bool:
-        """Whether the bytes of an answer that begins are to be kept."""
-        call = connection.call
-        assert call is not None
-        if call.keeps:
-            return True
-        return connection.status != call.item.status and self._suspicious(call.item, connection.status)
-
-    def _suspicious(self, item: Item, status: int) -> bool:
-        """Whether an answer outside of the samples is worth keeping: never seen in this form, and there is room."""
-        if not self._way.samples or not self.samples.room(item):
-            return False
-        return status != item.status or item.equals >= USUALLY
+    def repeated(self, connection: Connection, call: Call) -> None:
+        """The recorded answer has come, in the very bytes in which it came before: nothing is to be learned of it."""
+        now = clock()
+        item = call.item
+        (item.counts or self._counted(item))[EQUAL] += 1
+        if call.intended_ns >= self._warm_ns:
+            item.times.note(call.intended_ns, call.sent_ns, now, self.tally)
+        if not self._go_on(connection, call, item, now):
+            self._leave(connection, call, item, now)
 
     def answered(self, connection: Connection) -> None:
         """An answer has come."""
         now = clock()
         call = connection.call
         assert call is not None
-        clone, item = call.clone, call.item
-        self.tally.answered += 1
+        item = call.item
         if call.intended_ns >= self._warm_ns:
-            self._latencies[item.route].append(now - call.intended_ns)
-            self._services[item.route].append(now - call.sent_ns)
+            item.times.note(call.intended_ns, call.sent_ns, now, self.tally)
         if connection.status != item.status:
             kind = DIFFERENT
         elif connection.equal:
@@ -269,80 +249,52 @@ class Player:
             kind = UNEQUAL
         (item.counts or self._counted(item))[kind] += 1
         if call.keeps or kind == DIFFERENT or (kind == UNEQUAL and item.equals >= USUALLY):
-            self._look(connection, call, kind, now)
+            self.keeper.look(connection, call, kind, now)
+        if not (connection.reusable and self._go_on(connection, call, item, now)):
+            self._leave(connection, call, item, now)
+
+    def _go_on(self, connection: Connection, call: Call, item: Item, now: int) -> bool:
+        """Send the next request at once on the same connection, where nothing stands in its way."""
+        following, clone = item.then, call.clone
+        if following is None or self._closing or self._pool.waiting:
+            return False
+        data = following.data or self._known(clone, following)
+        if data is None:
+            return False
+        call.item, call.data, call.again, call.keeps = following, data, False, clone.sample is not None or following.learns
+        call.intended_ns = call.sent_ns = clone.started = now
+        clone.next = following.index + 1
         clone.running.discard(item.index)
-        clone.last_end = now
-        if connection.reusable and not self._closing and self._go_on(connection, call, now):
-            return
+        clone.running.add(following.index)
+        if self._thinks and now >= self._warm_ns:
+            self._lags.append(0)
+        self.tally.sent += 1
+        connection.send(call, data)
+        return True
+
+    def _leave(self, connection: Connection, call: Call, item: Item, now: int) -> None:
+        """Do without the connection; the session goes on when the next moment has come."""
+        clone = call.clone
+        clone.ended(item, now)
         self._pool.release(connection, clone, now)
         self._advance(clone, now)
         if self._closing:
             self._end_if_over()
 
-    def _go_on(self, connection: Connection, call: Call, now: int) -> bool:
-        """Send the next request at once on the same connection, where nothing stands in its way."""
-        clone = call.clone
-        if clone.next >= len(clone.items) or clone.due or self._pool.queued:
-            return False
-        item = clone.items[clone.next]
-        if not item.follows or (item.think_ns and self._thinks) or (item.needs and self._lacks(clone, item)):
-            return False
-        call.data = item.data if item.data is not None else self._built(clone, item, now)
-        call.item, call.again, call.keeps = item, False, clone.sample is not None or item.learns
-        call.intended_ns = call.sent_ns = clone.started = now
-        clone.next += 1
-        clone.running.add(item.index)
-        if self._thinks and now >= self._warm_ns:
-            self._lags.append(0)
-        if len(self._latencies[item.route]) >= NOTED:
-            self._fold()
-        self.tally.sent += 1
-        connection.send(call, call.data)
-        return True
-
-    def _lacks(self, clone: Clone, item: Item) -> bool:
-        return clone.session is not None and clone.session.missing(item.exchange) in item.needs
-
-    def _look(self, connection: Connection, call: Call, kind: int, now: int) -> None:
-        """Learn from an answer and keep it, where either is wanted."""
-        clone, item = call.clone, call.item
-        if item.learns and clone.session is not None and connection.status < 400:
-            self._learn(clone.session, connection, item)
-            clone.values.clear()
-        suspect = clone.sample is None and kind != EQUAL and self._suspicious(item, connection.status)
-        answer = connection.answer() if suspect or clone.sample is not None else None
-        if answer is None:
-            return
-        kept = Kept(item, answer, "", kind, (now - call.intended_ns) / 1e6, self._wall(call.sent_ns), self._wall(now))
-        if clone.sample is not None:
-            keep(clone.sample, kept)
-        else:
-            self.samples.suspect(clone.number, clone.session or self._session(clone.number), kept)
-
-    def _learn(self, session: LiveSession, connection: Connection, item: Item) -> None:
-        answer = connection.answer()
-        if answer is None:
-            return
-        body = answer.body
-        if body is None or item.lesson is None or not item.lesson.learn(session, answer.head, body):
-            session.observe(item.exchange, answer.response())
-
     def failed(self, call: Call, why: str) -> None:
         """No answer came."""
         now = clock()
         clone, item = call.clone, call.item
-        self.tally.failed += 1
         self.tally.errors[why] = self.tally.errors.get(why, 0) + 1
         self._count(item, ERROR)
-        moment = self._wall(now)
-        kept = Kept(item, None, why, ERROR, None, self._wall(call.sent_ns or now), moment)
-        if clone.sample is not None:
-            keep(clone.sample, kept)
-        elif self._way.samples and self.samples.room(item):
-            self.samples.suspect(clone.number, clone.session or self._session(clone.number), kept)
+        self.keeper.failed(call, why, now)
         clone.ended(item, now)
         self._advance(clone, now)
         self._end_if_over()
+
+    def _count_lags(self) -> None:
+        self.tally.lag.add_all(self._lags)
+        self._lags.clear()
 
     def _count(self, item: Item, kind: int) -> None:
         (item.counts or self._counted(item))[kind] += 1
@@ -350,3 +302,19 @@ class Player:
     def _counted(self, item: Item) -> list[int]:
         item.counts = self.tally.outcomes[item.sequence] = [0] * KINDS
         return item.counts
+
+
+def _timed(scripts: list[list[Item]]) -> list[Times]:
+    """Give the items of each route one place for their times."""
+    found: dict[int, Times] = {}
+    for item in (item for items in scripts for item in items):
+        item.times = found.setdefault(item.route, Times(item.route))
+    return list(found.values())
+
+
+def _linked(scripts: list[list[Item]], *, thinks: bool) -> None:
+    """Tell each item which one is sent as soon as its answer is there."""
+    for items in scripts:
+        for item, following in pairwise(items):
+            straight = following.follows and not (following.think_ns and thinks)
+            item.then = following if straight else None

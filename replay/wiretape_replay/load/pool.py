@@ -18,6 +18,7 @@ from wiretape_replay.load.alarm import clock
 from wiretape_replay.load.call import Call
 from wiretape_replay.load.clone import Clone
 from wiretape_replay.load.connection import Connection
+from wiretape_replay.load.keeper import Keeper
 from wiretape_replay.load.tally import Tally
 from wiretape_replay.load.wire import wire_bytes
 
@@ -45,12 +46,13 @@ class Owner(Protocol):
     """Who is told of answers and failures."""
 
     tally: Tally
+    keeper: Keeper
 
     def answered(self, connection: Connection) -> None:
         """An answer has come."""
 
-    def want(self, connection: Connection) -> bool:
-        """Whether the bytes of an answer that begins are to be kept."""
+    def repeated(self, connection: Connection, call: Call) -> None:
+        """An answer has come that is the recorded one, as it came before."""
 
     def failed(self, call: Call, why: str) -> None:
         """No answer came."""
@@ -65,7 +67,8 @@ class Pool:
         self._heads: dict[bytes, tuple[int, int]] = {}
         self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._waiting: deque[Call] = deque()
+        self.waiting: deque[Call] = deque()
+        """Requests for which there is no connection."""
         self._player: Owner
 
     def serve(self, player: Owner) -> None:
@@ -73,14 +76,9 @@ class Pool:
         self._player = player
 
     @property
-    def queued(self) -> bool:
-        """Whether a request waits for a connection."""
-        return bool(self._waiting)
-
-    @property
     def busy(self) -> bool:
         """Whether a request is under way."""
-        return bool(self._connecting or self._waiting or any(each.call is not None for each in self._open))
+        return bool(self._connecting or self.waiting or any(each.call is not None for each in self._open))
 
     def wire(self, request: Request) -> bytes:
         """A request as bytes for this target."""
@@ -95,7 +93,7 @@ class Pool:
         elif len(self._open) + len(self._connecting) < self._most:
             self._connect(call)
         else:
-            self._waiting.append(call)
+            self.waiting.append(call)
 
     def release(self, connection: Connection, clone: Clone, now: int) -> None:
         """A connection whose answer has come."""
@@ -103,8 +101,8 @@ class Pool:
         if not connection.reusable:
             self.discard(connection)
             self._next_waiting()
-        elif self._waiting and not self._own:
-            call = self._waiting.popleft()
+        elif self.waiting and not self._own:
+            call = self.waiting.popleft()
             call.sent_ns = now
             connection.send(call, call.data)
         else:
@@ -126,8 +124,8 @@ class Pool:
                 self._lost(connection, f"no complete answer within {self._timeout:g} s")
             while self._idle and now - self._idle[0].since > KEEP_ALIVE_NS:
                 self.discard(self._idle.pop(0))
-            while self._waiting and self._waiting[0].intended_ns < limit:
-                self._player.failed(self._waiting.popleft(), f"no free connection within {self._timeout:g} s")
+            while self.waiting and self.waiting[0].intended_ns < limit:
+                self._player.failed(self.waiting.popleft(), f"no free connection within {self._timeout:g} s")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -183,7 +181,8 @@ class Pool:
         self._next_waiting()
 
     def _new(self) -> Connection:
-        return Connection(self._player.answered, self._lost, self._player.want, self._heads)
+        player = self._player
+        return Connection(player.answered, player.repeated, self._lost, player.keeper.want, self._heads)
 
     def _lost(self, connection: Connection, why: str) -> None:
         """A connection is gone, or has to go."""
@@ -201,8 +200,8 @@ class Pool:
             self._next_waiting()
 
     def _next_waiting(self) -> None:
-        if self._waiting and len(self._open) + len(self._connecting) < self._most:
-            self._connect(self._waiting.popleft())
+        if self.waiting and len(self._open) + len(self._connecting) < self._most:
+            self._connect(self.waiting.popleft())
 
 
 def _told(error: OSError) -> str:

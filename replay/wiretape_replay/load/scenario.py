@@ -52,7 +52,8 @@ class Scenario:
 
     def items(self) -> list[list[Item]]:
         """Every script ready to be played."""
-        return [items_of(script, self.route_of, self.templates, self.bindings) for script in self.scripts]
+        carries: dict[object, int] = {}
+        return [items_of(script, self.route_of, self.templates, self.bindings, carries) for script in self.scripts]
 
     def route(self, exchange: Exchange) -> str:
         """The name of an exchange's route."""

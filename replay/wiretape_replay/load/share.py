@@ -25,6 +25,7 @@ from wiretape_replay.engine.selection import Selection
 from wiretape_replay.load.alarm import clock
 from wiretape_replay.load.arrivals import bin_width
 from wiretape_replay.load.item import Item
+from wiretape_replay.load.keeper import Keeper
 from wiretape_replay.load.player import Player, Way
 from wiretape_replay.load.pool import Address, Pool
 from wiretape_replay.load.samples import Samples
@@ -37,6 +38,8 @@ from wiretape_replay.signing.signer import Signer
 TELL_SECONDS = 1.0
 MOST_CONNECTIONS = 10_000
 SPARE_FILES = 64
+COLLECT = 50_000, 20, 20
+"""Thresholds of the garbage collector while requests are sent: each of its rounds is a delay, and cycles are rare."""
 
 
 @dataclass(slots=True)
@@ -64,11 +67,14 @@ class Share:
         """Send it and tell its counts; what is compared later is in `samples`."""
         load, scenario = self.spec.load, self.scenario
         arrivals = islice(arrivals_of(scenario, load), self.spec.shard, None, self.spec.of)
-        player = Player(_way(load, scenario, go), self.items, arrivals, self.pool, self.session, self.samples)
+        keeper = Keeper(self.samples, self.session, go.wall_ns - go.start_ns, keeps=load.compare == "full")
+        player = Player(_way(load, scenario, go), self.items, arrivals, self.pool, keeper)
         self.pool.serve(player)
         # What was made ready lives as long as the load: looking through it again and again would stall requests.
         gc.collect()
         gc.freeze()
+        before = gc.get_threshold()
+        gc.set_threshold(*COLLECT)
         began = time.process_time()
         sweeping, telling = asyncio.create_task(self.pool.sweep()), asyncio.create_task(_tell(player, emit))
         try:
@@ -80,6 +86,7 @@ class Share:
             player.end()
             await self.pool.close()
             gc.unfreeze()
+            gc.set_threshold(*before)
             self.cpu_s = time.process_time() - began
         emit(Counted(counts=player.taken().encoded()))
 
@@ -109,8 +116,7 @@ def _way(load: LoadSpec, scenario: Scenario, go: Go) -> Way:
     until = until_of(load, Level.of(load.scale, load.stages))
     shaped = load.arrivals == "recorded"
     return Way(
-        thinks=load.arrivals != "closed", samples=load.compare == "full",
-        warm_ns=go.start_ns + int(load.warmup * 1e9), start_ns=go.start_ns, wall_ns=go.wall_ns,
+        thinks=load.arrivals != "closed", warm_ns=go.start_ns + int(load.warmup * 1e9), start_ns=go.start_ns,
         bin_ns=int(bin_width(scenario.rhythm.period, until) * 1e9) if shaped else 0,
         users=load.arrivals == "closed",
     )  # fmt: skip

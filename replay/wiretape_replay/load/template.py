@@ -23,29 +23,36 @@ PLAIN = re.compile(rb"[A-Za-z0-9._~-]+")
 _LENGTH = re.compile(rb"(?i)(\r\ncontent-length: )(\d+)(?=\r\n|$)")
 
 
+LENGTH = -1
+"""In the place of a value's number: the length of the body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A message: bytes that stay, and between them the numbers of values."""
+    """A message: a printf-style format, and which values stand in its places."""
 
-    parts: tuple[bytes | int, ...]
+    form: bytes
+    places: tuple[int, ...] = ()
+    """By number in `keys`, in the order in which they stand; `LENGTH` for the body's length."""
     keys: tuple[Key, ...] = ()
-    length_at: int | None = None
-    """Which part is followed by the length of the body; the body begins at `body_at`."""
-    body_at: int = 0
+    fixed: int = 0
+    """Bytes of the body beside values."""
+    in_body: tuple[int, ...] = ()
+    """The values that stand in the body."""
 
     @property
     def whole(self) -> bytes | None:
         """The message, where it holds no values."""
-        return b"".join(part for part in self.parts if isinstance(part, bytes)) if not self.keys else None
+        return None if self.keys else self.form % ()
+
+    def arguments(self, values: Sequence[bytes]) -> tuple[bytes | int, ...]:
+        """What is put into the places: the values are in the order of `keys`."""
+        length = self.fixed + sum(len(values[number]) for number in self.in_body)
+        return tuple(length if number == LENGTH else values[number] for number in self.places)
 
     def filled(self, values: Sequence[bytes]) -> bytes:
         """The message with these values, in the order of `keys`."""
-        pieces = [values[part] if isinstance(part, int) else part for part in self.parts]
-        if self.length_at is None:
-            return b"".join(pieces)
-        body = b"".join(pieces[self.body_at :])
-        pieces[self.length_at] += b"%d" % len(body)
-        return b"".join(pieces[: self.body_at]) + body
+        return self.form % self.arguments(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ class Sources:
             return None
         keys = self._keys(exchange)
         if not keys:
-            return Template((wire_bytes(exchange.request, prefix, netloc),))
+            return Template(_escaped(wire_bytes(exchange.request, prefix, netloc)))
         first, second = ([_mark(number, letter) for number in range(len(keys))] for letter in ("K", "QW"))
         built = self._built(exchange, keys, first, prefix, netloc)
         found = _cut(built, [mark.encode() for mark in first], keys)
@@ -104,21 +111,10 @@ class Sources:
         return wire_bytes(session.prepare(exchange), prefix, netloc)
 
 
-def values_of(template: Template, session: LiveSession, known: dict[Key, bytes]) -> list[bytes] | None:
-    """The live values of a template's keys, recorded ones where nothing was learned; None where one needs spelling.
-
-    `known` keeps them until the session learns something.
-    """
-    found = []
-    for key in template.keys:
-        value = known.get(key)
-        if value is None:
-            value = (session.current(key) or key[1]).encode("utf-8", "replace")
-            if PLAIN.fullmatch(value) is None:
-                return None
-            known[key] = value
-        found.append(value)
-    return found
+def values_of(template: Template, session: LiveSession) -> list[bytes] | None:
+    """The live values of a template's keys, recorded ones where nothing was learned; None where one needs spelling."""
+    found = [(session.current(key) or key[1]).encode("utf-8", "replace") for key in template.keys]
+    return found if all(map(PLAIN.fullmatch, found)) else None
 
 
 def _mark(number: int, letter: str) -> str:
@@ -147,27 +143,22 @@ def _cut(message: bytes, marks: Sequence[bytes], keys: Sequence[Key]) -> Templat
     if b"chunked" in head.lower() and length is None and any(mark in body for mark in marks):
         return None  # the sizes of chunks would have to change with the values
     pattern = re.compile(b"|".join(map(re.escape, sorted(marks, key=len, reverse=True))))
-    parts: list[bytes | int] = []
-    length_at = None
-    if length is not None:
-        _split(head[: length.end(1)], pattern, places, parts)
-        if not parts or isinstance(parts[-1], int):
-            return None
-        length_at = len(parts) - 1
-        _split(head[length.end(2) :] + blank, pattern, places, parts)
+    if length is None:
+        form, found = _spelt(head, pattern, places)
     else:
-        _split(head + blank, pattern, places, parts)
-    body_at = len(parts)
-    _split(body, pattern, places, parts)
-    return Template(tuple(parts), tuple(keys), length_at, body_at)
+        before, first = _spelt(head[: length.end(1)], pattern, places)
+        after, second = _spelt(head[length.end(2) :], pattern, places)
+        form, found = before + b"%d" + after, [*first, LENGTH, *second]
+    ending, in_body = _spelt(body, pattern, places)
+    fixed = len(body) - sum(len(marks[number]) for number in in_body)
+    return Template(form + blank + ending, (*found, *in_body), tuple(keys), fixed, tuple(in_body))
 
 
-def _split(text: bytes, pattern: re.Pattern[bytes], places: Mapping[bytes, int], parts: list[bytes | int]) -> None:
-    end = 0
-    for found in pattern.finditer(text):
-        if found.start() > end:
-            parts.append(text[end : found.start()])
-        parts.append(places[found[0]])
-        end = found.end()
-    if end < len(text):
-        parts.append(text[end:])
+def _spelt(text: bytes, pattern: re.Pattern[bytes], places: Mapping[bytes, int]) -> tuple[bytes, list[int]]:
+    """A text as a format, and the numbers of the values that stand in it."""
+    form = b"%b".join(map(_escaped, pattern.split(text)))
+    return form, [places[found] for found in pattern.findall(text)]
+
+
+def _escaped(text: bytes) -> bytes:
+    return text.replace(b"%", b"%%")

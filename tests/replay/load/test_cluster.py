@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from dask_cluster import scheduler, workers_of
-from load_kit import Heard, Shop, events_of, load_run, load_spec, order_session, serving, session, write_tape
+from load_kit import Heard, Shop, events_of, load_run, load_spec, order_session, prepared, serving, session, write_tape
 
 from wiretape_capture.jobs.events import Event, Failed, Finished, Progress
 from wiretape_capture.jobs.parent import Job
+from wiretape_replay.load.cluster import ClusterCrew
 from wiretape_replay.load.cluster_shard import PIECE
+from wiretape_replay.load.progress import Course
+from wiretape_replay.load.tally import Series, Tally
 from wiretape_replay.run_file import RunReader
+from wiretape_replay.verdict.histogram import Histogram
 from wiretape_replay.verdict.model import FindingClass, Run
 
 TEA = {"name": "tea", "price": 4, "tags": ["green", "loose"]}
@@ -94,6 +100,75 @@ async def test_more_shares_than_workers_merge_as_exactly(cluster: Cluster, tmp_p
     assert run.verdict.verdict == "fail"
     found = {(one.kind, one.pointer): (one.count, one.of) for one in run.verdict.findings}
     assert found[FindingClass.TYPE, "/price"] == (12, 12)
+
+
+async def test_what_shares_count_on_the_workers_of_a_cluster_is_one_log_bucket_by_bucket(cluster: Cluster) -> None:
+    """The same times, counted by one worker and by four shares on the cluster's workers, told in pieces."""
+    from distributed import Client
+
+    chance = Random(5)
+    times = [(chance.randrange(3), int(chance.lognormvariate(8, 2) * 1000)) for _ in range(40_000)]
+
+    def counted(noted: list[tuple[int, int]], pieces: int) -> list[str]:
+        from wiretape_replay.load.tally import Tally
+        from wiretape_replay.load.times import Times
+
+        told = []
+        for piece in range(pieces):
+            tally, routes = Tally(), {route: Times(route) for route in range(3)}
+            for route, ns in noted[piece::pieces]:
+                routes[route].note(0, ns // 2 if ns % 2 else 0, ns, tally)
+            for each in routes.values():
+                each.count(tally)
+            told.append(tally.encoded())
+        return told
+
+    client: Any = Client
+    async with client(cluster.url.replace("dask://", "tcp://"), asynchronous=True) as asking:
+        names = sorted(await asking.ncores())
+        shares = [asking.submit(counted, times[share::4], 7, workers=[names[share % len(names)]], pure=False)
+                  for share in range(4)]  # fmt: skip
+        pieces = [text for told in await asking.gather(shares) for text in told]
+    one, merged = Tally(), Course()
+    for text in counted(times, 1):
+        one.join(Tally.decoded(text))
+    for at, text in enumerate(pieces):
+        merged.add(Tally.decoded(text), float(at))
+    assert len(pieces) == 28
+    assert merged.total.latency == one.latency
+    assert merged.total.service == one.service
+    for route, series in merged.total.latency.items():
+        assert series.histogram == Histogram.of([ns // 1000 / 1000 for each, ns in times if each == route])
+    assert Series.all(merged.total.latency).summary == Series.all(one.latency).summary
+
+
+async def test_a_load_on_a_cluster_counts_what_each_share_told_once(cluster: Cluster, tmp_path: Path) -> None:
+    recorded = session(1, ("GET", "/tea", None, TEA), ("GET", "/cup", None, TEA))
+    tape = await write_tape(tmp_path / "shop.tape", recorded)
+    pieces: list[Tally] = []
+    course = Course()
+
+    def hear(tally: Tally, at: float) -> None:
+        pieces.append(Tally.decoded(tally.encoded()))
+        course.add(tally, at)
+
+    async with serving(tea) as server:
+        spec = load_spec(tape, server.url, arrivals="constant", rate=60.0, seconds=3.0, cluster=cluster.url)
+        prepared(recorded, spec, server.url).write(tmp_path / "scenario")
+        crew = ClusterCrew(hear, cluster.url)
+        try:
+            await crew.connect(spec)
+            await crew.start(spec.model_copy(update={"workers": 4}), tmp_path / "scenario", server.url)
+            await crew.go()
+            await crew.ended()
+        finally:
+            await crew.close()
+    assert len(pieces) > 4, "each of the shares tells every second"
+    for route in (0, 1):
+        buckets = sum((Counter(piece.latency[route].buckets) for piece in pieces if route in piece.latency), Counter())
+        assert course.total.latency[route].histogram.buckets == tuple(sorted(buckets.items()))
+        assert buckets.total() == 180
+    assert Series.all(course.total.latency).histogram.count == len(server.heard) == 360
 
 
 async def test_a_worker_killed_in_the_middle_is_told_with_the_sessions_that_it_took(

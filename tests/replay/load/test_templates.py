@@ -48,7 +48,7 @@ def plan_of(consumer: Exchange) -> tuple[Exchange, BindingPlan]:
 
 def filled(template: Template, session: LiveSession, consumer: Exchange) -> bytes | None:
     session.make_anew(consumer)
-    values = values_of(template, session, {})
+    values = values_of(template, session)
     return None if values is None else template.filled(values)
 
 
@@ -80,7 +80,7 @@ def test_a_value_that_needs_spelling_is_left_to_the_engine(live: str) -> None:
     assert template is not None
     session = LiveSession(plan)
     session.assume(("", OLD), live)
-    assert values_of(template, session, {}) is None
+    assert values_of(template, session) is None
 
 
 def test_a_signed_request_has_no_template() -> None:
