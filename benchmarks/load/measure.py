@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.load import ours, rivals
-from benchmarks.load.origin import nginx, stalling
+from benchmarks.load.origin import floor, nginx, stalling
 from benchmarks.load.replaying import Speed, replay_speeds
 from benchmarks.load.rivals import Sent
 from benchmarks.load.tools import installed, missing
@@ -41,6 +41,8 @@ class Results:
 
     sent: dict[str, list[Sent]] = field(default_factory=dict)
     lag_p99_ms: float | None = None
+    lag_floor_ms: float | None = None
+    """The same of a process that does nothing but sleep until deadlines."""
     stall_p99_ms: float | None = None
     stall_expected_ms: float = 0.0
     replays: tuple[Speed, Speed] | None = None
@@ -77,6 +79,7 @@ async def measure(folder: Path, effort: Effort) -> Results:
             await _round(results, found, base, effort, folder)
         scheduled = await ours.load("scheduled", ours.reading(1), base, folder, arrivals="constant",
                                     rate=SCHEDULED_RATE, seconds=float(2 * effort.seconds), warmup=1.0)  # fmt: skip
+        results.lag_floor_ms = floor(SCHEDULED_RATE, effort.seconds)
         results.replays = await replay_speeds(*effort.replayed, base, folder)
     assert scheduled.load is not None
     results.lag_p99_ms = scheduled.load.lag.p99 if scheduled.load.lag else None

@@ -73,6 +73,14 @@ def running(command: list[str], port: int) -> Iterator[None]:
         process.wait(10)
 
 
+def floor(rate: float, seconds: float) -> float:
+    """The p99 in ms of how late a process on the clients' core wakes that only sleeps until deadlines."""
+    _, client = cores()
+    told = subprocess.run(["taskset", "-c", str(client), sys.executable, "-m", "benchmarks.load.floor", str(rate),
+                           str(seconds)], capture_output=True, text=True, timeout=60, check=True)  # fmt: skip
+    return float(told.stdout)
+
+
 def _open(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 class Call:
     """A request of a clone, from the moment when it should be sent to its answer."""
 
-    __slots__ = ("_suspicious", "again", "clone", "data", "intended_ns", "item", "keeps", "sent_ns")
+    __slots__ = ("_suspicious", "again", "clone", "data", "expected", "intended_ns", "item", "keeps", "sent_ns")
 
-    def __init__(self, clone: Clone, item: Item, data: bytes, intended_ns: int,
+    def __init__(self, clone: Clone, item: Item, data: bytes, expected: bytes | None, intended_ns: int,
                  suspicious: Callable[[Item, int], bool]) -> None:  # fmt: skip
         self.clone, self.item, self.data, self.intended_ns = clone, item, data, intended_ns
+        self.expected = expected
+        """The recorded body as it reads with live values; the recorded one itself where there are none."""
         self.sent_ns = 0
         self.keeps = clone.sample is not None or item.learns
         """Whether somebody wants the answer's bytes whatever they are."""

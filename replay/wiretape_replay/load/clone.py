@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.load.item import Item
 from wiretape_replay.load.samples import Sample
+from wiretape_replay.load.template import expected_of
 
 if TYPE_CHECKING:
     from wiretape_replay.load.connection import Connection
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 class Clone:
     """One of many instances of a recorded session."""
 
-    __slots__ = ("arguments", "due", "idle", "items", "last_end", "next", "number", "running", "sample", "session",
-                 "started")  # fmt: skip
+    __slots__ = ("arguments", "due", "idle", "items", "last_end", "next", "number", "replies", "running", "sample",
+                 "session", "started")  # fmt: skip
 
     def __init__(self, number: int, items: Sequence[Item], session: LiveSession | None, begins_ns: int) -> None:
         self.number, self.items, self.session = number, items, session
@@ -30,8 +31,25 @@ class Clone:
         self.sample: Sample | None = None
         self.arguments: dict[int, tuple[bytes | int, ...]] = {}
         """What is filled in, by what requests carry, for as long as nothing new is learned."""
+        self.replies: dict[int, tuple[bytes | int, ...]] = {}
+        """The same of expected answers; nothing where they are as recorded."""
         self.idle: list[Connection] = []
         """Connections of its own, where it has any."""
+
+    def expected(self, item: Item) -> bytes | None:
+        """The recorded body as it reads with live values; the recorded one itself where there are none."""
+        reply = item.reply
+        if reply is None or self.session is None:
+            return item.body
+        arguments = self.replies.get(item.reply_carry)
+        if arguments is None:
+            arguments = self.replies[item.reply_carry] = expected_of(reply, self.session)
+        return reply.form % arguments if arguments else item.body
+
+    def learned(self) -> None:
+        """Its session has learned something."""
+        self.arguments.clear()
+        self.replies.clear()
 
     @property
     def over(self) -> bool:

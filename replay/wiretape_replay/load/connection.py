@@ -15,6 +15,7 @@ import httptools
 
 from wiretape_replay.load.answer import Answer, headers_of
 from wiretape_replay.load.samples import USUALLY
+from wiretape_replay.load.tally import ALIKE, EQUAL, UNEQUAL
 from wiretape_replay.run_file import BODY_LIMIT
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Connection(asyncio.Protocol):
         "_broken",
         "_complete",
         "_dirty",
+        "_equal",
         "_hash",
         "_heads",
         "_in_body",
@@ -45,8 +47,8 @@ class Connection(asyncio.Protocol):
         "_transport",
         "answered",
         "call",
-        "equal",
         "heard",
+        "kind",
         "lost",
         "open",
         "repeated",
@@ -85,7 +87,9 @@ class Connection(asyncio.Protocol):
         self._broken = ""
         self._kept: list[bytes] | None = None
         self._hash: Any = None
-        self.equal, self.reusable = True, True
+        self._equal, self.reusable = True, True
+        self.kind = UNEQUAL
+        """Whether the body is the recorded one: `EQUAL`, `ALIKE` or `UNEQUAL`."""
         self.size = self.status = 0
         self._dirty = False
 
@@ -145,15 +149,20 @@ class Connection(asyncio.Protocol):
         """An answer in one piece."""
         item = call.item
         self.status, self.size, self.used = status, size, True
-        if item.body is not None:
-            self.equal = size == item.size and data.endswith(item.body)
+        body, expected = item.body, call.expected
+        if body is None or expected is None:
+            equal = hashlib.sha256(data[end + 4 :]).hexdigest() == item.sha256
+            self.kind = EQUAL if equal else UNEQUAL
+        elif size == item.size and data.endswith(body):
+            self.kind = EQUAL
         else:
-            self.equal = hashlib.sha256(data[end + 4 :]).hexdigest() == item.sha256
-        odd = status != item.status or (not self.equal and item.equals >= USUALLY)
+            alike = expected is not body and size == len(expected) and data.endswith(expected)
+            self.kind = ALIKE if alike else UNEQUAL
+        odd = status != item.status or (self.kind == UNEQUAL and item.equals >= USUALLY)
         if call.keeps or (odd and call.suspect(status)):
             self._raw, self._kept = data, [data[end + 4 :]]
             self._dirty = True
-        if self.equal and not odd and item.equals >= USUALLY and len(data) <= WHOLE:
+        if self.kind == EQUAL and not odd and item.equals >= USUALLY and len(data) <= WHOLE:
             item.whole = data
         self.answered(self)
 
@@ -215,7 +224,7 @@ class Connection(asyncio.Protocol):
         self._in_body = True
         call = self.call
         assert call is not None
-        if self.want(self):
+        if self.want(self) or call.expected is not call.item.body:
             self._kept = []
         elif call.item.body is None:
             self._hash = hashlib.sha256()
@@ -231,8 +240,8 @@ class Connection(asyncio.Protocol):
         call = self.call
         assert call is not None
         expected = call.item.body
-        if self.equal and expected is not None and not expected.startswith(data, self.size):
-            self.equal = False
+        if self._equal and expected is not None and not expected.startswith(data, self.size):
+            self._equal = False
             if self._kept is None and self._hash is None and call.suspect(self.status):
                 self._kept = [expected[: self.size]]
         self.size += len(data)
@@ -262,9 +271,12 @@ class Connection(asyncio.Protocol):
         if call.item.head:
             self._parser = httptools.HttpResponseParser(self)
         if call.item.body is None:
-            self.equal = self.digest == call.item.sha256
-        elif self.equal:
-            self.equal = self.size == call.item.size
+            equal = self.digest == call.item.sha256
+        else:
+            equal = self._equal and self.size == call.item.size
+        self.kind = EQUAL if equal else UNEQUAL
+        if not equal and call.expected is not call.item.body and self._kept is not None:
+            self.kind = ALIKE if b"".join(self._kept) == call.expected else UNEQUAL
         self.used = True
         self.answered(self)
 

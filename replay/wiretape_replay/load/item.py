@@ -52,6 +52,10 @@ class Item:
     """Whether it waits for the request before it, and for no other."""
     carry: int
     """Number of what it carries: requests of one session with the same number have the same values in them."""
+    reply: Template | None = None
+    """The recorded body with places for values that may have become others; None where it holds none."""
+    reply_carry: int = 0
+    """Number of these values, as in `carry`."""
     then: Item | None = None
     """What is sent as soon as its answer is there."""
     times: Times = field(default_factory=lambda: Times(0))
@@ -66,38 +70,50 @@ class Item:
     """Answers kept although their session is not compared in full."""
 
 
-def items_of(script: Script, routes: Mapping[int, int], templates: Mapping[int, Template | None],
-             plan: BindingPlan, carries: dict[object, int]) -> list[Item]:  # fmt: skip
-    """The items of a script; `carries` numbers what requests carry, over all scripts."""
-    own = {step.exchange.sequence for step in script.steps}
-    needs = {sequence: own.intersection(plan.producers(sequence)) for sequence in own}
-    born: dict[int, list[Edge]] = {}
-    for edge in (edge for sequence in own for edge in plan.by_consumer.get(sequence, ())):
-        born.setdefault(edge.producer, []).append(edge)
-    return [_item(step, routes[step.exchange.sequence], templates[step.exchange.sequence],
-                  frozenset(needs[step.exchange.sequence]), born.get(step.exchange.sequence, ()),
-                  plan=plan, carries=carries)
-            for step in script.steps]  # fmt: skip
+@dataclass(slots=True)
+class Making:
+    """Makes items of scripts, with what all of them share."""
 
+    routes: Mapping[int, int]
+    """The number of each exchange's route."""
+    templates: Mapping[int, Template | None]
+    replies: Mapping[int, Template | None]
+    plan: BindingPlan
+    _numbers: dict[object, int] = field(default_factory=dict)
 
-def _item(step: Step, route: int, template: Template | None, needs: frozenset[int], born: Sequence[Edge], *,
-          plan: BindingPlan, carries: dict[object, int]) -> Item:  # fmt: skip
-    exchange, sequence = step.exchange, step.exchange.sequence
-    response = exchange.response
-    assert response is not None  # what has no response is not selected
-    return Item(
-        exchange=exchange, sequence=sequence, index=step.index, waits=step.waits, think_ns=step.think_ns,
-        route=route, template=template, data=template.whole if template else None,
-        needs=needs, learns=bool(born), lesson=lesson_of(exchange, born, plan) if born else None,
-        head=exchange.command == "HEAD", again=exchange.command in IDEMPOTENT, status=response.status,
-        body=b"" if exchange.command == "HEAD" else response.body.data, size=response.body.size,
-        sha256=response.body.sha256, fresh=sequence in plan.client.values, follows=step.waits == {step.index - 1},
-        carry=carries.setdefault(_carried(sequence, template, needs, plan), len(carries)),
-    )  # fmt: skip
+    def items(self, script: Script) -> list[Item]:
+        """The items of a script."""
+        own = {step.exchange.sequence for step in script.steps}
+        born: dict[int, list[Edge]] = {}
+        for edge in (edge for sequence in own for edge in self.plan.by_consumer.get(sequence, ())):
+            born.setdefault(edge.producer, []).append(edge)
+        return [self._item(step, own, born.get(step.exchange.sequence, ())) for step in script.steps]
+
+    def _item(self, step: Step, own: set[int], born: Sequence[Edge]) -> Item:
+        exchange, sequence, plan = step.exchange, step.exchange.sequence, self.plan
+        response, template = exchange.response, self.templates[step.exchange.sequence]
+        assert response is not None  # what has no response is not selected
+        needs, reply = frozenset(own.intersection(plan.producers(sequence))), self.replies[sequence]
+        return Item(
+            exchange=exchange, sequence=sequence, index=step.index, waits=step.waits, think_ns=step.think_ns,
+            route=self.routes[sequence], template=template, data=template.whole if template else None,
+            needs=needs, learns=bool(born), lesson=lesson_of(exchange, born, plan) if born else None,
+            head=exchange.command == "HEAD", again=exchange.command in IDEMPOTENT, status=response.status,
+            body=b"" if exchange.command == "HEAD" else response.body.data, size=response.body.size,
+            sha256=response.body.sha256, fresh=sequence in plan.client.values,
+            follows=step.waits == {step.index - 1}, carry=self._number(_carried(sequence, template, needs, plan)),
+            reply=reply, reply_carry=self._number(_filled(reply)),
+        )  # fmt: skip
+
+    def _number(self, what: object) -> int:
+        return self._numbers.setdefault(what, len(self._numbers))
 
 
 def _carried(sequence: int, template: Template | None, needs: frozenset[int], plan: BindingPlan) -> object:
     """Everything that the values of a request depend on beside what its session has learned."""
     edges = [(edge.noun, edge.value, edge.producer, edge.needed) for edge in plan.by_consumer.get(sequence, ())]
-    made = plan.client.values.get(sequence, ())
-    return template and (template.keys, template.places, template.in_body, template.fixed), tuple(edges), made, needs
+    return _filled(template), tuple(edges), plan.client.values.get(sequence, ()), needs
+
+
+def _filled(template: Template | None) -> object:
+    return template and (template.keys, template.places, template.in_body, template.fixed)

@@ -10,7 +10,7 @@ from wiretape_replay.load.clone import Clone
 from wiretape_replay.load.connection import Connection
 from wiretape_replay.load.item import Item
 from wiretape_replay.load.samples import USUALLY, Kept, Sample, Samples, keep
-from wiretape_replay.load.tally import BLOCKED, EQUAL, ERROR
+from wiretape_replay.load.tally import ALIKE, BLOCKED, EQUAL, ERROR, UNEQUAL
 
 
 class Keeper:
@@ -48,17 +48,27 @@ class Keeper:
         return status != item.status or item.equals >= USUALLY
 
     def look(self, connection: Connection, call: Call, kind: int, now: int) -> None:
-        """Learn from an answer and keep it, where either is wanted."""
+        """Keep an answer where it is wanted."""
         clone, item = call.clone, call.item
-        if item.learns and clone.session is not None and connection.status < 400:
-            self._learn(clone.session, connection, item)
-            clone.arguments.clear()
-        suspect = clone.sample is None and kind != EQUAL and self.suspicious(item, connection.status)
+        suspect = clone.sample is None and kind not in (EQUAL, ALIKE) and self.suspicious(item, connection.status)
         answer = connection.answer() if suspect or clone.sample is not None else None
         if answer is None:
             return
         kept = Kept(item, answer, "", kind, (now - call.intended_ns) / 1e6, self.wall(call.sent_ns), self.wall(now))
         self._keep(clone, kept)
+
+    def learn(self, connection: Connection, call: Call) -> None:
+        """Learn what later requests carry; an answer that gave the values that it holds is compared only now."""
+        clone, item, answer = call.clone, call.item, connection.answer()
+        session = clone.session
+        if session is None or answer is None:
+            return
+        body = answer.body
+        if body is None or item.lesson is None or not item.lesson.learn(session, answer.head, body):
+            session.observe(item.exchange, answer.response())
+        clone.learned()
+        if connection.kind == UNEQUAL and item.reply is not None and body == clone.expected(item):
+            connection.kind = ALIKE
 
     def failed(self, call: Call, why: str, now: int) -> None:
         """Keep that no answer came."""
@@ -78,11 +88,3 @@ class Keeper:
             keep(clone.sample, kept)
         else:
             self.samples.suspect(clone.number, clone.session or self.session(clone.number), kept)
-
-    def _learn(self, session: LiveSession, connection: Connection, item: Item) -> None:
-        answer = connection.answer()
-        if answer is None:
-            return
-        body = answer.body
-        if body is None or item.lesson is None or not item.lesson.learn(session, answer.head, body):
-            session.observe(item.exchange, answer.response())

@@ -25,6 +25,7 @@ _AT_FIRST_SIGHT: tuple[Outcome | None, ...] = (
     Outcome.DIFFERENT,
     Outcome.ERROR,
     Outcome.BLOCKED,
+    Outcome.SEMANTICALLY_EQUAL,
 )
 """What a count means of answers that nobody looked at more closely; None: nothing but that an answer came."""
 _WORST = (Outcome.ERROR, Outcome.DIFFERENT, Outcome.BLOCKED, Outcome.SEMANTICALLY_EQUAL, Outcome.BYTES_EQUAL)

@@ -20,7 +20,7 @@ from wiretape_replay.load.item import Item
 from wiretape_replay.load.keeper import Keeper
 from wiretape_replay.load.pool import Pool
 from wiretape_replay.load.samples import USUALLY
-from wiretape_replay.load.tally import BLOCKED, DIFFERENT, EQUAL, ERROR, KINDS, UNEQUAL, Tally
+from wiretape_replay.load.tally import ALIKE, BLOCKED, DIFFERENT, EQUAL, ERROR, KINDS, UNEQUAL, Tally
 from wiretape_replay.load.template import values_of
 from wiretape_replay.load.times import NOTED, Times
 
@@ -28,6 +28,7 @@ MOST_SESSIONS = 10_000
 """Sessions of one worker that may be under way at once; those that should begin beyond are dropped."""
 LATE_NS = 10_000_000
 """From here on a request counts as late."""
+_AS_RECORDED = frozenset({EQUAL, ALIKE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Player:
         taken, self.tally = self.tally, Tally()
         for sequence, counts in taken.outcomes.items():
             self._items[sequence].counts = None
-            taken.answered += counts[EQUAL] + counts[UNEQUAL] + counts[DIFFERENT]
+            taken.answered += counts[EQUAL] + counts[UNEQUAL] + counts[DIFFERENT] + counts[ALIKE]
             taken.failed += counts[ERROR]
         return taken
 
@@ -195,7 +196,7 @@ class Player:
             data = self._built(clone, item, now)
             now = clock()
         self.tally.sent += 1
-        self._pool.send(Call(clone, item, data, intended, self.keeper.suspicious), now)
+        self._pool.send(Call(clone, item, data, clone.expected(item), intended, self.keeper.suspicious), now)
 
     def _known(self, clone: Clone, item: Item) -> bytes | None:
         """The bytes of a request whose values are those of an earlier one of its session."""
@@ -207,7 +208,7 @@ class Player:
         assert session is not None
         if item.fresh:
             session.make_anew(item.exchange)
-            clone.arguments.clear()
+            clone.learned()
         if item.template is not None:
             values = values_of(item.template, session)
             if values is not None:
@@ -240,13 +241,11 @@ class Player:
         item = call.item
         if call.intended_ns >= self._warm_ns:
             item.times.note(call.intended_ns, call.sent_ns, now, self.tally)
-        if connection.status != item.status:
-            kind = DIFFERENT
-        elif connection.equal:
-            kind = EQUAL
+        if item.learns and connection.status < 400:
+            self.keeper.learn(connection, call)
+        kind = connection.kind if connection.status == item.status else DIFFERENT
+        if kind in _AS_RECORDED:
             item.equals += 1
-        else:
-            kind = UNEQUAL
         (item.counts or self._counted(item))[kind] += 1
         if call.keeps or kind == DIFFERENT or (kind == UNEQUAL and item.equals >= USUALLY):
             self.keeper.look(connection, call, kind, now)
@@ -261,7 +260,9 @@ class Player:
         data = following.data or self._known(clone, following)
         if data is None:
             return False
-        call.item, call.data, call.again, call.keeps = following, data, False, clone.sample is not None or following.learns
+        call.item, call.data, call.again = following, data, False
+        call.keeps = clone.sample is not None or following.learns
+        call.expected = following.body if following.reply is None else clone.expected(following)
         call.intended_ns = call.sent_ns = clone.started = now
         clone.next = following.index + 1
         clone.running.discard(item.index)

@@ -14,7 +14,7 @@ from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.contract.profile import Contract
 from wiretape_replay.engine.plan import Plan
 from wiretape_replay.load.arrivals import Arrival, Rhythm, constant, poisson, recorded
-from wiretape_replay.load.item import Item, items_of
+from wiretape_replay.load.item import Item, Making
 from wiretape_replay.load.script import Script, scripts_of
 from wiretape_replay.load.spec import LoadSpec
 from wiretape_replay.load.stages import Level
@@ -28,6 +28,8 @@ class Scenario:
 
     scripts: tuple[Script, ...]
     templates: dict[int, Template | None]
+    replies: dict[int, Template | None]
+    """Bodies of recorded answers, with places for live values."""
     routes: tuple[str, ...]
     """Names of routes, by number."""
     route_of: dict[int, int]
@@ -52,8 +54,8 @@ class Scenario:
 
     def items(self) -> list[list[Item]]:
         """Every script ready to be played."""
-        carries: dict[object, int] = {}
-        return [items_of(script, self.route_of, self.templates, self.bindings, carries) for script in self.scripts]
+        making = Making(self.route_of, self.templates, self.replies, self.bindings)
+        return [making.items(script) for script in self.scripts]
 
     def route(self, exchange: Exchange) -> str:
         """The name of an exchange's route."""
@@ -76,6 +78,7 @@ def scenario_of(plan: Plan, sendable: Sequence[Exchange], spec: LoadSpec, target
     return Scenario(
         scripts=tuple(scripts),
         templates={one.sequence: sources.template(one, parts.path.rstrip("/"), parts.netloc) for one in sendable},
+        replies={one.sequence: sources.reply(one) for one in sendable},
         routes=routes, route_of={sequence: numbers[name] for sequence, name in names.items()},
         bindings=plan.bindings, route_table=plan.routes, sessions=plan.sessions, seed=plan.seed, noise=noise,
         contract=Contract.infer(plan.inbound, plan.routes),

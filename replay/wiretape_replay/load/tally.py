@@ -16,9 +16,12 @@ from wiretape_replay.verdict.histogram import HALF, Histogram, lowest
 from wiretape_replay.verdict.model import LatencySummary
 from wiretape_replay.verdict.percentiles import RANKS
 
-EQUAL, UNEQUAL, DIFFERENT, ERROR, BLOCKED = range(5)
-"""How an answer compares at first sight: by its status and its bytes."""
-KINDS = 5
+EQUAL, UNEQUAL, DIFFERENT, ERROR, BLOCKED, ALIKE = range(6)
+"""How an answer compares at first sight: by its status and its bytes.
+
+`ALIKE` is the recorded body with live values where recorded ones were, and nothing else.
+"""
+KINDS = 6
 FINEST = 2 * HALF
 """Below so many microseconds every value has a bucket of its own."""
 
@@ -128,7 +131,7 @@ class Tally:
     starts: dict[int, int] = field(default_factory=dict)
     """Sessions begun, by bin of the profile."""
     outcomes: dict[int, list[int]] = field(default_factory=dict)
-    """By exchange, counts in the order of `EQUAL` to `BLOCKED`."""
+    """By exchange, counts in the order of `EQUAL` to `ALIKE`."""
     errors: dict[str, int] = field(default_factory=dict)
     """Why requests got no answer."""
 

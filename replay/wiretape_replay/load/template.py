@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from wiretape_capture.protocols.http import header
+from wiretape_capture.protocols.http import header, is_json, media_type
 from wiretape_capture.snapshot.exchange import Exchange, Request
 from wiretape_replay.bindings.live import Key, LiveSession
 from wiretape_replay.bindings.plan import BindingPlan
@@ -98,6 +98,22 @@ class Sources:
         same = not plain or found.filled(recorded) == wire_bytes(exchange.request, prefix, netloc)
         return found if same else None
 
+    def reply(self, exchange: Exchange) -> Template | None:
+        """The body of a recorded answer with places for live values; None where it holds none, or not plainly."""
+        response = exchange.response
+        if response is None or response.body.data is None or not is_json(media_type(response.headers)):
+            return None
+        if header(response.headers, "content-encoding") is not None:
+            return None
+        marked = self.distinctive.apply(response.body.data.decode("latin-1"))
+        numbers = sorted(set(_marked(marked)))
+        values = [self.values[number] for number in numbers]
+        if not values or _MARKED_KEY.search(marked) or not all(PLAIN.fullmatch(value.encode()) for value in values):
+            return None
+        places = {_mark(number, "Z").encode(): place for place, number in enumerate(numbers)}
+        form, found = _spelt(marked.encode("latin-1"), _BYTE_MARKS, places)
+        return Template(form, tuple(found), tuple(("", value) for value in values))
+
     def _keys(self, exchange: Exchange) -> list[Key]:
         carried = {(edge.noun, edge.value) for edge in self.plan.by_consumer.get(exchange.sequence, ())}
         texts = _texts(exchange.request)
@@ -117,11 +133,22 @@ def values_of(template: Template, session: LiveSession) -> list[bytes] | None:
     return found if all(map(PLAIN.fullmatch, found)) else None
 
 
+def expected_of(reply: Template, session: LiveSession) -> tuple[bytes | int, ...]:
+    """What stands in an answer's places by all that was learned; nothing where all of it is as recorded."""
+    live = [session.live_value(value) or value for _, value in reply.keys]
+    found = [value.encode("utf-8", "replace") for value in live]
+    same = all(value == recorded for value, (_, recorded) in zip(live, reply.keys, strict=True))
+    return () if same or not all(map(PLAIN.fullmatch, found)) else reply.arguments(found)
+
+
 def _mark(number: int, letter: str) -> str:
     return f"x{letter}9{number}9{letter}x"
 
 
 _MARKS = re.compile(r"xZ9(\d+)9Zx")
+_BYTE_MARKS = re.compile(rb"xZ9\d+9Zx")
+_MARKED_KEY = re.compile(r'xZ9\d+9Zx[^",:{}\[\]]*"\s*:')
+"""A value in the name of a member."""
 
 
 def _marked(text: str) -> Iterable[int]:

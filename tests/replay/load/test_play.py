@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from load_kit import Answer, Heard, Shop, order_session, play, serving, session
 
 from wiretape_capture.snapshot.exchange import Exchange
-from wiretape_replay.load.tally import DIFFERENT, EQUAL, ERROR, UNEQUAL
+from wiretape_replay.load.tally import ALIKE, DIFFERENT, EQUAL, ERROR, UNEQUAL
 from wiretape_replay.verdict.model import Outcome
 
 TEA = {"name": "tea", "price": 4}
@@ -158,7 +160,7 @@ async def test_answers_in_one_piece_and_in_many_take_turns(tmp_path: Path) -> No
 
     async with serving(answer) as server:
         played = await play(tmp_path, pages(60), server.url, arrivals="closed", rate=1, scale=3.0)
-    assert all(counts == [3, 0, 0, 0, 0] for counts in played.kinds.values())
+    assert all(counts[EQUAL] == sum(counts) == 3 for counts in played.kinds.values())
     assert {one.outcome for one in played.compared.results} <= {Outcome.BYTES_EQUAL, Outcome.SEMANTICALLY_EQUAL}
 
 
@@ -278,6 +280,48 @@ async def test_a_rare_wrong_answer_outside_of_the_samples_is_kept(
         played = await play(tmp_path, pages(), server.url, arrivals="closed", rate=1, scale=50.0)
     assert [counts[:2] for counts in played.kinds.values()] == [[49, 1]]
     assert Counter(one.outcome for one in played.compared.results) == {Outcome.BYTES_EQUAL: 1, Outcome.DIFFERENT: 1}
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_every_answer_is_compared_with_the_ids_of_its_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    monkeypatch.setattr("wiretape_replay.load.samples.ANSWERS", 0)
+
+    async def answer(heard: Heard) -> None:
+        new = heard.method == "POST"
+        identity = str(uuid.uuid4()) if new else heard.target.rpartition("/")[2]
+        data = json.dumps({"id": identity, "state": "new", "lines": [{"sku": "tea", "quantity": 2}]}).encode()
+        heard.raw(b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                  % (201 if new else 200, len(data)))  # fmt: skip
+        if pieces == 2:
+            await heard.writer.drain()
+            await asyncio.sleep(0)
+        heard.raw(data)
+
+    async with serving(answer) as server:
+        played = await play(tmp_path, order_session(1), server.url, arrivals="closed", rate=1, scale=20.0)
+    assert [(counts[ALIKE], sum(counts)) for counts in played.kinds.values()] == [(20, 20), (20, 20)]
+
+
+async def test_an_answer_with_the_id_of_another_clone_is_not_taken_for_the_recorded_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wiretape_replay.load.samples.ANSWERS", 0)
+    shop = Shop()
+
+    async def answer(heard: Heard) -> None:
+        if heard.method == "GET" and len(shop.orders) == 30:
+            heard.json(next(iter(shop.orders.values())))
+        else:
+            await shop(heard)
+
+    async with serving(answer) as server:
+        played = await play(tmp_path, order_session(1), server.url, arrivals="closed", rate=1, scale=40.0)
+    made, read = (played.kinds[sequence] for sequence in sorted(played.kinds))
+    assert (made[ALIKE], read[ALIKE], read[UNEQUAL]) == (40, 39, 1)
+    outcomes = Counter(one.outcome for one in played.compared.results)
+    assert outcomes == {Outcome.SEMANTICALLY_EQUAL: 2, Outcome.DIFFERENT: 1}
 
 
 async def test_warm_up_is_sent_and_compared_and_not_timed(tmp_path: Path) -> None:
