@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import compileall
 import socket
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +25,22 @@ from redis_server import running as running_redis
 # What a busy machine takes to draw an example says nothing about the code.
 settings.register_profile("wiretape", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("wiretape")
+
+
+ROOT = Path(__file__).parents[1]
+COMPILED = ("capture", "replay", "server", "benchmarks", "tests/support")
+"""What thousands of processes import; no test edits it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile once what every process would compile for itself where PYTHONDONTWRITEBYTECODE is set, as in containers.
+
+    The variable stays for the apps that tests edit: a file that is changed twice in a second would not be seen.
+    """
+    sys.dont_write_bytecode = False  # one worker rewrites the assertions of a file, the others read them
+    if not hasattr(config, "workerinput"):
+        for folder in COMPILED:
+            compileall.compile_dir(ROOT / folder, quiet=1)
 
 
 @pytest.fixture(scope="session")
