@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import HttpLayer, TCPLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode
+
+from wiretape_capture.proxy.addons import NextLayer
 
 PREFACE = b"PRI * HTTP/2.0\r\n"
 SOCKS5 = 0x05

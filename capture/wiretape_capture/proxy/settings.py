@@ -10,9 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.options import Options
+
+from wiretape_capture.proxy.addons import Proxyserver, TlsConfig
 
 NEVER = 10**8
 """Seconds: idle connections are the peers' to close."""

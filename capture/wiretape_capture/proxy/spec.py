@@ -18,7 +18,7 @@ type Overflow = Literal["wait", "drop"]
 class RecordSpec(BaseModel):
     """One recording. Run by `python -m wiretape_capture.record`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     tape: Path
     name: str
@@ -42,7 +42,7 @@ class RecordSpec(BaseModel):
 class CommandStats(BaseModel):
     """One row of the summary: the exchanges of one command on one service."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     direction: str
     service: str
@@ -58,7 +58,7 @@ class CommandStats(BaseModel):
 class RecordResult(BaseModel):
     """How a recording ended."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     name: str
     tape: Path | None

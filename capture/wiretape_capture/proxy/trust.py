@@ -11,7 +11,6 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from mitmproxy import certs, ctx, http
-from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.connection import Client
 from mitmproxy.options import Options
 from mitmproxy.proxy.context import Context
@@ -21,6 +20,7 @@ from OpenSSL import SSL
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.ca import alternative_name
+from wiretape_capture.proxy.addons import TlsConfig
 from wiretape_capture.proxy.authority import authority
 from wiretape_capture.tee.client_certificate import wants_certificate
 
