@@ -10,9 +10,9 @@ from time import perf_counter_ns
 from urllib.parse import urlsplit
 
 import httpcore
-import httpx
 
 from wiretape_capture.snapshot.exchange import Body, Request, Response
+from wiretape_replay.engine.lean_httpx import httpx
 from wiretape_replay.engine.wire import RawHeaders, raw_headers, raw_target
 from wiretape_replay.loopback import is_loopback
 from wiretape_replay.run_file import BODY_LIMIT
