@@ -40,7 +40,9 @@ class Protocol(StrEnum):
 class Model(BaseModel):
     """Frozen, closed pydantic base: an unknown field in a file or a call is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
+    )
 
 
 class Body(Model):

@@ -16,7 +16,7 @@ from wiretape_replay.compare.shape import Bounds
 class LearnedRule(BaseModel):
     """One place that varies, with the evidence for it. Its shape is still checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     id: str = ""
     """`N-` and eight hex digits of a hash over route, pointer and kind."""

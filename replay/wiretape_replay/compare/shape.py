@@ -45,7 +45,7 @@ MAGNITUDES = 3
 class Bounds(BaseModel):
     """A shape as it is written down: what the values of a learned rule have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     types: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from wiretape_replay.leaves import join
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class Place(_Value):

@@ -17,7 +17,7 @@ from wiretape_replay.verdict.basis import LockInUse
 class NoiseRule(BaseModel):
     """A place the user declared to be noise: it is still checked for its shape."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     route: str = "*"
     """`GET /orders/{id}`; `*` stands for every route."""
@@ -33,7 +33,7 @@ class BaselineSpec(BaseModel):
     before and some after the candidate's own, each with an app and a mock of its own unless `target` names them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     target: str | None = None
     """Base URL of a running instance; None: `app` is started anew for each pass."""
@@ -48,7 +48,7 @@ class BaselineSpec(BaseModel):
 class ReplaySpec(BaseModel):
     """One run. Run by `python -m wiretape_replay.engine`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     tape: Path
     run: Path

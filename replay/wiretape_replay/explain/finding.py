@@ -32,7 +32,7 @@ _STRUCTURAL = {
 class FindingExplanation(BaseModel):
     """Why one finding counts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     why: tuple[str, ...]
     """What kind of difference it is, what it does to the verdict, and its evidence."""

@@ -17,7 +17,7 @@ NAMED = 3
 class MissExplanation(BaseModel):
     """One kind of request that matched nothing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     id: str
     request: str

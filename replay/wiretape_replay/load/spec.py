@@ -23,7 +23,7 @@ MOST_WORKERS = 64
 class Stage(BaseModel):
     """A stretch of time at whose end the scale has become `scale`, on a straight line."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     seconds: float = Field(ge=0, le=LONGEST_SECONDS)
     scale: float = Field(ge=0, le=LARGEST_SCALE)
@@ -32,7 +32,7 @@ class Stage(BaseModel):
 class LoadSpec(BaseModel):
     """One load run. Run by `python -m wiretape_replay.load`; its result is a `Run`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     replay: ReplaySpec
     """What is sent, where to and how it is judged; timing, concurrency and mocks of a replay are not used."""
@@ -64,7 +64,7 @@ class LoadSpec(BaseModel):
 class WorkerSpec(BaseModel):
     """One worker's share of a load. Run by `python -m wiretape_replay.load.worker`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     load: LoadSpec
     scenario: Path
@@ -79,7 +79,7 @@ class WorkerSpec(BaseModel):
 class Go(BaseModel):
     """Tells a worker when the schedule begins."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     start_ns: int
     """On the monotonic clock that all processes of a machine share."""
@@ -90,7 +90,7 @@ class Go(BaseModel):
 class WorkerResult(BaseModel):
     """What a worker says at its end; its counts were told before."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     memory_bytes: int
     """Most memory that it held."""

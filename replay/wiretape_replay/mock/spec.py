@@ -16,7 +16,7 @@ database answers without any data: transactions, settings, probes."""
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class MockSpec(_Value):

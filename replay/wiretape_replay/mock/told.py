@@ -13,7 +13,7 @@ from wiretape_replay.match.knowledge import Knowledge, Number
 class Told(BaseModel):
     """One line to the mock. It says `Heard` with the same number when it has taken it in."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     number: int
     event: Literal["begins", "ended"]

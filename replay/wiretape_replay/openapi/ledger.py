@@ -53,7 +53,7 @@ _REQUEST_ABSENCES = _ABSENCES | {"removed-required", "became-required"}
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class Change(_Value):

@@ -32,7 +32,7 @@ PATCHED_BYTES = 256 * 1024
 class FindingDetail(BaseModel):
     """What `wiretape diff RUN FINDING` and `get_diff` show."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     run: str
     finding: Finding

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class SignRule(BaseModel):
     """One signature that a recorded request carries and that must be made again to be accepted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     kind: Literal["jwt", "sigv4"]
     route: str = Field("*", description="Routes it applies to, as a METHOD /path/* glob.")

@@ -40,7 +40,7 @@ ENOUGH = 5
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class StatementRow(_Value):

@@ -10,7 +10,7 @@ from wiretape_replay.verdict.model import Finding, FindingClass, PastFinding, Ru
 class Changes(BaseModel):
     """Findings of two runs by their stable ids."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     new: tuple[Finding, ...]
     still: tuple[Finding, ...]

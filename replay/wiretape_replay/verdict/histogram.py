@@ -22,7 +22,7 @@ type Bucket = tuple[int, int]
 class Histogram(BaseModel):
     """Counts by bucket, ascending; buckets without a value are left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     buckets: tuple[Bucket, ...] = ()
 

@@ -14,7 +14,7 @@ from wiretape_replay.verdict.histogram import Histogram
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class FindingClass(StrEnum):

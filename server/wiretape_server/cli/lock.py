@@ -20,7 +20,7 @@ NOT_AS_LOCKED = 1
 class Locked(BaseModel):
     """The document of `--json`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     file: str
     sha256: str

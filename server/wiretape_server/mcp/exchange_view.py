@@ -14,7 +14,7 @@ HEADER_LIMIT = 160
 
 
 class _View(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class RequestView(_View):

@@ -20,7 +20,7 @@ ERROR_LIMIT = 2000
 class Result(BaseModel):
     """What every structured result carries."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     summary: str
     next: str

@@ -24,7 +24,7 @@ HEADER = """\
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
     rule: tuple[LearnedRule, ...] = ()
 

@@ -23,7 +23,7 @@ SHORTEST_REASON = 10
 class RuleRow(BaseModel):
     """The rule as it stands in the file, without what was measured."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     id: str
     route: str

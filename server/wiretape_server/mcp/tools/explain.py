@@ -31,7 +31,7 @@ LEAVES_SHOWN = 6
 class CodeLine(BaseModel):
     """A line of the project's code that holds a name to look for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     at: str
     """`app.py:31`."""

@@ -21,7 +21,7 @@ from wiretape_server.mcp.times import utc
 class RunRow(BaseModel):
     """One run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     run: str
     status: Status

@@ -19,7 +19,7 @@ from wiretape_server.mcp.times import utc
 class SnapshotRow(BaseModel):
     """One snapshot."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     name: str
     recorded_at: str = ""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class ExchangeRow(BaseModel):
     """One exchange without its bodies."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     sequence: int
     direction: Literal["inbound", "outbound"]
