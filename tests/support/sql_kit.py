@@ -16,7 +16,7 @@ from database_kit import begun
 from wiretape_capture.jobs.events import Finished
 from wiretape_capture.jobs.parent import Job
 from wiretape_capture.launch.mapping import parse_map
-from wiretape_capture.launch.spec import AppSpec
+from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.proxy.spec import RecordResult, RecordSpec
 from wiretape_capture.record import record
 from wiretape_replay.engine.spec import ReplaySpec
@@ -24,6 +24,7 @@ from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.verdict.model import Run
 
 SHOP = Path(__file__).with_name("sql_shop.py")
+NO_CACHE = "redis://127.0.0.1:9/0"
 ORDERS = {"ink": 1, "pen": 2, "pad": 3, "cap": 4}
 """What is ordered, and how much of it."""
 
@@ -37,22 +38,31 @@ class Shop:
     free_port: Callable[[], int]
     script: Path = SHOP
     orders: Mapping[str, int] = field(default_factory=lambda: ORDERS)
+    cache: str = ""
+    """URL of a Redis beside the database; empty for a shop without one."""
+    asks: Callable[[str], None] | None = None
+    """Asks the shop while it is recorded; None for orders, prices and stock."""
 
     @property
     def nowhere(self) -> str:
         """A URL of the same database that leads nowhere."""
         return f"{urlsplit(self.url).scheme}://shop:wrong@127.0.0.1:9/shop"
 
-    def app(self, url: str, variant: str) -> AppSpec:
+    def _maps(self, url: str, cache: str) -> tuple[ServiceMap, ...]:
+        beside = (parse_map(f"cache={cache}"),) if self.cache else ()
+        return (parse_map(f"db={url}"), *beside)
+
+    def app(self, url: str, cache: str, variant: str) -> AppSpec:
         """The app, broken in a way."""
         port = self.free_port()
-        return AppSpec(command=(sys.executable, str(self.script), str(port)), port=port, ready="/health",
-                       env={"DATABASE_URL": url, "VARIANT": variant}, log=self.folder / "app.log")  # fmt: skip
+        env = {"DATABASE_URL": url, "REDIS_URL": cache, "VARIANT": variant}
+        return AppSpec(command=(sys.executable, str(self.script), str(port)), port=port, ready="/health", env=env,
+                       log=self.folder / "app.log")  # fmt: skip
 
     async def run(self, variant: str) -> Run:
         """Replay against the app, broken in a way, with its database mocked."""
-        app = self.app(self.nowhere, variant)
-        maps = (parse_map(f"db={self.nowhere}"),)
+        app = self.app(self.nowhere, NO_CACHE, variant)
+        maps = self._maps(self.nowhere, NO_CACHE)
         mock = MockSpec(tape=self.folder / "shop.tape", ca_dir=self.folder / "ca", maps=maps)
         spec = ReplaySpec(tape=mock.tape, run=self.folder / f"{variant or 'same'}.run", app=app, mock=mock)
         job = await Job.start("wiretape_replay.engine", spec, log=self.folder / "replay.log")
@@ -62,13 +72,14 @@ class Shop:
 
     async def record(self) -> None:
         """Record the shop while it is asked."""
-        app = self.app(self.url, "")
+        app = self.app(self.url, self.cache, "")
         spec = RecordSpec(tape=self.folder / "shop.tape", name="shop", ca_dir=self.folder / "ca", app=app,
-                          app_port=app.port, maps=(parse_map(f"db={self.url}"),))  # fmt: skip
+                          app_port=app.port, maps=self._maps(self.url, self.cache))  # fmt: skip
         job: InLoop[RecordResult] = InLoop()
         task = asyncio.create_task(record(spec, job.emit, job.stop))
         await begun(job, task)
-        await asyncio.to_thread(ask, job.ready.result().endpoints["inbound"], self.orders)
+        inbound = job.ready.result().endpoints["inbound"]
+        await asyncio.to_thread(self.asks or (lambda url: ask(url, self.orders)), inbound)
         await asyncio.sleep(0.3)
         job.stop.set()
         await task

@@ -9,15 +9,17 @@ from wiretape_capture.protocols.http import header, json_body
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Response
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_replay.engine.ends import live_fates, recorded_fates, takes_part
 from wiretape_replay.engine.played import Played
 from wiretape_replay.leaves import leaf_name, walk
 from wiretape_replay.match.asked import is_call
 from wiretape_replay.match.content import BODY_LIMIT, content_of
 from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.mock.spec import MockAnswer, MockResult
-from wiretape_replay.outbound.calls import Catalogue, values_of
+from wiretape_replay.outbound.calls import Call, Catalogue, values_of
 from wiretape_replay.outbound.evidence import Evidence, Handled
-from wiretape_replay.outbound.faults import Fault, find_faults
+from wiretape_replay.outbound.fault import Fault
+from wiretape_replay.outbound.faults import find_faults
 from wiretape_replay.outbound.findings import collect_faults, with_faults
 from wiretape_replay.outbound.owners import Window, attribute_live, attribute_recorded
 from wiretape_replay.verdict.model import ExchangeResult, Finding
@@ -44,16 +46,20 @@ class Calls:
         return with_faults(results, self.faults, self.evidence)
 
 
-async def load_outbound(tape: TapeReader) -> list[Exchange]:
-    """Every outbound call that is judged; larger bodies stay in the tape, as in the mock."""
+async def load_outbound(tape: TapeReader, *, with_transactions: bool = False) -> list[Exchange]:
+    """Every outbound call that is judged, and what its transactions show; larger bodies stay in the tape, as in the
+    mock."""
     return [exchange async for exchange in tape.stream(Query(direction=Direction.OUTBOUND), max_body=BODY_LIMIT)
-            if is_call(exchange)]  # fmt: skip
+            if is_call(exchange) or (with_transactions and takes_part(exchange))]  # fmt: skip
 
 
 def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route: Callable[[Exchange], str],
                 played: Iterable[Played], live: Mapping[int, Response], result: MockResult,
                 answers: Sequence[MockAnswer], aliases: Mapping[str, str], *, cold: bool) -> Calls:  # fmt: skip
-    """Whose calls they were, and what was wrong with them."""
+    """Whose calls they were, and what was wrong with them; `outbound` may hold what is no call but begins or ends
+    transactions."""
+    ends = recorded_fates(outbound)
+    outbound = list(filter(is_call, outbound))
     by_sequence = {one.sequence: one for one in inbound}
     values = {one.sequence: values_of(one, route(one)) for one in inbound}
     catalogue = Catalogue.of(outbound, aliases)
@@ -61,18 +67,32 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     attribute_recorded(recorded, [recorded_window(one, route(one), values[one.sequence]) for one in inbound])
     sent = {one.exchange.sequence: one for one in played if one.started_ns}
     known = {call.sequence: call for call in recorded}
-    calls = [catalogue.live(one, known) for one in answers if one.tier not in ("passthrough", "simulated")]
+    for call in recorded:
+        call.fate = ends.get(call.sequence)
+    calls = _live(catalogue, answers, known)
     windows = [_live_window(one, route(one.exchange), values[sequence]) for sequence, one in sent.items()]
     attribute_live(calls, windows, recorded)
     evidence = Evidence(
         {one.sequence: _handled(one, route(one), values[one.sequence], sent, live) for one in inbound},
         recorded, calls, perishable(outbound, catalogue), cold,
+        max((*(one.ended_ns for one in sent.values()), *(one.at_ns for one in answers)), default=0),
     )  # fmt: skip
     faults = find_faults(
         evidence, unheard={one.service for one in answers if one.tier == "passthrough"},
         complete=len(answers) >= result.tally.total, lengths=lambda sequence: _lengths(by_sequence[sequence]),
     )  # fmt: skip
     return Calls(evidence, faults, by_sequence)
+
+
+def _live(catalogue: Catalogue, answers: Sequence[MockAnswer], known: Mapping[int, Call]) -> list[Call]:
+    """What the mock was asked, without what it answers of itself, with what became of it."""
+    calls = []
+    for answer, fate in zip(answers, live_fates(answers), strict=True):
+        if answer.tier not in ("passthrough", "simulated"):
+            call = catalogue.live(answer, known)
+            call.fate = fate
+            calls.append(call)
+    return calls
 
 
 def recorded_window(exchange: Exchange, route: str, values: frozenset[str]) -> Window:
@@ -90,10 +110,11 @@ def _live_window(played: Played, route: str, values: frozenset[str]) -> Window:
 def _handled(exchange: Exchange, route: str, values: frozenset[str], sent: Mapping[int, Played],
              live: Mapping[int, Response]) -> Handled:  # fmt: skip
     played, sequence = sent.get(exchange.sequence), exchange.sequence
+    until_ns = exchange.started_ns + exchange.duration_us * 1000
     if played is None or sequence not in live:
-        return Handled(sequence, route, exchange.status, values, answered=False)
+        return Handled(sequence, route, exchange.status, values, answered=False, until_ns=until_ns)
     alike = exchange.status[:1] == str(live[sequence].status)[:1]
-    return Handled(sequence, route, exchange.status, values, alike, played.started_ns, played.ended_ns)
+    return Handled(sequence, route, exchange.status, values, alike, played.started_ns, played.ended_ns, until_ns)
 
 
 def perishable(outbound: Iterable[Exchange], catalogue: Catalogue) -> frozenset[str]:

@@ -278,8 +278,9 @@ class _Replay:
         """What was wrong with the app's calls; an exchange that made a wrong one did not come out equal."""
         if self.mock is None or self.mock.result is None or self.spec.mock is None:
             return []
+        outbound = await load_outbound(self.tape, with_transactions=True)
         calls = await asyncio.to_thread(
-            judge_calls, self.plan.inbound, await load_outbound(self.tape), self.plan.route, self.played, self.live,
+            judge_calls, self.plan.inbound, outbound, self.plan.route, self.played, self.live,
             self.mock.result, self.mock.answers, aliases(self.spec.mock.maps), cold=self.spec.app is not None,
         )  # fmt: skip
         comparing.results = calls.results(comparing.results)

@@ -68,6 +68,15 @@ def of_connection(statement: Statement) -> bool:
     return statement.session or mysql_sql.asks_insert_id(statement)
 
 
+def spoken(statement: Statement) -> str:
+    """The template of a statement, of a setting with its value, which decides what becomes of later statements."""
+    template, constants = statement.template, statement.constants
+    if statement.command != "SET" or "autocommit" not in template or template.count("?") != len(constants):
+        return template
+    told = iter(constants)
+    return re.sub(r"\?", lambda _: str(next(told)), template)
+
+
 @dataclass(frozen=True, slots=True)
 class StatementParts(DatabaseParts):
     """One statement."""

@@ -42,6 +42,7 @@ class Entry:
     trace: str = ""
     request: Request | None = None
     protocol: Protocol = Protocol.HTTP
+    thread: str = ""
 
 
 type Line = tuple[int, bytes]
@@ -134,6 +135,7 @@ def answer_of(entry: Entry) -> MockAnswer:
         command=entry.command, location=entry.location, tier=entry.tier,
         sequence=entry.sequence, status=entry.status, session=entry.session, request_body_sha256=_sha256(entry),
         normalized=tuple(entry.normalized), closest=tuple(entry.closest), trace=entry.trace, request=entry.request,
+        thread=entry.thread,
     )  # fmt: skip
 
 
@@ -147,6 +149,7 @@ def _line(entry: Entry) -> bytes:
         "normalized": [difference.model_dump() for difference in entry.normalized],
         "closest": [candidate.model_dump() for candidate in entry.closest], "trace": entry.trace,
         "request": orjson.Fragment(entry.request.model_dump_json()) if entry.request is not None else None,
+        "thread": entry.thread,
     }, option=orjson.OPT_APPEND_NEWLINE)  # fmt: skip
 
 

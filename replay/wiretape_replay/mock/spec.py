@@ -82,7 +82,10 @@ class MockAnswer(_Value):
     trace: str = ""
     """Trace or request id of the live request, kept where the recording knows such ids."""
     request: Request | None = None
-    """For a miss: what was asked, with the headers that name the operation and a body of at most 64 KiB."""
+    """For a miss: what was asked, with the headers that name the operation and a body of at most 64 KiB; for a DISCARD
+    of Redis what was discarded."""
+    thread: str = ""
+    """What transactions of a database follow: the client's connection, of MongoDB the transaction itself."""
 
 
 class MockTally(_Value):

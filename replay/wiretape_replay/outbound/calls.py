@@ -18,6 +18,7 @@ from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.match.parts import Parts, parts_of, service_key
 from wiretape_replay.match.volatile import mask, text_of
 from wiretape_replay.mock.spec import MockAnswer
+from wiretape_replay.outbound.transactions import Fate
 from wiretape_replay.routes import RouteTable
 
 TUNNEL = "CONNECT"
@@ -57,6 +58,8 @@ class Call:
     """For a miss: the nearest recording."""
     owners: frozenset[int] = frozenset()
     """The inbound exchanges that may have made it; none for a call outside of all of them."""
+    fate: Fate | None = None
+    """What became of it; None for a call that takes part in no transaction, or where that is not known."""
     specific: bool = False
     """It says something that its owner was asked for or answered, so that it belongs to no one else."""
 

@@ -34,6 +34,8 @@ class Handled:
     """It was replayed, and its live status is of the recorded class."""
     live_from_ns: int = 0
     live_until_ns: int = 0
+    until_ns: int = 0
+    """When its recorded answer had come."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,8 @@ class Evidence:
     """Places whose answers are credentials or have an end: called again when that is over."""
     cold: bool
     """The app was started for this run, so that it remembers nothing from before."""
+    until_ns: int = 0
+    """When the last was heard of the run."""
     by_route: dict[str, list[Handled]] = field(default_factory=dict)
     was: Tally = field(default_factory=Tally)
     now: Tally = field(default_factory=Tally)

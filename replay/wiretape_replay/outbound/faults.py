@@ -10,10 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import islice
-
-from pydantic import JsonValue
 
 from wiretape_replay.bindings.tokens import is_id_name
 from wiretape_replay.leaves import leaf_name
@@ -21,7 +18,9 @@ from wiretape_replay.match.closest import DIFFERENCES, leaf_by_leaf
 from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.outbound.calls import TUNNEL, Call
 from wiretape_replay.outbound.evidence import Evidence, Handled, often
+from wiretape_replay.outbound.fault import Fault, Kind
 from wiretape_replay.outbound.order import swaps
+from wiretape_replay.outbound.outcomes import unlike_ends
 from wiretape_replay.outbound.pairing import NOBODY, Pairing, pair
 from wiretape_replay.verdict.model import Severity
 
@@ -31,37 +30,6 @@ LOOKED_BACK = 500
 """Calls of the same request that are looked through for the attempt before."""
 PAIRED_AT_ONCE = 200
 """Changed calls of one place that are compared with each recorded one."""
-
-
-class Kind(StrEnum):
-    """What is wrong with a call."""
-
-    MISSING = "missing"
-    UNEXPECTED = "unexpected"
-    """The recording has no such call."""
-    CHANGED = "changed"
-    """A recorded call was made with other content."""
-    DUPLICATED = "duplicated"
-    """The same write more often than recorded."""
-    REPEATED = "repeated"
-    """The same read more often than recorded."""
-    FAN_OUT = "n+1"
-    """A read for each item instead of one for all."""
-    REORDERED = "reordered"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault of one exchange."""
-
-    kind: Kind
-    severity: Severity
-    place: str
-    owners: tuple[int, ...]
-    """The inbound exchange, the likeliest first where several were under way; none for a call outside of all."""
-    message: str
-    expected: JsonValue = None
-    actual: JsonValue = None
 
 
 type Lengths = Callable[[int], Mapping[str, int]]
@@ -93,6 +61,7 @@ class _Judged:
         faults = [fault for call in fanned.values() for fault in self._fan_out(call, Severity.ERROR)]
         faults += [*map(self._change, changed), *self._unexpected(missed), *self._extra(found), *self._siblings(found)]
         faults += self._missing_of(unmade, found) if self.complete else []
+        faults += unlike_ends(found, self.evidence) if self.complete else []
         return [*faults, *self._reordered(found), *self._no_longer_remembered(faults)]
 
     def _heard(self, call: Call) -> bool:

@@ -9,7 +9,7 @@ from wiretape_replay.compare.curl import curl_line
 from wiretape_replay.compare.findings import finding_id
 from wiretape_replay.compare.messages import shown
 from wiretape_replay.outbound.evidence import Evidence
-from wiretape_replay.outbound.faults import Fault, Kind
+from wiretape_replay.outbound.fault import Fault, Kind
 from wiretape_replay.verdict.model import ExchangeResult, Finding, FindingClass, Outcome, Part, Severity
 
 SEQUENCES = 50

@@ -24,7 +24,7 @@ from wiretape_replay.match.matcher import Hit, Matcher
 from wiretape_replay.mock.answer import Fault
 from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal
-from wiretape_replay.mock.mongodb.recording import MongoRecording, Recorded
+from wiretape_replay.mock.mongodb.recording import MongoRecording, Recorded, thread_of
 from wiretape_replay.mock.spec import Candidate
 
 MISS = "WT001"
@@ -69,7 +69,8 @@ class MongoDesk:
         """Journal what was answered without matching; a further batch of a cursor with the exchange that brought it."""
         name = name_of(command)
         self.journal.record(Entry(time.time_ns(), self.name, name, f"{name} {target_of(command)}", "simulated",
-                                  sequence or None, status, protocol=Protocol.MONGODB))  # fmt: skip
+                                  sequence or None, status, protocol=Protocol.MONGODB,
+                                  thread=thread_of(command)))  # fmt: skip
 
     def find(self, command: Command) -> Found:
         """The reply to one command. It moves the matching state on and writes the journal."""
@@ -81,7 +82,7 @@ class MongoDesk:
         recorded = self.recording.answers[hit.recorded.sequence]
         self.journal.record(
             Entry(now, self.name, parts.method, parts.path, hit.tier, recorded.sequence, recorded.status,
-                  normalized=hit.differences, protocol=Protocol.MONGODB)
+                  normalized=hit.differences, protocol=Protocol.MONGODB, thread=thread_of(command))
         )  # fmt: skip
         return self.found(recorded, Echo(hit.echoes) if hit.echoes else None)
 
@@ -96,8 +97,10 @@ class MongoDesk:
     def _miss(self, parts: DocumentParts, command: Mapping[str, JsonValue], now: int) -> Found:
         near = closest(self._index, parts)
         request = _request(parts, command)
-        entry = Entry(now, self.name, parts.method, parts.path, "miss", status=MISS, closest=near, request=request,
-                      body_sha256=request.body.sha256, protocol=Protocol.MONGODB)  # fmt: skip
+        entry = Entry(
+            now, self.name, parts.method, parts.path, "miss", status=MISS, closest=near, request=request,
+            body_sha256=request.body.sha256, protocol=Protocol.MONGODB, thread=thread_of(command),
+        )  # fmt: skip
         if self.journal.record(entry) and self._on_miss is not None:
             self._on_miss(entry)
         return Found(miss_error(parts, near))

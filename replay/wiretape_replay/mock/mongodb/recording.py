@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import orjson
 from pydantic import JsonValue
@@ -101,6 +102,12 @@ def transaction_of(command: Mapping[str, JsonValue]) -> str | None:
     if command.get("autocommit") is not False:
         return None
     return orjson.dumps([command.get("lsid"), plain(command.get("txnNumber"))]).decode()
+
+
+def thread_of(command: Mapping[str, JsonValue]) -> str:
+    """A short name of a command's transaction; empty outside of one."""
+    key = transaction_of(command)
+    return "" if key is None else blake2b(key.encode(), digest_size=8).hexdigest()
 
 
 def _reply_of(exchange: Exchange) -> Reply:

@@ -104,8 +104,9 @@ class Session:
             return self._server.cursors.more(number if isinstance(number, int) else 0, command,
                                              wait if isinstance(wait, int) else None)  # fmt: skip
         if name in SESSION:
-            self._desk.simulated(command)
-            return Found(self._simulated(name, command))
+            reply = self._simulated(name, command)
+            self._desk.simulated(command, status="" if reply.get("ok", True) else str(reply.get("codeName", "error")))
+            return Found(reply)
         return self._find(command)
 
     def _find(self, command: Command) -> Found:

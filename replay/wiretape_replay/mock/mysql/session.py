@@ -51,6 +51,8 @@ from wiretape_replay.mock.sql.recording import failure_key
 
 FILE_LIMIT = 256 * 1024 * 1024
 """Bytes of one file that are taken for LOAD DATA LOCAL INFILE."""
+RESET = Statement("RESET CONNECTION", "reset connection", (), ())
+"""Stands in the journal for what undoes all that is open on a connection."""
 BEFORE_EXECUTION = "42"
 """Class of SQLSTATE of errors that come when a statement is prepared: syntax, unknown names."""
 
@@ -79,6 +81,7 @@ class Session:
 
     def __init__(self, desk: MysqlDesk, greeting: Greeting) -> None:
         self._desk = desk
+        self._thread = str(next(desk.threads))
         self._greeting = greeting
         self._login = Login(desk, greeting)
         self._terms = Terms(0)
@@ -213,6 +216,7 @@ class Session:
         self._ok()
 
     def _forget(self) -> None:
+        self._desk.simulated(RESET, self._thread)
         database = self._transaction.database
         self._transaction = Transaction(database=database)
         self._prepared.clear()
@@ -289,12 +293,12 @@ class Session:
         if statement.session:
             return self._simulate(statement, sql)
         if asks_insert_id(statement):
-            self._desk.simulated(statement)
+            self._desk.simulated(statement, self._thread)
             return Found([result([label_of(sql)], [[str(self._insert_id)]])])
         if (probed := self._probed(statement, sql)) is not None:
-            self._desk.simulated(statement)
+            self._desk.simulated(statement, self._thread)
             return Found([probed])
-        found = self._desk.find(document)
+        found = self._desk.find(document, self._thread)
         self._last = found.sequence or self._last
         self.delay += found.delay
         if found.fault:
@@ -315,11 +319,11 @@ class Session:
                 self._transaction.simulate(statement, each)
 
     def _simulate(self, statement: Statement, sql: str) -> Found:
-        self._desk.simulated(statement)
         recorded = self._desk.recording.failed.get(failure_key(statement, self._last))
+        error = recorded if recorded is not None else self._transaction.simulate(statement, sql)
+        self._desk.simulated(statement, self._thread, str(error.get("state", "HY000")) if error is not None else "")
         if recorded is not None:
             return Found(error=recorded)
-        error = self._transaction.simulate(statement, sql)
         self._ansi = quotes_after(sql, self._ansi)
         return Found([{}] if error is None else [], error=error)
 
@@ -363,10 +367,10 @@ class Session:
         document = self._document(sql)
         shape = self._desk.shape(parts_of_statement("", document, self._desk.recording.protocol).path)
         if shape is None:
-            raise Failed(self._desk.undescribed(document).error or {})
+            raise Failed(self._desk.undescribed(document, self._thread).error or {})
         early = shape.error is not None and str(shape.error.get("state", "")).startswith(BEFORE_EXECUTION)
         if early and not shape.described:
-            raise Failed(self._desk.find(document).error or shape.error or {})
+            raise Failed(self._desk.find(document, self._thread).error or shape.error or {})
         return shape.columns or ()
 
     def _statement(self, payload: bytes) -> Prepared:

@@ -54,6 +54,7 @@ class Session:
         self.secures = False
         """The client was just told to go on in TLS."""
         self._desk = desk
+        self._thread = str(next(desk.threads))
         self._tell = tell
         self._framer = Framer()
         self._shortcut = Shortcut(desk.journal, desk.room)
@@ -270,9 +271,9 @@ class Session:
         if statement.session:
             return self._simulate(statement, sql)
         if (told := self._known_here(statement)) is not None:
-            self._desk.simulated(statement)
+            self._desk.simulated(statement, self._thread)
             return Found([replies.single_value(*told, "SHOW" if statement.command == "SHOW" else "SELECT 1")])
-        found = self._desk.find(document)
+        found = self._desk.find(document, self._thread)
         self._last = found.sequence or self._last
         self._mine += found.notifications
         self.delay += found.delay
@@ -295,15 +296,18 @@ class Session:
         return probe(statement, self._login.parameters or {}, self._login.user, self._login.database)
 
     def _simulate(self, statement: Statement, sql: str) -> Found:
-        self._desk.simulated(statement)
         if statement.command not in SCOPES:
             self._shortcut.forget()
         recorded = self._desk.recording.failed.get(failure_key(statement, self._last))
         if recorded is not None:
+            self._desk.simulated(statement, self._thread, str(recorded.get("C", "XX000")))
             if statement.command in ("COMMIT", "END"):
                 self._transaction.state = "I"
             raise Failed(recorded)
         effect = self._transaction.simulate(statement, sql)
+        undone = statement.command in ("COMMIT", "END") and effect.tag == "ROLLBACK"
+        self._desk.simulated(statement, self._thread, effect.error["C"] if effect.error else "",
+                             command="ROLLBACK" if undone else "")  # fmt: skip
         if effect.warning is not None:
             self._out.append(replies.fields(b"N", effect.warning))
         if effect.error is not None:
@@ -387,9 +391,9 @@ class Session:
         params = portal.params if portal is not None else None
         shape = self._desk.shape(prepared.template)
         if shape is None:
-            raise Failed(self._desk.undescribed(prepared.document(self._cursors, params)).error)
+            raise Failed(self._desk.undescribed(prepared.document(self._cursors, params), self._thread).error)
         if not shape.described and shape.error is not None and shape.error.get("C", "").startswith(NOT_UNDERSTOOD):
-            self._desk.simulated(statement)
+            self._desk.simulated(statement, self._thread, shape.error["C"])
             raise Failed(shape.error)
         return shape.columns
 

@@ -31,6 +31,7 @@ class RedisConnection(DatabaseConnection):
         """asyncio: the client is gone."""
         self._hall.listeners.discard(self)
         super().connection_lost(exc)
+        self._own.close()
 
     def hear(self, message: Message, sharded: bool | None) -> bool:
         """A message; whether this client subscribed to it."""

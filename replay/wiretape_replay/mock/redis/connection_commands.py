@@ -66,12 +66,13 @@ def _echo(session: Session, arguments: Arguments) -> bool:
 def _quit(session: Session, _arguments: Arguments) -> bool:
     session.say(OK)
     session.closing = True
-    session.transaction = None
+    session.discard()
     return False
 
 
 def _reset(session: Session, _arguments: Arguments) -> bool:
-    session.transaction, session.db, session.resp, session.name = None, 0, 2, None
+    session.discard()
+    session.db, session.resp, session.name = 0, 2, None
     session.subscriptions, session.tracks, session.silent = Subscriptions(), False, ""
     session.say({"simple": "RESET"})
     return False
@@ -111,10 +112,11 @@ def _exec(session: Session, _arguments: Arguments) -> bool:
 def _discard(session: Session, _arguments: Arguments) -> bool:
     if session.transaction is None:
         session.fail("ERR DISCARD without MULTI")
-    else:
-        session.transaction = None
-        session.say(OK)
-    return False
+        return False
+    journaled = bool(session.transaction.commands)
+    session.discard()
+    session.say(OK)
+    return journaled
 
 
 def _watch(session: Session, arguments: Arguments) -> bool:

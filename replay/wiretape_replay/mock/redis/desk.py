@@ -36,6 +36,7 @@ from wiretape_replay.mock.spec import Candidate
 
 MISS = "WT001"
 """First word of the error of a command that no recording answers; no server says it."""
+DISCARD = "DISCARD"
 REMEMBERED = 8192
 """Commands that are not taken apart again."""
 KEPT_COMMAND = 2 << 10
@@ -111,6 +112,11 @@ class RedisDesk:
         """Journal what was answered without matching."""
         name = meaning_of(arguments).name
         self.journal.record(Entry(time.time_ns(), self.name, name, name, "simulated", protocol=Protocol.REDIS))
+
+    def discarded(self, asked: Asked, how: str) -> None:
+        """Journal the commands of a transaction that did not come to its EXEC, with how that was."""
+        self.journal.record(Entry(time.time_ns(), self.name, DISCARD, asked.parts.path, "simulated", status=how,
+                                  request=_request(asked), protocol=Protocol.REDIS))  # fmt: skip
 
     def said(self, arguments: Arguments, resp: int) -> Cell | None:
         """What the recorded server said of itself, one answer after the other; None where it was not asked."""

@@ -231,6 +231,20 @@ class Session:
         self._give(found)
         return True
 
+    def discard(self) -> None:
+        """DISCARD, or what comes to the same."""
+        self._give_up("discarded")
+
+    def close(self) -> None:
+        """The client is gone."""
+        self._give_up("never executed")
+
+    def _give_up(self, how: str) -> None:
+        done, self.transaction = self.transaction, None
+        if done is not None and done.commands:
+            commands = [without_secrets(each) for each in done.commands]
+            self.desk.discarded(self.desk.ask(commands, self.db, self.resp, transaction=True), how)
+
     def _follow(self, arguments: Arguments) -> None:
         """What a command of a transaction does beside its answer."""
         name = word(arguments[0])

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,7 +19,7 @@ from wiretape_replay.match.echo import Echo
 from wiretape_replay.match.index import Index
 from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher
-from wiretape_replay.match.statements import StatementParts, parts_of_statement
+from wiretape_replay.match.statements import StatementParts, parts_of_statement, spoken
 from wiretape_replay.mock.answer import Fault
 from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal, line_after_time
@@ -69,6 +70,8 @@ class SqlDesk[C]:
         self._on_miss = on_miss
         self._known: dict[tuple[object, ...], StatementParts] = {}
         self._read: dict[int, dict[str, Any]] = {}
+        self.threads = count(1)
+        """Numbers of the connections."""
         self.settled: list[bytes] = []
         """Lines of the journal for answers that stay the same from now on, since somebody put a new list here."""
 
@@ -92,30 +95,24 @@ class SqlDesk[C]:
         """The recorded types of a statement's parameters."""
         return self.recording.types(template, count)
 
-    def simulated(self, statement: Statement) -> None:
-        """Journal what was answered without the recording."""
-        self.journal.record(
-            Entry(
-                time.time_ns(),
-                self.name,
-                statement.command,
-                statement.template,
-                "simulated",
-                protocol=self.recording.protocol,
-            )
-        )
+    def simulated(self, statement: Statement, thread: str, status: str = "", *, command: str = "") -> None:
+        """Journal what was answered without the recording, on one connection; `command` says what it came to."""
+        self.journal.record(Entry(
+            time.time_ns(), self.name, command or statement.command, spoken(statement), "simulated", status=status,
+            protocol=self.recording.protocol, thread=thread,
+        ))  # fmt: skip
 
-    def find(self, document: Mapping[str, Any]) -> Found:
-        """The answer to one execution. It moves the matching state on and writes the journal."""
+    def find(self, document: Mapping[str, Any], thread: str) -> Found:
+        """The answer to one execution on a connection. It moves the matching state on and writes the journal."""
         parts = self._parts(document)
         now = time.time_ns()
         found = self._matcher.match(parts, SHARED, "", now)
         if not isinstance(found, Hit):
-            return self._miss(parts, document, now)
+            return self._miss(parts, document, now, thread)
         recorded = self.recording.answers[found.recorded.sequence]
         told = self._told_after(recorded.sequence)
         entry = Entry(now, self.name, parts.method, parts.path, found.tier, recorded.sequence, recorded.status,
-                      normalized=found.differences, protocol=self.recording.protocol)  # fmt: skip
+                      normalized=found.differences, protocol=self.recording.protocol, thread=thread)  # fmt: skip
         self.journal.record(entry)
         if found.settled and not (told or self._factor or recorded.document is None):
             self.settled.append(line_after_time(entry))
@@ -150,19 +147,20 @@ class SqlDesk[C]:
                 self._read[sequence] = known
         return known
 
-    def _miss(self, parts: StatementParts, document: Mapping[str, Any], now: int) -> Found:
+    def _miss(self, parts: StatementParts, document: Mapping[str, Any], now: int, thread: str) -> Found:
         near = closest(self._index, parts)
         protocol = self.recording.protocol
         asked = _request(parts, document, protocol)
         entry = Entry(now, self.name, parts.method, parts.path, "miss", status=MISS, closest=near, request=asked,
-                      body_sha256=asked.body.sha256, protocol=protocol)  # fmt: skip
+                      body_sha256=asked.body.sha256, protocol=protocol, thread=thread)  # fmt: skip
         if self.journal.record(entry) and self._on_miss is not None:
             self._on_miss(entry)
         return Found(error=self._miss_error(missed(parts, near)))
 
-    def undescribed(self, document: Mapping[str, Any]) -> Found:
+    def undescribed(self, document: Mapping[str, Any], thread: str) -> Found:
         """The miss of a statement that was to be described and is not known at all."""
-        return self._miss(parts_of_statement(self.service, document, self.recording.protocol), document, time.time_ns())
+        parts = parts_of_statement(self.service, document, self.recording.protocol)
+        return self._miss(parts, document, time.time_ns(), thread)
 
 
 def _request(parts: StatementParts, document: Mapping[str, Any], version: str) -> Request:
