@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from wiretape_capture.record import record
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_replay.engine.ends import live_fates, recorded_fates
 from wiretape_replay.mock.serve import serve_mock
 from wiretape_replay.mock.spec import MockAnswer, MockResult, MockSpec
 
@@ -135,3 +137,14 @@ def journal(folder: Path, name: str = "tape") -> list[MockAnswer]:
     """What a mock answered."""
     lines = (folder / f"{name}.journal").read_bytes().splitlines()
     return [MockAnswer.model_validate_json(line) for line in lines]
+
+
+async def other_ends(folder: Path, name: str = "tape") -> list[str]:
+    """Statements that were answered from the tape and whose transactions came to another end than recorded."""
+    tape, answers = await exchanges(folder / f"{name}.tape"), journal(folder, name)
+    was, now = recorded_fates(tape), live_fates(answers)
+    served = Counter(each.sequence for each in answers)
+    return [f"{each.location}: {was[each.sequence].end} is {fate.end}"
+            for each, fate in zip(answers, now, strict=True)
+            if each.sequence in was and fate is not None and served[each.sequence] == 1
+            and was[each.sequence].end is not fate.end]  # fmt: skip

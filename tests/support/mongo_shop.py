@@ -24,16 +24,30 @@ def setup() -> None:
 
 
 def create(sku: str, qty: int) -> Any:
+    if VARIANT == "apart":
+        return _create(sku, qty, None)
+    with CLIENT.start_session() as session:
+        session.start_transaction()
+        made = _create(sku, qty, session)
+        if VARIANT == "aborted":
+            session.abort_transaction()
+        elif VARIANT != "forgotten":
+            session.commit_transaction()
+        return made
+
+
+def _create(sku: str, qty: int, session: Any) -> Any:
     if VARIANT == "reordered":
-        made = ORDERS.insert_one({"sku": sku, "qty": qty})
-        STOCK.update_one({"_id": sku}, {"$inc": {"qty": -qty}})
+        made = ORDERS.insert_one({"sku": sku, "qty": qty}, session=session)
+        STOCK.update_one({"_id": sku}, {"$inc": {"qty": -qty}}, session=session)
         return str(made.inserted_id)
     if VARIANT != "missing":
-        STOCK.update_one({"_id": sku}, {"$inc": {"qty": -qty - 1 if VARIANT == "changed" else -qty}})
-    made = ORDERS.insert_one({"sku": sku, "qty": qty})
+        less = {"$inc": {"qty": -qty - 1 if VARIANT == "changed" else -qty}}
+        STOCK.update_one({"_id": sku}, less, session=session)
+    made = ORDERS.insert_one({"sku": sku, "qty": qty}, session=session)
     if VARIANT == "extra":
-        STOCK.update_one({"_id": sku}, {"$inc": {"qty": -qty}})
-    found = ORDERS.find_one({"_id": made.inserted_id})
+        STOCK.update_one({"_id": sku}, {"$inc": {"qty": -qty}}, session=session)
+    found = ORDERS.find_one({"_id": made.inserted_id}, session=session)
     assert found is not None
     assert found["_id"] == made.inserted_id
     return found["sku"]

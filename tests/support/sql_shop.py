@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -39,7 +39,10 @@ class Mysql:
         except BaseException:
             self._connection.rollback()
             raise
-        self._connection.commit()
+        if VARIANT == "undone":
+            self._connection.rollback()
+        else:
+            self._connection.commit()
 
 
 VARIANT = os.environ.get("VARIANT", "")
@@ -59,7 +62,7 @@ def setup() -> None:
 
 
 def create(sku: str, qty: int) -> Any:
-    with DATABASE.transaction():
+    with nullcontext() if VARIANT == "apart" else DATABASE.transaction():
         if VARIANT == "reordered":
             row = DATABASE.execute(ORDER, (sku, qty)).fetchone()
             DATABASE.execute(STOCK, (qty, sku))

@@ -15,6 +15,7 @@ from wiretape_replay.leaves import leaf_name, walk
 from wiretape_replay.match.asked import is_call
 from wiretape_replay.match.content import BODY_LIMIT, content_of
 from wiretape_replay.match.lanes import trace_of
+from wiretape_replay.mock.redis.desk import DISCARD
 from wiretape_replay.mock.spec import MockAnswer, MockResult
 from wiretape_replay.outbound.calls import Call, Catalogue, values_of
 from wiretape_replay.outbound.evidence import Evidence, Handled
@@ -71,11 +72,12 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
         call.fate = ends.get(call.sequence)
     calls = _live(catalogue, answers, known)
     windows = [_live_window(one, route(one.exchange), values[sequence]) for sequence, one in sent.items()]
-    attribute_live(calls, windows, recorded)
+    discarded = [catalogue.live(one, {}) for one in answers if one.command == DISCARD and one.request is not None]
+    attribute_live([*calls, *discarded], windows, recorded)
     evidence = Evidence(
         {one.sequence: _handled(one, route(one), values[one.sequence], sent, live) for one in inbound},
         recorded, calls, perishable(outbound, catalogue), cold,
-        max((*(one.ended_ns for one in sent.values()), *(one.at_ns for one in answers)), default=0),
+        max((*(one.ended_ns for one in sent.values()), *(one.at_ns for one in answers)), default=0), discarded,
     )  # fmt: skip
     faults = find_faults(
         evidence, unheard={one.service for one in answers if one.tier == "passthrough"},

@@ -55,7 +55,9 @@ def _chain(*groups: Iterable[Recorded]) -> Iterator[Recorded]:
 
 
 def _distance(recorded: Parts, live: Parts) -> int:
-    """Service, method and path weigh more than leaves."""
+    """Service, method and path weigh more than leaves; what holds the request as its part is nearest."""
+    if isinstance(live, DatabaseParts) and live.within(recorded):
+        return 0
     differing = sum(1 for _ in islice(_leaf_differences(recorded, live), LEAVES))
     return (40 * (recorded.service != live.service) + 20 * (recorded.method != live.method)
             + 10 * _path_distance(recorded, live) + differing)  # fmt: skip
@@ -76,6 +78,9 @@ def _candidate(recorded: Recorded, live: Parts) -> Candidate:
 
 def leaf_by_leaf(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
     """Everything in which a live request differs from a recorded one, last what any run makes afresh."""
+    if isinstance(live, DatabaseParts) and live.within(recorded):
+        yield LeafDifference(where="transaction", recorded=recorded.segments[0][:CUT], live=None)
+        return
     if recorded.service != live.service:
         yield LeafDifference(where="service", recorded=recorded.service, live=live.service)
     if recorded.method != live.method:

@@ -24,7 +24,7 @@ from wiretape_capture.snapshot.exchange import Exchange, Protocol, Request
 from wiretape_replay.leaves import walk
 from wiretape_replay.match.content import Content
 from wiretape_replay.match.database import DatabaseParts
-from wiretape_replay.match.parts import Leaf
+from wiretape_replay.match.parts import Leaf, Parts
 
 LONGEST = 64 << 10
 """Characters of an argument that are compared as they are; of more the hash is."""
@@ -59,6 +59,28 @@ class CommandParts(DatabaseParts):
         """`GET price:` of `GET price:ink`."""
         keys = [value for where, value in self.content.leaves if where.startswith("key/") and isinstance(value, str)]
         return f"{self.method} {keys[0].rpartition(':')[0]}:" if len(keys) == 1 and ":" in keys[0] else ""
+
+    def commands(self) -> Iterator[tuple[str, tuple[Leaf, ...]]]:
+        """Name and arguments of each command: of the one, or of those of the transaction."""
+        if self.method != TRANSACTION:
+            yield self.method, tuple(leaf for leaf in self.content.leaves if leaf[0] != "db")
+            return
+        found: dict[str, list[Leaf]] = {}
+        names: dict[str, str] = {}
+        for where, value in self.content.leaves:
+            number, _, rest = where.partition("/")
+            if rest:
+                found.setdefault(number, []).append((rest, value))
+            elif number != "db":
+                names[number] = str(value).replace("EVALSHA", "EVAL")
+        for number, name in names.items():
+            yield name, tuple(found.get(number, ()))
+
+    def within(self, other: Parts) -> bool:
+        """Whether a transaction holds this command, its arguments and all."""
+        if self.method == TRANSACTION or not isinstance(other, CommandParts) or other.method != TRANSACTION:
+            return False
+        return other.service == self.service and next(self.commands()) in other.commands()
 
     def leaves(self) -> Iterator[Leaf]:
         """Every argument."""

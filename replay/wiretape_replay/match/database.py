@@ -40,6 +40,10 @@ class DatabaseParts(Parts):
         mine, theirs = set(self.path.split()), set(other.segments[0].split())
         return 10 - 10 * len(mine & theirs) // max(len(mine | theirs), 1)
 
+    def within(self, other: Parts) -> bool:  # noqa: ARG002
+        """Whether another one holds this one as its part."""
+        return False
+
     def told(self) -> Iterator[Leaf]:
         """The values that say what it is about."""
         return (leaf for leaf in self.content.leaves if leaf[0].startswith("bind/"))

@@ -74,6 +74,8 @@ class Evidence:
     """The app was started for this run, so that it remembers nothing from before."""
     until_ns: int = 0
     """When the last was heard of the run."""
+    discarded: Sequence[Call] = ()
+    """Transactions of Redis that did not come to their EXEC in the run; their status says how."""
     by_route: dict[str, list[Handled]] = field(default_factory=dict)
     was: Tally = field(default_factory=Tally)
     now: Tally = field(default_factory=Tally)

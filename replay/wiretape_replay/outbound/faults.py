@@ -22,6 +22,7 @@ from wiretape_replay.outbound.fault import Fault, Kind
 from wiretape_replay.outbound.order import swaps
 from wiretape_replay.outbound.outcomes import unlike_ends
 from wiretape_replay.outbound.pairing import NOBODY, Pairing, pair
+from wiretape_replay.outbound.redis_transactions import one_by_one, undone
 from wiretape_replay.verdict.model import Severity
 
 FAN_OUT = 3
@@ -53,6 +54,7 @@ class _Judged:
 
     def faults(self) -> list[Fault]:
         found = pair(filter(self._heard, self.evidence.recorded), filter(self._heard, self.evidence.live))
+        torn = [*undone(found, self.evidence.discarded, self._is_due), *one_by_one(found)]
         unmade = list(filter(self._is_due, found.unmade))
         fanned = {(call.owners, call.place): call for call in found.missed if self._misses_fan_out(call, found.missed)}
         rest = [call for call in found.missed if (call.owners, call.place) not in fanned]
@@ -61,6 +63,7 @@ class _Judged:
         faults = [fault for call in fanned.values() for fault in self._fan_out(call, Severity.ERROR)]
         faults += [*map(self._change, changed), *self._unexpected(missed), *self._extra(found), *self._siblings(found)]
         faults += self._missing_of(unmade, found) if self.complete else []
+        faults += torn
         faults += unlike_ends(found, self.evidence) if self.complete else []
         return [*faults, *self._reordered(found), *self._no_longer_remembered(faults)]
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from database_kit import Command, exchanges, journal, mocking, recording, run
+from database_kit import Command, exchanges, journal, mocking, other_ends, recording, run
 from mongodb_server import MongoServer
 
 pytestmark = pytest.mark.xdist_group("mongodb")  # one server for all
@@ -60,3 +60,4 @@ async def test_a_program_gets_the_same_from_server_recorder_and_mock(
     assert mock.result.tally.exact + mock.result.tally.normalized > 5
     answered = {each.sequence for each in journal(tmp_path) if each.sequence}
     assert answered <= {each.sequence for each in await exchanges(tmp_path / "tape.tape")}
+    assert await other_ends(tmp_path) == []

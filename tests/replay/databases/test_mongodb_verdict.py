@@ -49,6 +49,9 @@ UPDATE = "db: update shop.shop_stock updates=[{q: {_id: ?}, u: {$inc: {qty: ?}}}
         ("extra", f"duplicated {UPDATE}", "with the same content", "POST /orders"),
         ("changed", f"changed {UPDATE}", "bind/updates/0/u/$inc/qty was -", "POST /orders"),
         ("reordered", f"reordered {UPDATE}", "is called before", "POST /orders"),
+        ("aborted", f"rolled-back {UPDATE}", "was committed, is rolled back; so is 1 other write", "POST /orders"),
+        ("forgotten", f"rolled-back {UPDATE}", "was committed, is rolled back", "POST /orders"),
+        ("apart", f"split {UPDATE}", "one transaction", "POST /orders"),
         ("n+1", "n+1 db: find shop.shop_stock filter={_id: ?} limit=? (", "(N+1)", "GET /stock/"),
     ],
 )

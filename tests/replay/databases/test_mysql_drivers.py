@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from database_kit import Command, exchanges, journal, mocking, recording, run
+from database_kit import Command, exchanges, journal, mocking, other_ends, recording, run
 from mysql_server import MysqlServer
 
 pytestmark = pytest.mark.xdist_group("mysql_programs")  # a server of its own: these take longest
@@ -79,3 +79,4 @@ async def test_a_program_gets_the_same_from_server_recorder_and_mock(
     assert mock.result.tally.exact > 5
     answered = {each.sequence for each in journal(tmp_path) if each.sequence}
     assert answered <= {each.sequence for each in await exchanges(tmp_path / "tape.tape")}
+    assert await other_ends(tmp_path) == []

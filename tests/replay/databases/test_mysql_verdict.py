@@ -41,6 +41,9 @@ async def test_the_unchanged_app_passes_without_its_database(shop: Shop) -> None
         ("missing", "missing db: update shop_stock set qty = qty - ? where sku = ? (", "is not called any more",
          "POST /orders"),
         ("changed", "changed db: update shop_stock", "bind/1 was ", "POST /orders"),
+        ("undone", "rolled-back db: update shop_stock", "was committed, is rolled back; so is 1 other write",
+         "POST /orders"),
+        ("apart", "split db: update shop_stock", "one transaction", "POST /orders"),
         ("n+1", "n+1 db: select sku, qty from shop_stock where sku = ?", "(N+1)", "GET /stock/"),
     ],
 )  # fmt: skip

@@ -35,6 +35,7 @@ async def test_the_unchanged_app_passes_without_its_database(shop: Shop) -> None
         ("extra", "duplicated db: update shop_stock", "with the same content"),
         ("changed", "changed db: update shop_stock", "bind/1 was "),
         ("reordered", "reordered db: update shop_stock", "is called before"),
+        ("apart", "split db: update shop_stock", "one transaction"),
         ("n+1", "n+1 db: select sku, qty from shop_stock where sku = ?", "(N+1)"),
     ],
 )
