@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from wiretape_replay.match.index import Key
 from wiretape_replay.outbound.calls import Call
-from wiretape_replay.outbound.evidence import Evidence
+from wiretape_replay.outbound.evidence import Evidence, often
 from wiretape_replay.outbound.fault import Fault, Kind
 from wiretape_replay.outbound.pairing import Pairing
 from wiretape_replay.outbound.transactions import End
@@ -135,11 +135,11 @@ def _ended(end: End, pairs: Sequence[Pair]) -> Fault:
 
 
 def _torn(pairs: Sequence[Pair], apart: int) -> Fault:
-    place = pairs[0][0].place
-    more = _others([was for was, _ in pairs[1:]], place)
-    said = f"{place} was committed in one transaction with others, is committed by itself{more}"
-    return Fault(Kind.SPLIT, Severity.WARNING, place, _owners(pairs),
-                 f"{said}: one of them can be kept and another lost", 1, apart)  # fmt: skip
+    place, times = pairs[0][0].place, Counter(was.place for was, _ in pairs)
+    named = [f"{each} ({often(count)})" if count > 1 else each for each, count in times.items()]
+    said = ", ".join(named[:TOLD]) + (f" and {len(named) - TOLD} more" if len(named) > TOLD else "")
+    said += f" were committed in one transaction, are committed in {apart}: one can be kept and another lost"
+    return Fault(Kind.SPLIT, Severity.WARNING, place, _owners(pairs), said, 1, apart)
 
 
 def _owners(pairs: Sequence[Pair]) -> tuple[int, ...]:

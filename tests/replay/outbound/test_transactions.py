@@ -51,7 +51,7 @@ W = "insert into a values (1)"
         (("begin; " + W + "; commit",), [KEPT]),
         (("begin; " + W + "; rollback", W), [UNDONE, KEPT]),
         (("begin", W, "prepare transaction 'x'", W), [KEPT, KEPT]),
-        (("begin", W, "rollback prepared 'y'", "commit"), [KEPT]),
+        (("begin", W, "rollback prepared 'y'", "commit"), [KEPT, KEPT]),
     ],
 )
 def test_postgres(texts: tuple[str, ...], ends: list[str]) -> None:
