@@ -59,14 +59,15 @@ class Results:
         return statistics.median(each.tools_s for each in self.starts)
 
 
-async def measure(work: Path, *, quick: bool = False, bugs: Sequence[Bug] = BUGS) -> Results:
-    """Run it."""
+async def measure(work: Path, *, quick: bool = False, bugs: Sequence[Bug] = BUGS, starts: int | None = None) -> Results:
+    """Run it; `starts` is the number of cold starts that are timed."""
     began = time.monotonic()
     results = Results()
     chosen = [bug for bug in bugs if not quick or bug.kind in QUICK_BUGS]
     for app in dict.fromkeys(bug.app for bug in chosen):
         await _play(project(app, work), [bug for bug in chosen if bug.app == app], results)
-    results.starts = await asyncio.to_thread(cold_starts, work, QUICK_STARTS if quick else COUNT)
+    starts = starts or (QUICK_STARTS if quick else COUNT)
+    results.starts = await asyncio.to_thread(cold_starts, work, starts)
     results.seconds = time.monotonic() - began
     return results
 

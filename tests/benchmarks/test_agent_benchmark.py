@@ -77,8 +77,9 @@ def test_a_start_is_timed_until_the_handshake_and_until_the_tools(tmp_path: Path
 
 @pytest.mark.timeout(300)
 async def test_a_wrong_status_is_localised_through_the_real_server(tmp_path: Path) -> None:
-    results = await measure(tmp_path, bugs=[bug for bug in BUGS if bug.kind == "wrong status"])
+    results = await measure(tmp_path, bugs=[bug for bug in BUGS if bug.kind == "wrong status"], starts=2)
 
     assert results.unchanged == {EXAMPLE: "pass"}
+    assert len(results.starts) == 2
     assert [(one.localised, one.found.status) for one in results.trials] == [(True, "fail")]
     assert results.trials[0].found.calls <= 2
