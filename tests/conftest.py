@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from longest_first import seconds_of
 from mongodb_server import MISSING as NO_MONGODB
 from mongodb_server import MongoServer
 from mongodb_server import installed as has_mongodb
@@ -41,6 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         for folder in COMPILED:
             compileall.compile_dir(ROOT / folder, quiet=1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Several workers begin with what takes longest; a run without workers keeps the order of the files."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: -seconds_of(item.nodeid))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from small_project import BROKEN, GOOD, SNAPSHOT, SmallProject
 if TYPE_CHECKING:
     from tests.outside.conftest import Node
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("outside")]  # one recorded app for all
 
 type Serve = Callable[..., AbstractContextManager[str]]
 
