@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -137,12 +138,17 @@ async def _targets(folder: Path, size: Size, results: Results, stack: AsyncExitS
 
 
 async def _warm(target: Target, size: Size) -> None:
-    """Until every request was sent three times: caches, the JVM's compiler, what the mock remembers."""
+    """Until every request was sent three times: caches, the JVM's compiler, what the mock remembers.
+
+    Each run of wrk begins with the first request, so that one run must be long enough for all of them.
+    """
     wanted = 3 * sum(1 for _ in target.sends.with_suffix(".txt").open()) if target.journal is not None else 0
+    seconds = size.seconds
     for _ in range(WARM_UPS):
-        wanted -= int((await _load(target, size.seconds)).per_second * size.seconds)
-        if wanted <= 0:
+        load = await _load(target, seconds)
+        if load.requests >= wanted:
             return
+        seconds = math.ceil(1.2 * seconds * wanted / max(load.requests, 1))
 
 
 async def _round(row: Row, target: Target, seconds: int) -> None:

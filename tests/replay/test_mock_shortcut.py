@@ -91,18 +91,25 @@ class Mock:
         self._house = House(desk, _certificates(), allow_list(()), _no_bodies, print, Seconds(), self.seen)
         self._connections: set[Connection] = set()
 
-    async def ask(self, *pieces: bytes) -> bytes:
-        """Send the pieces over one connection, and all that comes back until it ends."""
+    async def ask(self, *pieces: bytes, apart: bool = False) -> bytes:
+        """Send the pieces over one connection, and all that comes back until it ends.
+
+        Apart: each piece is a request that is sent when the one before was answered.
+        """
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: Connection(self._house, self._connections, API), theirs)
         reader, writer = await asyncio.open_connection(sock=ours)
+        answered = self.journal.total
         async with asyncio.timeout(30):
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
+                answered += 1
                 await asyncio.sleep(0)
+                while apart and self.journal.total < answered:  # noqa: ASYNC110 - nobody tells of an answer
+                    await asyncio.sleep(0)
             data = await reader.read()
         writer.close()
         return data
@@ -150,19 +157,41 @@ TOLD: st.SearchStrategy[Number] = st.sampled_from([("order", "17", "18"), ("orde
 @given(
     recording=st.lists(RECORDED, min_size=1, max_size=12), numbered=st.booleans(),
     live=st.lists(st.one_of(SENT, SENT, SENT, st.integers(0, 11), TOLD), min_size=1, max_size=12),
-    at_end=st.sampled_from(["repeat", "repeat", "cycle", "fail"]), together=st.integers(1, 5),
+    at_end=st.sampled_from(["repeat", "repeat", "cycle", "fail"]), together=st.integers(1, 5), apart=st.booleans(),
 )  # fmt: skip
 def test_remembered_requests_get_what_new_ones_get(
     recording: list[tuple[Sent, Any, int, bool]], numbered: bool, live: list[Sent | int | Number], at_end: AtEnd,
-    together: int,
+    together: int, apart: bool,
 ) -> None:  # fmt: skip
     first = order(17) if numbered else []
     calls = [recorded(number, *each) for number, each in enumerate(recording, 1 + len(first))]
     asked = [recording[each % len(recording)][0] if isinstance(each, int) else each for each in live] * 3
-    asyncio.run(_same(first + calls, asked, at_end, together))
+    asyncio.run(_same(first + calls, asked, at_end, together, apart=apart))
 
 
-async def _same(exchanges: list[Exchange], asked: list[Sent | Number], at_end: AtEnd, together: int) -> None:
+FEW = st.builds(
+    Sent, st.sampled_from(["GET", "GET", "POST"]), st.sampled_from(["/a", "/a/b", "/c"]),
+    st.sampled_from([None, None, {"n": 1}]),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    recording=st.lists(st.tuples(FEW, st.sampled_from([{"n": 1}, {"n": 2}, None]), st.just(200), st.booleans()),
+                       min_size=1, max_size=8),
+    live=st.lists(st.integers(0, 7), min_size=1, max_size=6), at_end=st.sampled_from(["repeat", "cycle", "fail"]),
+)  # fmt: skip
+def test_what_is_asked_over_and_over_gets_what_new_requests_get(
+    recording: list[tuple[Sent, Any, int, bool]], live: list[int], at_end: AtEnd
+) -> None:
+    """Few requests on one connection, each after the answer to the one before: most are answered at once."""
+    calls = [recorded(number, *each) for number, each in enumerate(recording, 1)]
+    asked: list[Sent | Number] = [recording[each % len(recording)][0] for each in live] * 6
+    asyncio.run(_same(calls, asked, at_end, len(asked), apart=True))
+
+
+async def _same(exchanges: list[Exchange], asked: list[Sent | Number], at_end: AtEnd, together: int, *,
+                apart: bool) -> None:  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         known, new = (Mock(exchanges, Path(folder) / name, at_end) for name in ("known", "new"))
         mark = 0
@@ -178,7 +207,8 @@ async def _same(exchanges: list[Exchange], asked: list[Sent | Number], at_end: A
                 continue
             marks = range(mark, mark := mark + len(some))
             # Several in one piece are pipelined; the mock may read them together or one by one.
-            answers = await known.ask(b"".join(each.raw() for each in some), LAST.encode())
+            pieces = [each.raw() for each in some] if apart else [b"".join(each.raw() for each in some)]
+            answers = await known.ask(*pieces, LAST.encode(), apart=apart)
             assert answers == await new.ask(
                 *(each.raw(f"agent {number}") for each, number in zip(some, marks, strict=True)),
                 LAST.replace("Host: x", f"Host: x\r\nUser-Agent: agent {mark}").encode(),
@@ -201,7 +231,7 @@ async def test_a_request_is_remembered_however_its_bytes_arrive(tmp_path: Path, 
     assert [line["sequence"] for line in lines] == [1, 2] * 4 + [None]
     if split == 10_000:
         known = mock.seen.at(API)
-        assert (set(known.settled), known.asked) == ({get, post}, {})
+        assert (set(known.plain), known.asked) == ({get, post}, {})
 
 
 async def test_bytes_that_are_framed_twice_are_never_remembered(tmp_path: Path) -> None:
@@ -215,7 +245,7 @@ async def test_bytes_that_are_framed_twice_are_never_remembered(tmp_path: Path) 
         assert others == [first] * 3
     await mock.lines()
     known = mock.seen.at(API)
-    assert (known.settled, known.bodies) == ({}, {})
+    assert (known.plain, known.settled, known.bodies) == ({}, {}, {})
     assert all(raw == LAST.encode() for raw in known.asked)
 
 
@@ -227,4 +257,4 @@ async def test_what_is_remembered_has_a_bound(tmp_path: Path) -> None:
         await mock.ask(*(head * 3 for head in heads), LAST.encode())
     lines = await mock.lines()
     assert [line["sequence"] for line in lines].count(1) == 60 * 12 * 3
-    assert 0 < sum(map(len, mock.seen.at(API).settled)) < 9 << 20
+    assert 0 < sum(map(len, mock.seen.at(API).plain)) < 9 << 20

@@ -117,9 +117,12 @@ def choose[R: Rung](rungs: Sequence[R], state: int, served: Container[int], at_e
     nothing else is known.
     """
     begin, end = _epoch(rungs, state)
-    first = _first_fresh(rungs, begin, end, served)
-    if first is not None:
-        return Choice(first)
+    first = first_fresh(rungs, begin, end, served)
+    return Choice(first) if first is not None else when_given(rungs, begin, end, at_end)
+
+
+def when_given[R: Rung](rungs: Sequence[R], begin: int, end: int, at_end: AtEnd) -> Choice[R] | None:
+    """What follows once all answers of a state were given."""
     if end < len(rungs) or at_end == "repeat":
         return Choice(rungs[end - 1])
     forget = frozenset(rung.sequence for rung in rungs[begin:end])
@@ -133,7 +136,7 @@ def settled[R: Rung](rungs: Sequence[R], rung: R, served: Container[int]) -> boo
     """
     if rung is not rungs[-1]:
         return False
-    return len(rungs) == 1 or _first_fresh(rungs, *_epoch(rungs, rung.after), served) is None
+    return len(rungs) == 1 or first_fresh(rungs, *_epoch(rungs, rung.after), served) is None
 
 
 def _epoch(rungs: Sequence[Rung], state: int) -> tuple[int, int]:
@@ -163,7 +166,7 @@ def _after(rung: Rung) -> int:
     return rung.after
 
 
-def _first_fresh[R: Rung](rungs: Sequence[R], begin: int, end: int, served: Container[int]) -> R | None:
+def first_fresh[R: Rung](rungs: Sequence[R], begin: int, end: int, served: Container[int]) -> R | None:
     """The first answer not yet given; in a long ladder, which is served from the front, found by halves."""
 
     def fresh(rung: R) -> bool:

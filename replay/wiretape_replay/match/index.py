@@ -95,7 +95,7 @@ class Index:
                 self._by_path.setdefault(each.parts.segments, []).append(each)
         return self._by_path
 
-    def related_after(self, recorded: Recorded) -> Iterator[int]:
+    def related_after(self, recorded: Recorded) -> Iterator[Sequence[int]]:
         """Sequences of what was recorded after a write at places above, at and below its own."""
         if not self._at:
             for each in self.recorded:
@@ -105,8 +105,9 @@ class Index:
                         self._inside.setdefault(step, []).append(each.sequence)
         for place in recorded.places:
             for step in place[:-1]:
-                yield from _later(self._at.get(step, ()), recorded.sequence)
-            yield from _later(self._inside.get(place[-1], ()), recorded.sequence)
+                if step in self._at:
+                    yield _later(self._at[step], recorded.sequence)
+            yield _later(self._inside.get(place[-1], ()), recorded.sequence)
 
     def service(self, scheme: str, name: str) -> str:
         """The one name under which a service was indexed."""

@@ -13,6 +13,7 @@ from typing import Literal
 from wiretape_replay.match.causal import AtEnd, Choice, choose, settled
 from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.knowledge import Number
+from wiretape_replay.match.ladder import Ladder
 from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.parts import Parts
 from wiretape_replay.match.session import Session
@@ -67,7 +68,8 @@ class Matcher:
         self.index = index
         self.used: set[int] = set()
         self._at_end: AtEnd = at_end
-        self._sessions: dict[str, Session] = {}
+        self._shared = Session(SHARED)
+        self._sessions: dict[str, Session] = {SHARED: self._shared}
         self._claimed: set[str] = set()
 
     def match(self, parts: Parts, lane: str, trace: str, now_ns: int) -> Hit | Miss:
@@ -94,6 +96,26 @@ class Matcher:
     def match_ladder(self, rungs: Sequence[Recorded]) -> Hit | Miss:
         """`match` for a request of the shared lane whose `ladder` is known."""
         return self._of_ladder(rungs, self._session(SHARED), SHARED)
+
+    def course(self, rungs: Sequence[Recorded]) -> Ladder[Recorded] | None:
+        """A `ladder` taken apart, if its answers are exact and the same whatever ids and sessions there are."""
+        return None if any(rung.lane or rung.mentions for rung in rungs) else Ladder(rungs, self._at_end)
+
+    def advance(self, course: Ladder[Recorded]) -> Recorded | None:
+        """`match_ladder` for a course: the answer that is due, or None if all were given."""
+        session = self._shared
+        places = course.last.places
+        marks = session.marks
+        choice = course.choose(marks.state(places[0]) if len(places) == 1 else marks.state_of(places), session.served)
+        if choice is None:
+            return None
+        self._serve(session, choice)
+        return choice.rung
+
+    def stays(self, course: Ladder[Recorded], recorded: Recorded) -> bool:
+        """Whether an answer that a course just gave is the one it gives from now on: see `Hit.settled`."""
+        return (recorded is course.last and self._at_end == "repeat"
+                and settled(course.rungs, recorded, self._shared.served))  # fmt: skip
 
     def _of_ladder(self, rungs: Sequence[Recorded], session: Session, lane: str) -> Hit | Miss:
         choice = choose(rungs, session.marks.state_of(rungs[0].places), session.served, self._at_end)
@@ -175,7 +197,7 @@ class Matcher:
     def _begin_round(self, session: Session, recorded: Recorded) -> None:
         for place in recorded.places:
             session.marks.rewind(place, recorded.sequence)
-        session.served.difference_update(self.index.related_after(recorded))
+        session.served.difference_update(*self.index.related_after(recorded))
 
     def _nearest(self, masked: Masked, session: Session, now_ns: int) -> list[_Near]:
         live = sorted(masked.volatile, key=_place)

@@ -21,17 +21,20 @@ BODILESS = frozenset({204, 304})
 type Pieces = tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
-    """One recorded answer, ready to send. Its body may be shared with other answers."""
+    """One recorded answer, ready to send."""
 
     sequence: int
     status: str
-    head: bytes
-    """Status line and headers, and the size of the chunk where the body goes in one."""
+    data: bytes
+    """Status line and headers, the size of the chunk where the body goes in one; the body if no other answer has it."""
     body: bytes = b""
+    """A body that several answers have."""
     tail: bytes = b""
-    """What ends a body that goes in chunks."""
+    """What ends a body that goes in chunks; where the body is in `data` it is there too."""
+    body_at: int = 0
+    """Where in `data` the body begins; 0 if it is not there."""
     stream: str = ""
     """sha256 of a body that is streamed from the tape between `head` and `tail`."""
     fault: Fault = ""
@@ -43,17 +46,26 @@ class Answer:
     def pieces(self) -> Pieces:
         """What is sent at once."""
         if self.stream or not self.body:
-            return (self.head,)
-        return (self.head, self.body, self.tail) if self.tail else (self.head, self.body)
+            return (self.data,)
+        return (self.data, self.body, self.tail) if self.tail else (self.data, self.body)
+
+    def _own_body(self) -> bytes:
+        return self.data[self.body_at : len(self.data) - len(self.tail)] if self.body_at else self.body
+
+    def part(self) -> bytes:
+        """Take the body out of `data`, because another answer has it too."""
+        self.data, self.body, self.body_at = self.data[: self.body_at], self._own_body(), 0
+        return self.body
 
     def response(self) -> Response | None:
         """The response again, as it would be sent. Few answers are ever changed, so that it is not kept."""
-        if not self.head:
+        if not self.data:
             return None
-        first, *lines = self.head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+        first, *lines = self.data.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
         _, status, reason = first.split(" ", 2)
         pairs = (line.partition(": ") for line in lines)
-        body = Body.model_construct(size=len(self.body), sha256="", data=None if self.stream else self.body)
+        data = self._own_body()
+        body = Body.model_construct(size=len(data), sha256="", data=None if self.stream else data)
         return Response(status=int(status), reason=reason, headers=tuple((name, value) for name, _, value in pairs),
                         body=body, trailers=self.trailers)  # fmt: skip
 
@@ -63,7 +75,8 @@ class AnswerBuilder:
 
     def __init__(self) -> None:
         self._heads: dict[bytes, bytes] = {}
-        self._bodies: dict[str, bytes] = {}
+        self._bodies: dict[str, bytes | Answer] = {}
+        """By hash; the one answer that has it until there is another."""
         self.size = 0
         """Bytes of the bodies that are kept."""
 
@@ -74,25 +87,29 @@ class AnswerBuilder:
             return Answer(exchange.sequence, "", b"", fault=fault_of(exchange.error), duration_us=exchange.duration_us)
         head_only = exchange.request.method == "HEAD"
         cut_short = not response.body.complete and not head_only
-        data = b"" if head_only else self._shared(response.body, limit)
-        if data is None:
+        known = self._shared(response.body)
+        data = b"" if head_only else known if known is not None else response.body.data
+        if data is None or (known is None and self.size + len(data) > limit):
             return _streamed(exchange, response, cut_short)
         head, body, tail = render(response, data, head_only=head_only, cut_short=cut_short)
-        return Answer(
-            exchange.sequence, exchange.status, self._heads.setdefault(head, head), body, tail,
+        answer = Answer(
+            exchange.sequence, exchange.status, head, body, tail,
             fault=(fault_of(exchange.error) if cut_short else ""), duration_us=exchange.duration_us,
             trailers=response.trailers,
         )  # fmt: skip
+        if body and known is None:
+            self.size += len(body)
+            answer.data, answer.body, answer.body_at = head + body + tail, b"", len(head)
+            self._bodies[response.body.sha256] = answer
+        else:
+            answer.data = self._heads.setdefault(head, head)
+        return answer
 
-    def _shared(self, body: Body, limit: int) -> bytes | None:
-        if not body.data:
-            return body.data
-        known = self._bodies.get(body.sha256)
-        if known is None:
-            if self.size + len(body.data) > limit:
-                return None
-            self.size += len(body.data)
-            known = self._bodies[body.sha256] = body.data
+    def _shared(self, body: Body) -> bytes | None:
+        """A body that came before."""
+        known = self._bodies.get(body.sha256) if body.data else None
+        if isinstance(known, Answer):
+            known = self._bodies[body.sha256] = known.part()
         return known
 
 

@@ -40,6 +40,10 @@ class Connection(asyncio.Protocol):
         self._stage: Callable[[bytes], None] = self._first_bytes
         self._reader = self._new_reader()
         self._shortcut: Shortcut | None = None
+        self._at_once: Callable[[bytes], bytes | None] = _nothing
+        """The shortcut's way for a request that comes alone, while requests may be answered at once."""
+        self._tls: TlsLayer | None = None
+        """TLS that is established; the stage reads what is inside of it."""
         self._asked: list[Question] | None = None
         """What one request asks that is to be remembered."""
         self._held = b""
@@ -51,7 +55,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the client is here."""
-        self._wire = Wire(cast("asyncio.Transport", transport))
+        transport = cast("asyncio.Transport", transport)
+        self._write = transport.write
+        self._wire = Wire(transport)
         self._conversation = Conversation(self._house, self._wire)
         self._loop = asyncio.get_running_loop()
         self._open.add(self)
@@ -82,17 +88,52 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes from the client."""
+        tls = self._tls
+        if tls is not None:
+            try:
+                data = tls.feed(data)
+            except ssl.SSLError as error:
+                self._end_tls(tls, error)
+                return
+            if not data or tls.closed:
+                self._read_tls(tls, data)
+                return
+        answer = self._at_once(data)
+        if answer:
+            self._write(answer if tls is None else tls.seal(answer))
+        elif answer is None:
+            self._read(data)
+        else:
+            self._after_reading()
+
+    def _read(self, data: bytes) -> None:
         if self._wire.closing:
             return
         try:
             self._stage(data)
         except BadRequest as error:
             self._give_up(error)
-        except ssl.SSLError as error:
-            self._tell_of_tls(error.reason or str(error))
-            self._wire.abort()
+        self._after_reading()
+
+    def _after_reading(self) -> None:
         self._wire.flush()
         self._set_deadline()
+        shortcut = self._shortcut
+        idle = not (self._reader.within or self._conversation.busy or self._wire.closing)
+        self._at_once = shortcut.at_once if shortcut is not None and idle and self._stage == self._http else _nothing
+
+    def _read_tls(self, tls: TlsLayer, data: bytes) -> None:
+        """Read on in TLS that has something to say of itself, or nothing for us."""
+        self._wire.raw(tls.pending())
+        if data:
+            self._read(data)
+        if tls.closed and not self._conversation.busy:
+            self._wire.close()
+
+    def _end_tls(self, tls: TlsLayer, error: ssl.SSLError) -> None:
+        self._wire.raw(tls.pending())
+        self._tell_of_tls(error.reason or str(error))
+        self._wire.abort()
 
     def expire(self) -> None:
         """End the connection: its deadline is past."""
@@ -120,6 +161,7 @@ class Connection(asyncio.Protocol):
         """Refuse the request, then read on and discard: closing over unread bytes would reset the refusal away."""
         self._house.desk.journal.refused += 1
         self._stage = self._ignored
+        self._at_once, self._tls = _nothing, None
         self.deadline = self._loop.time() + LINGER_SECONDS
         self._wire.write(refusal.refusal(error.status, error.problem))
         self._wire.finish()
@@ -178,7 +220,7 @@ class Connection(asyncio.Protocol):
 
     def _new_shortcut(self) -> Shortcut:
         house = self._house
-        return Shortcut(house.seen, self._origin, self._conversation, self._wire, house.desk.journal)
+        return Shortcut(house.seen, self._origin, self._conversation, self._wire, house.desk)
 
     def _tunnel_first(self, data: bytes) -> None:
         if data[0] != TLS_HANDSHAKE:
@@ -195,16 +237,18 @@ class Connection(asyncio.Protocol):
         self._tls_records(data)
 
     def _tls_records(self, data: bytes) -> None:
+        """The handshake, up to the first bytes of what is inside."""
         tls = self._wire.tls
         assert tls is not None
         try:
             plain = tls.feed(data)
-        finally:
-            self._wire.raw(tls.pending())
-        if plain:
-            self._http(plain)
-        if tls.closed and not self._conversation.busy:
-            self._wire.close()
+        except ssl.SSLError as error:
+            self._end_tls(tls, error)
+            return
+        if tls.established:
+            self._tls = tls
+            self._stage = self._http
+        self._read_tls(tls, plain)
 
     def _relayed(self, data: bytes) -> None:
         self._conversation.carry(data)
@@ -287,3 +331,8 @@ class Connection(asyncio.Protocol):
         self._reader = self._new_reader()
         self._shortcut = None
         self._go_to(authority, ESTABLISHED)
+
+
+def _nothing(_: bytes) -> bytes | None:
+    """Nothing is known."""
+    return None

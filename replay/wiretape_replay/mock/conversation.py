@@ -87,7 +87,10 @@ class Conversation:
 
     def answer(self, question: Question) -> None:
         """Answer a request while no other answer is under way."""
-        reply = self._house.desk.answer(question)
+        self.reply(self._house.desk.answer(question))
+
+    def reply(self, reply: Reply) -> None:
+        """Send an answer while no other is under way."""
         if reply.slow:
             self._start(self._answer_slowly(reply))
             return

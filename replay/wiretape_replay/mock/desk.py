@@ -81,13 +81,38 @@ class Desk:
         """A remembered request gets an answer as it is: what is sent and written is made once."""
         given = question.given.get(answer.sequence)
         if given is None:
-            line = line_after_time(_entry(question, found, answer, now))
-            given = question.given[answer.sequence] = Given(self._from_recording(question, found, answer), line)
-            question.ladder = question.ladder or self._ladder(question)
+            given = self._give(question, found, answer, now)
+            if question.ladder is None and (ladder := self._ladder(question)):
+                question.ladder, question.course = ladder, self._matcher.course(ladder)
         self.journal.again(now, given.line)
-        if found.settled and question.ladder is not None and not given.reply.slow:
+        if found.settled and question.ladder is not None:
+            self._settle(question, given)
+        return given.reply or Reply(given.pieces)
+
+    def _give(self, question: Question, found: Hit, answer: Answer, now: int) -> Given:
+        line = line_after_time(_entry(question, found, answer, now))
+        reply = self._from_recording(question, found, answer)
+        given = Given(reply.pieces, line, reply if reply.closes or reply.slow else None)
+        question.given[answer.sequence] = given
+        return given
+
+    def _settle(self, question: Question, given: Given) -> None:
+        if given.reply is None or not given.reply.slow:
             question.settled = given
-        return given.reply
+
+    def again(self, question: Question) -> Given | None:
+        """`answer` for a remembered request whose course is known; None for any other and when nothing is left."""
+        course = question.course
+        if course is None or (recorded := self._matcher.advance(course)) is None:
+            return None
+        now = time.time_ns()
+        given = question.given.get(recorded.sequence)
+        if given is None:
+            given = self._give(question, Hit(recorded, "exact"), self._answers[recorded.sequence], now)
+        self.journal.again(now, given.line)
+        if recorded is course.last and self._matcher.stays(course, recorded):
+            self._settle(question, given)
+        return given
 
     def _ladder(self, question: Question) -> Sequence[Recorded] | None:
         """The exact answers to a request, if neither a session nor a number of the app has a say in them."""

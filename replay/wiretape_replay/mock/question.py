@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from wiretape_capture.snapshot.exchange import Headers
 from wiretape_replay.match.index import Index, Recorded
+from wiretape_replay.match.ladder import Ladder
 from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.match.parts import KEY_HEADER_NAMES, Parts, parts_of
 from wiretape_replay.mock.answer import Answer, Pieces
@@ -35,12 +36,15 @@ class Reply:
         return self.answer is not None or self.delay > 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Given:
-    """An exact answer as one request got it, and its journal line after the time."""
+    """An exact answer as one request got it."""
 
-    reply: Reply
+    pieces: Pieces
     line: bytes
+    """Of the journal, after the time."""
+    reply: Reply | None = None
+    """Where there is more to it than to send the pieces."""
 
 
 @dataclass(slots=True)
@@ -65,6 +69,8 @@ class Question:
     """Exact answers that it got, by sequence."""
     ladder: Sequence[Recorded] | None = None
     """All its exact answers in recorded order, once they are known to be those of later requests too."""
+    course: Ladder[Recorded] | None = None
+    """The same, where nothing but order and state has a say in which of them is due."""
     settled: Given | None = None
     """The answer that it gets from now on, whatever else is asked."""
 

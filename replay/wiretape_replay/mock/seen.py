@@ -16,17 +16,38 @@ _MARKED = 1 << 18
 """Requests met once that are told apart; then all are met for the first time again."""
 
 
+JOINED = 512
+"""Bytes; a settled answer in several pieces is kept in one up to this size. Larger ones share what they share."""
+
+type Plain = tuple[bytes, bytes]
+"""A settled answer that is sent as it is, and its line of the journal after the time.
+
+A tuple of bytes: the cycle collector leaves it alone, of which there may be as many as recorded requests."""
+
+
 @dataclass(slots=True)
 class Known:
     """What came before to one origin. Once a question is settled, its answer takes its place."""
 
+    plain: dict[bytes, Plain] = field(default_factory=dict)
     settled: dict[bytes, Given] = field(default_factory=dict)
+    """Settled answers that are more than that."""
     asked: dict[bytes, Question] = field(default_factory=dict)
     bodies: dict[bytes, int] = field(default_factory=dict)
     """By the head of a request with a body: how long that is."""
 
+    def settle(self, raw: bytes, given: Given) -> None:
+        """A question that may be known is settled."""
+        self.asked.pop(raw, None)
+        pieces = given.pieces
+        if given.reply is None and (len(pieces) == 1 or sum(map(len, pieces)) <= JOINED):
+            self.plain[raw] = b"".join(pieces), given.line
+        else:
+            self.settled[raw] = given
+
     def clear(self) -> None:
         """Forget all."""
+        self.plain.clear()
         self.settled.clear()
         self.asked.clear()
         self.bodies.clear()
@@ -67,7 +88,7 @@ class Seen:
             self._forget()
         known = self.at(origin)
         if question.settled is not None:
-            known.settled[raw] = question.settled
+            known.settle(raw, question.settled)
         else:
             known.asked[raw] = question
         self._size += len(raw) + COST

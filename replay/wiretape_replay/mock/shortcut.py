@@ -10,9 +10,9 @@ import re
 from time import time_ns
 
 from wiretape_replay.mock.conversation import Conversation
-from wiretape_replay.mock.journal import Journal
+from wiretape_replay.mock.desk import Desk
 from wiretape_replay.mock.origin import Origin
-from wiretape_replay.mock.question import Question
+from wiretape_replay.mock.question import Question, Reply
 from wiretape_replay.mock.seen import Seen
 from wiretape_replay.mock.wire import Wire
 
@@ -25,45 +25,68 @@ _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \
 class Shortcut:
     """Answers what is known of one origin's requests."""
 
-    def __init__(self, seen: Seen, origin: Origin, conversation: Conversation, wire: Wire, journal: Journal) -> None:
+    def __init__(self, seen: Seen, origin: Origin, conversation: Conversation, wire: Wire, desk: Desk) -> None:
         self._seen = seen
         self._origin = origin
         self._known = seen.at(origin)
         self._conversation = conversation
         self._wire = wire
-        self._journal = journal
+        self._desk = desk
+        self._journal = desk.journal
+
+    def at_once(self, data: bytes) -> bytes | None:
+        """Answer a known request whose bytes came alone, while nothing else is under way: what is to be sent.
+
+        None: it is not known. Empty: the answer is under way, or the end of the connection.
+        """
+        known = self._known
+        plain = known.plain.get(data)
+        if plain is not None:
+            answer, line = plain
+            self._journal.again(time_ns(), line)
+            return answer
+        question = known.asked.get(data)
+        if question is not None:
+            given = self._desk.again(question)
+            if question.settled is not None:
+                known.settle(data, question.settled)
+        elif (given := known.settled.get(data)) is not None:
+            self._journal.again(time_ns(), given.line)
+        if given is None:
+            return None
+        if given.reply is None:
+            return b"".join(given.pieces)
+        self._conversation.reply(given.reply)
+        return b""
 
     def answer(self, data: bytes) -> int:
         """Answer requests from the front of the data as long as they are known; says how many bytes that took."""
         known = self._known
-        settled = known.settled
         start, size = 0, len(data)
         while start < size:
             end = data.find(_END, start) + 4
             if end < 4:
                 break
             raw = data if end == size and not start else data[start:end]
-            given = settled.get(raw)
-            if given is None and (body := known.bodies.get(raw)) is not None:
+            if (body := known.bodies.get(raw)) is not None:
                 end += body
                 raw = data[start:end]
-                given = settled.get(raw)
-            if given is not None:
-                self._journal.again(time_ns(), given.line)
-                self._wire.later(given.reply.pieces)
+            if (plain := known.plain.get(raw)) is not None:
+                answer, line = plain
+                self._journal.again(time_ns(), line)
+                self._wire.later((answer,))
                 start = end
-                if given.reply.closes:
-                    self._wire.close()
-                    break
                 continue
-            question = known.asked.get(raw)
-            if question is None:
+            if (given := known.settled.get(raw)) is not None:
+                self._journal.again(time_ns(), given.line)
+                self._conversation.reply(given.reply or Reply(given.pieces))
+            elif (question := known.asked.get(raw)) is not None:
+                self._conversation.answer(question)
+                if question.settled is not None:
+                    known.settle(raw, question.settled)
+            else:
                 break
             start = end
-            self._conversation.answer(question)
-            if question.settled is not None:
-                settled[raw] = question.settled
-                del known.asked[raw]
             if self._conversation.busy or self._wire.closing:
                 break
         return start

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ssl
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
+from typing import cast
 
 from wiretape_capture.launch.ca import Authority
 
 CONTEXT_LIMIT = 1024
 """Hosts whose context is kept; beyond it the oldest is made anew."""
 _READ = 16 * 1024
-"""Bytes of plain text in one record, at most (RFC 8446 §5.1): a larger buffer would only be made to be thrown away."""
+"""Bytes of plain text in one record, at most (RFC 8446 §5.1)."""
+_PLAIN = bytearray(_READ)
+_VIEW = memoryview(_PLAIN)
+"""What all sessions of the loop read into: one made for each record would be 16 KiB for a few hundred bytes."""
 
 
 class Certificates:
@@ -63,7 +68,8 @@ class TlsLayer:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._session = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._read, self._write = self._session.read, self._session.write
+        self._read = cast("Callable[[int, bytearray], int]", self._session.read)
+        self._write = self._session.write
         self.established = False
         self.closed = False
         """The client said that it sends no more."""
@@ -79,8 +85,8 @@ class TlsLayer:
             self.established = True
         pieces = []
         try:
-            while piece := self._read(_READ):
-                pieces.append(piece)
+            while size := self._read(_READ, _PLAIN):
+                pieces.append(bytes(_VIEW[:size]))
                 if not self._incoming.pending:  # a read takes a whole record: to ask for another costs an exception
                     return b"".join(pieces)
             self.closed = True
