@@ -186,7 +186,7 @@ def test_what_is_asked_over_and_over_gets_what_new_requests_get(
 ) -> None:
     """Few requests on one connection, each after the answer to the one before: most are answered at once."""
     calls = [recorded(number, *each) for number, each in enumerate(recording, 1)]
-    asked: list[Sent | Number] = [recording[each % len(recording)][0] for each in live] * 6
+    asked = list[Sent | Number](recording[each % len(recording)][0] for each in live) * 6
     asyncio.run(_same(calls, asked, at_end, len(asked), apart=True))
 
 
