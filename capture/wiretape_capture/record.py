@@ -24,6 +24,8 @@ from wiretape_capture.launch.mapping import DATABASES, left_alone
 from wiretape_capture.launch.port_lock import port_held
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.readiness import loopback_of
+from wiretape_capture.launch.resolving import check_hosts
+from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.proxy.bypass import Bypass
 from wiretape_capture.proxy.spec import RecordResult, RecordSpec
 from wiretape_capture.proxy.summary import Tally
@@ -98,7 +100,7 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
         await databases.ready()
         bypass = Bypass(own_ports=[*wire.ports.values(), *databases.ports.values()])
         endpoints = {**wire.endpoints(), **databases.endpoints}
-        given_up, app = await _unless_stopped(_start(spec, wire, endpoints, emit), stop)
+        given_up, app = await _unless_stopped(_start(spec, wire, endpoints, emit, ledger), stop)
         allow_more_files()
         if spec.engine == "tee":
             give_way()
@@ -166,7 +168,9 @@ async def _watched(app: App | None, bypass: Bypass) -> AsyncIterator[None]:
         await asyncio.to_thread(bypass.look, app.pid)
 
 
-async def _start(spec: RecordSpec, wire: Wire, endpoints: dict[str, str], emit: Emit) -> App | None:
+async def _start(spec: RecordSpec, wire: Wire, endpoints: dict[str, str], emit: Emit, ledger: Ledger) -> App | None:
+    for text in await check_hosts(called_directly(spec)):
+        ledger.note(text)
     maps = {name: endpoints[f"map:{name}"] for name in (service.name for service in spec.maps)}
     environment = app_environment(base_environment(spec), proxy_port=wire.ports["proxy"], ca_dir=spec.ca_dir,
                                   maps=maps, services=spec.maps)  # fmt: skip
@@ -181,6 +185,12 @@ async def _start(spec: RecordSpec, wire: Wire, endpoints: dict[str, str], emit: 
             wire.face(host)
     emit(Ready(endpoints=endpoints, environment=environment))
     return app
+
+
+def called_directly(spec: RecordSpec) -> list[ServiceMap]:
+    """The mapped services whose hosts must be known here, and not only to the network's own proxy."""
+    upstreams = from_environment(base_environment(spec))
+    return [each for each in spec.maps if upstreams.through(each.scheme, each.host, each.port) is None]
 
 
 async def _ready(app: App, spec: RecordSpec, wire: Wire) -> App:

@@ -13,15 +13,17 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from wiretape_capture.databases.downstream import secured
 from wiretape_capture.databases.greeting import Desk, Greet, Greeted
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import dial, tls_context
 from wiretape_capture.launch import mongodb_url
+from wiretape_capture.launch.naming import known_servers
 from wiretape_capture.protocols.mongodb import hello, wire
 from wiretape_capture.protocols.mongodb.commands import name_of
 from wiretape_capture.protocols.mongodb.wire import Malformed, Message
@@ -35,7 +37,6 @@ GREETING_SECONDS = 60.0
 """For a client to send its first message, and for wiretape to connect and log in."""
 GREETING_LIMIT = 1 << 20
 """Bytes of one message before the first command."""
-NO_TLS = "{} begins with TLS: set tls=false where the app connects to wiretape"
 
 
 @dataclass(frozen=True)
@@ -45,26 +46,32 @@ class Entrance:
     name: str
     host: str
     port: int
-    tls: Mapping[str, str] | None
-    """libpq's names for the options of TLS; None for plain text."""
+    tls: Mapping[str, str]
+    """libpq's names for the options of TLS."""
+    secure: bool | None = None
+    """Whether the server is to be in TLS; None: where the app is."""
     user: str = ""
     password: str = field(default="", repr=False)
     source: str = "admin"
     """The database that knows the user."""
+    guessed: bool = False
+    """Whether the login is from a longer text: an example, perhaps."""
 
     @classmethod
     def of(cls, service: ServiceMap, environ: Mapping[str, str]) -> Entrance:
-        """From a map and the variables that the app would have had. Raises UsageError for a login not spoken."""
-        own = mongodb_url.parse_url(service.url) if service.url else None
-        named = [dsn for _, dsn in mongodb_url.named_servers(environ) if dsn.is_at(service.host, service.port)]
-        servers = [*([own] if own is not None else []), *named]
-        login = next((each for each in servers if each.password), None)
-        secure = next((each for each in servers if mongodb_url.wants_tls(each.options)), None)
-        tls = mongodb_url.tls_options(secure.options) if secure is not None else None
+        """From a map and the variables that the app would have had."""
+        known = known_servers(service, environ)
+        secure = next((each for each in known.telling if mongodb_url.wants_tls(each.options)), None)
+        says = any(name in each.options for each in known.telling for name in ("tls", "ssl"))
+        tls = mongodb_url.tls_options(secure.options if secure is not None else {})
+        entrance = cls(service.name, service.host, service.port, tls,
+                       True if secure is not None else False if says else None)  # fmt: skip
+        sure = next((each for each in known.sure if each.password), None)
+        login = sure or next((each for each in known.guessed if each.password), None)
         if login is None:
-            return cls(service.name, service.host, service.port, tls)
-        return cls(service.name, service.host, service.port, tls, login.user, login.password,
-                   mongodb_url.source_of(login))  # fmt: skip
+            return entrance
+        return replace(entrance, user=login.user, password=login.password, source=mongodb_url.source_of(login),
+                       guessed=sure is None)  # fmt: skip
 
 
 def entrance(service: ServiceMap, environ: Mapping[str, str]) -> Facts:
@@ -74,12 +81,12 @@ def entrance(service: ServiceMap, environ: Mapping[str, str]) -> Facts:
     return asdict(Entrance.of(service, environ))
 
 
-def greet(facts: Facts, _tls: ssl.SSLContext) -> Greet:
-    """How the clients of one server are greeted."""
+def greet(facts: Facts, tls: ssl.SSLContext) -> Greet:
+    """How the clients of one server are greeted; `tls` is for those that begin with it."""
     way = Entrance(**facts)
 
     async def greet(client: Side, desk: Desk) -> Greeted | None:
-        return await _Greeting(way, client, desk).run()
+        return await _Greeting(way, client, desk, tls).run()
 
     return greet
 
@@ -92,7 +99,7 @@ def follow(book: Book, _opening: Facts) -> Follower:
 
 
 class _Greeting:
-    def __init__(self, entrance: Entrance, client: Side, desk: Desk) -> None:
+    def __init__(self, entrance: Entrance, client: Side, desk: Desk, tls: ssl.SSLContext) -> None:
         # BSON is read here, and only where a MongoDB is recorded.
         from wiretape_capture.protocols.mongodb import documents, scram, told
 
@@ -100,6 +107,9 @@ class _Greeting:
         self._entrance = entrance
         self._client = client
         self._desk = desk
+        self._tls = tls
+        self._secure = entrance.secure
+        self._logs_in = bool(entrance.user)
         self._numbers = count(1)
         self._started = time.monotonic_ns()
         self._door: Door | None = None
@@ -108,6 +118,7 @@ class _Greeting:
     async def run(self) -> Greeted | None:
         try:
             async with asyncio.timeout(GREETING_SECONDS):
+                await self._listen()
                 first = await _message(self._client)
                 server = await self._enter()
         except TimeoutError:
@@ -131,9 +142,17 @@ class _Greeting:
         return Greeted(server, {})
 
     def _note(self, error: Malformed) -> None:
-        name = self._entrance.name
-        why = NO_TLS.format("the client") if "TLS" in str(error) else str(error)
-        self._desk.note(f"connections to {name} that did not begin as MongoDB: {why}")
+        self._desk.note(f"connections to {self._entrance.name} that did not begin as MongoDB: {error}")
+
+    async def _listen(self) -> None:
+        """Wait for the client to speak, and go on in TLS where it does so. Raises EOFError, ConnectionError."""
+        head = await self._client.read(wire.HEADER.size)
+        self._client.unread(head)
+        begins_tls = wire.begins_tls(head)
+        if begins_tls:
+            await secured(self._client, self._tls, self._entrance.name, self._desk, "set tls=false")
+        if self._secure is None:
+            self._secure = begins_tls
 
     async def _enter(self) -> Side | None:
         """A connection with wiretape logged in; None where that failed: the app's connection ends then."""
@@ -143,7 +162,7 @@ class _Greeting:
         except (OSError, EOFError, TimeoutError) as error:
             self._refused("HostUnreachable", f"could not connect to {entrance.name}: {_why(error)}", service=True)
             return None
-        if not entrance.user:
+        if not self._logs_in:
             return server
         try:
             problem = await self._log_in(server)
@@ -152,6 +171,9 @@ class _Greeting:
         if not problem:
             return server
         server.abort()
+        if entrance.guessed:
+            self._logs_in = False  # found in a text that may mean something else: the app's own login is to decide
+            return await self._enter()
         self._refused("AuthenticationFailed", f"could not log in to {entrance.name}: {problem}", service=False)
         return None
 
@@ -163,7 +185,7 @@ class _Greeting:
     async def _connect(self) -> Side:
         entrance = self._entrance
         server = await dial(entrance.host, entrance.port)
-        if entrance.tls is not None:
+        if self._secure:
             try:
                 await server.secure(tls_context(entrance.tls), server_side=False, host=entrance.host)
             except BaseException:
@@ -214,7 +236,7 @@ class _Greeting:
         return command if hello.is_greeting(command) or hello.is_login(command) else None
 
     async def _pass(self, server: Side, message: Message, command: dict[str, Any]) -> None:
-        if self._entrance.user and hello.is_login(command):
+        if self._logs_in and hello.is_login(command):
             self._client.write(wire.write_msg(next(self._numbers), message.request_id,
                                               self._documents.encode(self._answered(command))))  # fmt: skip
             return
@@ -233,7 +255,7 @@ class _Greeting:
 
     def _asked(self, message: Message, command: dict[str, Any]) -> bytes:
         """The app's greeting as it is sent on; its reply is to be the only one, so nothing streams."""
-        body = self._documents.encode(hello.asked(command, logs_in=bool(self._entrance.user)))
+        body = self._documents.encode(hello.asked(command, logs_in=self._logs_in))
         if message.opcode == wire.OP_QUERY:
             return wire.write_query(message.request_id, wire.read_query(message.payload)[0], body)
         return wire.write_msg(message.request_id, 0, body)

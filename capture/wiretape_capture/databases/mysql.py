@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from wiretape_capture.databases.downstream import secured
 from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time
 from wiretape_capture.databases.mysql_login import Login, Unspoken
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import dial, tls_context, wants_tls
 from wiretape_capture.launch import mysql_dsn
+from wiretape_capture.launch.naming import by_user, known_servers
 from wiretape_capture.protocols.mysql import login, packets, told
 from wiretape_capture.protocols.mysql.login import Greeting, Response
 from wiretape_capture.protocols.mysql.packets import Failure
@@ -50,15 +52,12 @@ class Entrance:
     @classmethod
     def of(cls, service: ServiceMap, environ: Mapping[str, str]) -> Entrance:
         """From a map and the variables that the app would have had."""
-        named = [server for _, server in mysql_dsn.named_servers(environ) if server.is_at(service.host, service.port)]
-        own = mysql_dsn.parse_url(service.url) if service.url else None
-        servers = [*([own] if own is not None else []), *named]
-        options = next((server.options for server in servers if server.options.get("sslmode")), {})
-        passwords = mysql_dsn.passwords(environ, service.host, service.port)
-        passwords |= {own.user: own.password} if own is not None and own.password else {}
-        return cls(
-            service.name, service.host, service.port, own.database if own is not None else "", options, passwords
-        )
+        known = known_servers(service, environ)
+        options = next((each.options for each in known.telling if each.options.get("sslmode")), {})
+        passwords = by_user(known.sure, mysql_dsn.logins(environ, service.host, service.port))
+        passwords = by_user(known.guessed) | passwords
+        database = next((each.database for each in known.telling if service.url), "")
+        return cls(service.name, service.host, service.port, database, options, passwords)
 
     def password(self, user: str) -> str:
         """The password for a login; empty where none is known."""
@@ -182,14 +181,7 @@ class _Greeting:
         self._client.say(login.write_greeting(offered))
         payload = await self._client.hear()
         if login.is_tls_request(payload):
-            try:
-                await self._client.side.secure(self._tls, server_side=True)
-            except ssl.SSLError as error:
-                self._desk.note(
-                    f"a client of {self._entrance.name} refused wiretape's certificate ({error.reason}): turn TLS off "
-                    "where the app connects, or have it trust wiretape's authority"
-                )
-                raise ConnectionAbortedError from error
+            await secured(self._client.side, self._tls, self._entrance.name, self._desk, "turn TLS off")
             payload = await self._client.hear()
         return offered, login.read_response(payload)
 

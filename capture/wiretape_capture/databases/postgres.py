@@ -13,12 +13,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from wiretape_capture.databases.downstream import secured
 from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time
 from wiretape_capture.databases.postgres_login import OK, Login, without_binding
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import dial, tls_context, wants_tls
-from wiretape_capture.launch import dsn
+from wiretape_capture.launch import postgres_dsn
+from wiretape_capture.launch.naming import by_user, known_servers
 from wiretape_capture.protocols.observed import Book, Follower
 from wiretape_capture.protocols.postgres import told, wire
 from wiretape_capture.protocols.postgres.wire import Malformed
@@ -43,30 +45,34 @@ class Entrance:
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By user; `""` holds for any."""
     password_lines: str = field(default="", repr=False)
+    guesses: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Passwords that longer texts have for this server: examples, perhaps."""
 
     @classmethod
     def of(cls, service: ServiceMap, environ: Mapping[str, str]) -> Entrance:
         """From a map and the variables that the app would have had."""
-        named = [server for _, server in dsn.named_servers(environ) if server.is_at(service.host, service.port)]
-        own = dsn.parse_url(service.url) if service.url else None
-        servers = [*([own] if own is not None else []), *named]
-        options = next((server.options for server in servers if server.options.get("sslmode")), {})
-        passwords = dsn.passwords(environ, service.host, service.port)
-        passwords |= {own.user: own.password} if own is not None and own.password else {}
+        known = known_servers(service, environ)
+        options = next((each.options for each in known.telling if each.options.get("sslmode")), {})
         lines = ""
         with suppress(OSError, UnicodeDecodeError):
-            lines = dsn.password_file(environ).read_text()
-        return cls(service.name, service.host, service.port, options, passwords, lines)
+            lines = postgres_dsn.password_file(environ).read_text()
+        told = postgres_dsn.logins(environ, service.host, service.port)
+        return cls(service.name, service.host, service.port, options, by_user(known.sure, told), lines,
+                   by_user(known.guessed))  # fmt: skip
 
     @property
     def logs_in(self) -> bool:
         """Whether wiretape knows a password: only then may the app be in TLS, for a login that passes binds to none."""
-        return bool(self.passwords or self.password_lines)
+        return bool(self.passwords or self.password_lines or self.guesses)
 
     def password(self, user: str, database: str) -> str | None:
         """The password for a login; None where none is known."""
         known = self.passwords.get(user, self.passwords.get(""))
-        return known or dsn.password_in_file(self.password_lines, self.host, self.port, database, user) or None
+        return known or postgres_dsn.password_in_file(self.password_lines, self.host, self.port, database, user) or None
+
+    def guess(self, user: str) -> str | None:
+        """What may be the password for a login."""
+        return self.guesses.get(user) or self.guesses.get("")
 
 
 def entrance(service: ServiceMap, environ: Mapping[str, str]) -> Facts:
@@ -120,7 +126,7 @@ class _Greeting:
                 await server.read(1)  # the server answers by hanging up
             server.close()
             return None
-        return await self._log_in(server, wire.read_startup(packet[4:]), started)
+        return await self._log_in(server, packet, started)
 
     async def _startup(self) -> bytes | None:
         """The packet that begins a session or cancels one, without its length."""
@@ -155,12 +161,7 @@ class _Greeting:
         if not self._client.idle:
             raise Malformed("it sent bytes ahead of TLS")
         self._client.write(b"S")
-        try:
-            await self._client.secure(self._tls, server_side=True)
-        except ssl.SSLError as error:
-            self._desk.note(f"a client of {self._entrance.name} refused wiretape's certificate ({error.reason}): set "
-                       f"sslmode=disable where the app connects, or have it trust wiretape's authority")  # fmt: skip
-            raise ConnectionAbortedError from error
+        await secured(self._client, self._tls, self._entrance.name, self._desk, "set sslmode=disable")
         self._secure = True
 
     async def _connect(self) -> Side:
@@ -183,6 +184,13 @@ class _Greeting:
             raise
         return server
 
+    async def _again(self) -> Side:
+        """Another connection to a server that was there a moment ago. Raises ConnectionError."""
+        try:
+            return await self._connect()
+        except OSError as error:
+            raise ConnectionAbortedError from error
+
     def _unreachable(self, packet: bytes, started: int, error: BaseException) -> None:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -196,15 +204,24 @@ class _Greeting:
     def _refuse(self, code: str, problem: str) -> None:
         self._client.write(wire.error(code, problem, severity="FATAL"))
 
-    async def _log_in(self, server: Side, startup: dict[str, str], started: int) -> Greeted | None:
+    async def _log_in(self, server: Side, packet: bytes, started: int) -> Greeted | None:
+        startup = wire.read_startup(packet[4:])
         user = startup.get("user", "")
         password = self._entrance.password(user, startup.get("database", user))
-        login = Login(user, password) if password is not None else None
+        guess = self._entrance.guess(user) if password is None else None
+        known = password if password is not None else guess
+        login = Login(user, known) if known is not None else None
         while True:
             kind, payload = await _message(server)
             if kind == b"R" and int.from_bytes(payload[:4]) == OK:
                 self._client.write(wire.message(kind, payload))
                 return Greeted(server, {"startup": startup, "started": started})
+            if kind == b"E" and login is not None and known is guess and _is_denied(payload):
+                # Found in a text that may mean something else: the app's own login is to decide.
+                server.close()
+                server, login = await self._again(), None
+                server.write((len(packet) + 4).to_bytes(4) + packet)
+                continue
             if kind == b"E":
                 self._client.write(wire.message(kind, payload))
                 self._desk.seen(told.refused(startup, wire.read_fields(payload), started, time.monotonic_ns()))
@@ -224,6 +241,11 @@ class _Greeting:
                 self._client.write(without_binding(payload))
                 if int.from_bytes(payload[:4]) != 12:  # SASLFinal wants no answer
                     server.write(wire.message(*await _message(self._client)))
+
+
+def _is_denied(payload: bytes) -> bool:
+    """Whether an ErrorResponse refuses a login (class 28, invalid authorization)."""
+    return wire.read_fields(payload).get("C", "").startswith("28")
 
 
 async def _message(side: Side) -> tuple[bytes, bytes]:

@@ -13,18 +13,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from wiretape_capture.databases.downstream import secured
 from wiretape_capture.databases.greeting import GREETING_SECONDS, Desk, Greet, Greeted
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import CONNECT_SECONDS, dial, tls_context
-from wiretape_capture.launch import redis_url
+from wiretape_capture.launch.database_url import logins_by_name
+from wiretape_capture.launch.naming import by_user, known_servers
 from wiretape_capture.protocols.observed import Book, Follower
 from wiretape_capture.protocols.redis import told
 from wiretape_capture.protocols.redis.buffer import LINE_LIMIT, Malformed
 from wiretape_capture.protocols.redis.requests import split_inline, write_command
 
 if TYPE_CHECKING:  # the forwarding process is to start fast
-    from wiretape_capture.launch.dsn import Dsn
     from wiretape_capture.launch.spec import ServiceMap
 
 TLS_RECORD = b"\x16"
@@ -46,30 +47,31 @@ class Entrance:
     name: str
     host: str
     port: int
-    tls: Mapping[str, str] | None
-    """libpq's names for the options of TLS; None for plain text."""
+    tls: Mapping[str, str]
+    """libpq's names for the options of TLS."""
+    secure: bool | None = None
+    """Whether the server is to be in TLS; None: where the app is."""
     user: str = ""
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By user; an empty name is the default user."""
+    guessed: bool = False
+    """Whether the passwords are from longer texts: examples, perhaps."""
 
     @classmethod
     def of(cls, service: ServiceMap, environ: Mapping[str, str]) -> Entrance:
         """From a map and the variables that the app would have had."""
-        own = redis_url.parse_url(service.url) if service.url else None
-        named = [dsn for _, dsn in redis_url.named_servers(environ) if dsn.is_at(service.host, service.port)]
-        servers = [*([own] if own is not None else []), *named]
-        passwords: dict[str, str] = {}
-        for each in servers:
-            if each.password:
-                passwords.setdefault(each.user, each.password)
-        secure = next((each for each in servers if each.options.get("tls")), None)
-        return cls(service.name, service.host, service.port, _tls(secure, environ) if secure is not None else None,
-                   next(iter(passwords), ""), passwords)  # fmt: skip
+        known = known_servers(service, environ)
+        passwords = by_user(known.sure, logins_by_name(environ, service.host, service.port))
+        guessed = by_user(known.guessed) if not passwords else {}
+        secure = next((each for each in known.telling if each.options.get("tls")), None)
+        tls = _tls(secure.options if secure is not None else {}, environ)
+        in_tls = True if secure is not None else False if known.by_url else None
+        return cls(service.name, service.host, service.port, tls, in_tls, next(iter(passwords or guessed), ""),
+                   passwords or guessed, bool(guessed))  # fmt: skip
 
 
-def _tls(dsn: Dsn, environ: Mapping[str, str]) -> dict[str, str]:
+def _tls(options: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """redis-py's options, as libpq calls them. As with redis-py and Node.js, certificates are verified by default."""
-    options = dsn.options
     roots = options.get("ssl_ca_certs") or environ.get(ROOTS, "")
     verifies = options.get("ssl_cert_reqs", "required").lower() not in ("none", "cert_none", "false")
     hostname = options.get("ssl_check_hostname", "true").lower() not in ("false", "0", "no")
@@ -83,12 +85,12 @@ def entrance(service: ServiceMap, environ: Mapping[str, str]) -> Facts:
     return asdict(Entrance.of(service, environ))
 
 
-def greet(facts: Facts, _tls: ssl.SSLContext) -> Greet:
-    """How the clients of one server are greeted."""
+def greet(facts: Facts, tls: ssl.SSLContext) -> Greet:
+    """How the clients of one server are greeted; `tls` is for those that begin with it."""
     way = Entrance(**facts)
 
     async def greet(client: Side, desk: Desk) -> Greeted | None:
-        return await _Greeting(way, client, desk).run()
+        return await _Greeting(way, client, desk).run(tls)
 
     return greet
 
@@ -105,12 +107,18 @@ class _Greeting:
         self._entrance = entrance
         self._client = client
         self._desk = desk
-        self._started = time.monotonic_ns()
         self._securing = False
 
-    async def run(self) -> Greeted | None:
+    async def run(self, tls: ssl.SSLContext) -> Greeted | None:
+        # The client speaks first, and only then is known whether it does so in TLS.
+        first = await self._client.read(1)
+        self._client.unread(first)
+        self._started = time.monotonic_ns()
+        begins_tls = first == TLS_RECORD
+        if begins_tls:
+            await secured(self._client, tls, self._entrance.name, self._desk, "use redis:// or turn TLS off")
         try:
-            server = await self._connect()
+            server = await self._connect(begins_tls if self._entrance.secure is None else self._entrance.secure)
         except (OSError, EOFError, TimeoutError) as error:
             self._unreachable(error)
             return None
@@ -124,6 +132,13 @@ class _Greeting:
             self._desk.note(f"logins to {self._entrance.name} that the server did not answer within "
                             f"{GREETING_SECONDS:.0f} s; the connections were closed")  # fmt: skip
             served = False
+        except EOFError:
+            if self._client.lost:
+                server.abort()
+                raise
+            self._desk.note(f"connections to {self._entrance.name} on which the server hung up during the login: "
+                            "where it speaks TLS, write rediss:// in the map's URL")  # fmt: skip
+            served = False
         except BaseException:
             server.abort()
             raise
@@ -132,10 +147,10 @@ class _Greeting:
             return None
         return Greeted(server, OPENING)
 
-    async def _connect(self) -> Side:
-        """A connection to the server, in TLS where the app's settings ask for it."""
+    async def _connect(self, secure: bool) -> Side:
+        """A connection to the server."""
         entrance = self._entrance
-        context = tls_context(entrance.tls) if entrance.tls is not None else None
+        context = tls_context(entrance.tls) if secure else None
         server = await dial(entrance.host, entrance.port)
         if context is not None:
             self._securing = True
@@ -150,7 +165,7 @@ class _Greeting:
     def _unreachable(self, error: BaseException) -> None:
         """The app's connection ends, as one to a server that is not there does not begin."""
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        if isinstance(error, FileNotFoundError) and self._entrance.tls is not None:
+        if isinstance(error, FileNotFoundError) and not self._entrance.host.startswith("/"):
             files = [self._entrance.tls[name] for name in ("sslrootcert", "sslcert", "sslkey")]
             why = f"a file of its options for TLS is missing: {', '.join(filter(None, files))}"
         elif isinstance(error, ssl.SSLCertVerificationError):
@@ -166,12 +181,11 @@ class _Greeting:
     async def _begin(self, server: Side) -> bool:
         """Log in and read up to the first command that is no login; it is left to be forwarded. Raises Malformed."""
         knows = self._entrance.passwords
-        if knows and not await self._log_in(server, self._entrance.user):
-            return False
-        first = await self._client.read(1)
-        self._client.unread(first)
-        if first == TLS_RECORD:
-            raise Malformed("the client begins with TLS: have it connect by redis:// to wiretape")
+        if knows and (refusal := await self._log_in(server, self._entrance.user)):
+            if not self._entrance.guessed:
+                self._refused(refusal)
+                return False
+            knows = {}  # found in a text that may mean something else: the app's own login is to decide
         while knows:
             name, raw, arguments = await self._peek()
             if name == b"AUTH" and 2 <= len(arguments) <= 3:
@@ -186,7 +200,8 @@ class _Greeting:
         """The app's own AUTH: of a user whose password is known it is answered here, of another it passes."""
         user = arguments[1].decode("utf-8", "replace") if len(arguments) == 3 else self._entrance.user
         if user in ("default", self._entrance.user) or user in self._entrance.passwords:
-            if user not in ("default", self._entrance.user) and not await self._log_in(server, user):
+            if user not in ("default", self._entrance.user) and (refusal := await self._log_in(server, user)):
+                self._refused(refusal)
                 return False
             self._client.write(b"+OK\r\n")
             return True
@@ -195,19 +210,19 @@ class _Greeting:
             self._client.write(await _line(server) + b"\r\n")
         return True
 
-    async def _log_in(self, server: Side, user: str) -> bool:
-        """AUTH with a known password; False where the server refuses it, which the app is told."""
+    async def _log_in(self, server: Side, user: str) -> bytes:
+        """AUTH with a known password; the server's refusal, or nothing. Raises Malformed, EOFError, TimeoutError."""
         password = self._entrance.passwords[user]
         words = [b"AUTH", *([user.encode()] if user else []), password.encode()]
         server.write(write_command(words))
         async with asyncio.timeout(GREETING_SECONDS):
             answer = await _line(server)
-        if answer[:1] == b"+" or answer.startswith(NO_PASSWORD):
-            return True
-        error = answer[1:].decode("utf-8", "replace")
+        return b"" if answer[:1] == b"+" or answer.startswith(NO_PASSWORD) else answer
+
+    def _refused(self, refusal: bytes) -> None:
+        error = refusal[1:].decode("utf-8", "replace")
         self._desk.seen(told.refused(error, self._started, time.monotonic_ns()))
-        self._client.write(answer + b"\r\n")
-        return False
+        self._client.write(refusal + b"\r\n")
 
     async def _peek(self) -> tuple[bytes, bytes, list[bytes]]:
         """The next command's name and bytes: all of a login with its arguments, of others only what was read for it."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from wiretape_capture.errors import UsageError
+from wiretape_capture.launch.database_url import ENCODE
 from wiretape_capture.launch.naming import NAMINGS, SCHEMES
 from wiretape_capture.launch.spec import ServiceMap
 
@@ -53,36 +54,41 @@ def parse_map(text: str) -> ServiceMap:
 def database_map(name: str, url: str, listen: int = 0) -> ServiceMap:
     """The map of the database that a URL names."""
     scheme = SCHEMES[url.partition("://")[0].partition("+")[0]]
-    found = NAMINGS[scheme].parse_url(url)
+    found = NAMINGS[scheme].urls.parse(url)
     if found is None:
-        raise UsageError("a database's URL cannot be read", f"write {scheme}://USER@HOST:PORT/DATABASE")
+        raise UsageError("a database's URL cannot be read", f"write {scheme}://USER@HOST:PORT/DATABASE; {ENCODE}")
+    if scheme == "redis" and found.database and not found.database.isdecimal():
+        raise UsageError(f"{found.database[:20]!r} in a redis URL is not a database, which Redis numbers",
+                         "write redis://HOST:PORT/0, or leave it out")  # fmt: skip
     return ServiceMap(name=name or f"{found.host}:{found.port}", scheme=scheme, host=found.host, port=found.port,
                       url=url, listen=listen)  # fmt: skip
 
 
 def found_databases(environ: Mapping[str, str], known: Sequence[ServiceMap]) -> tuple[ServiceMap, ...]:
-    """Maps for the databases that an app's variables name, but for those that have one."""
+    """Maps for the databases that an app's variables name, but for those that have one or cannot be understood here."""
     maps = list(known)
-    named = [(scheme, *each) for scheme, naming in NAMINGS.items() for each in naming.named_servers(environ)]
-    for scheme, variable, server in named:
-        if any(server.is_at(each.host, each.port) for each in maps):
-            continue
-        name = NAMINGS[scheme].named.get(variable) or _name_of(variable)
-        taken = {each.name for each in maps}
-        name = next(each for each in (name, *(f"{name}-{n}" for n in range(2, len(taken) + 3))) if each not in taken)
-        url = environ[variable] if "://" in environ.get(variable, "") else ""
-        maps.append(ServiceMap(name=name, scheme=scheme, host=server.host, port=server.port, url=url))
+    for scheme, naming in NAMINGS.items():
+        for each in naming.named_servers(environ) if naming.installed else ():
+            server = each.server
+            if not naming.evident(each) or any(server.is_at(other.host, other.port) for other in maps):
+                continue
+            name = naming.named.get(each.variable) or _name_of(each.variable)
+            taken = {other.name for other in maps}
+            name = next(one for one in (name, *(f"{name}-{n}" for n in range(2, len(taken) + 3))) if one not in taken)
+            maps.append(ServiceMap(name=name, scheme=scheme, host=server.host, port=server.port, url=each.url,
+                                   found_in=each.variable))  # fmt: skip
     return tuple(maps[len(known) :])
 
 
 def left_alone(environ: Mapping[str, str]) -> Iterator[str]:
     """What to tell of variables that name a database in a way that cannot be pointed at a listener."""
-    for variable, value in environ.items():
-        for naming in NAMINGS.values():
-            try:
-                naming.parse_url(value)
-            except UsageError as error:
+    for naming in NAMINGS.values():
+        for variable, value in environ.items():
+            for error in naming.urls.unusable(value):
                 yield f"what goes to the database that {variable} names: {error}"
+        if not naming.installed:
+            for each in naming.named_servers(environ):
+                yield f"what goes to the database that {each.variable} names: {naming.missing}"
 
 
 def _name_of(variable: str) -> str:

@@ -10,15 +10,11 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.launch.dsn import Dsn, place_of, pointed_by_name
+from wiretape_capture.launch.database_url import Dsn, Named, Urls, login_of, place_of, pointed_by_name
 
 MONGODB_PORT = 27017
 PASSWORD = "wiretape"
 """What stands for an app's own password where it must give one."""
-URL = re.compile(
-    r"\b(?P<scheme>mongodb(?:\+srv)?)://(?:(?P<login>[^@/?\s\"']*)@)?(?P<place>[^/?\s\"']+)"
-    r"(?:/(?P<database>[^?\s\"',;]*))?(?:\?(?P<query>[^\s\"']*))?"
-)
 _KEPT = re.compile(
     r"(?i)(appname|connecttimeoutms|sockettimeoutms|timeoutms|serverselection\w*|heartbeatfrequencyms|maxpoolsize|minpoolsize"
     r"|maxconnecting|maxidletimems|waitqueue\w*|retryreads|retrywrites|readpreference\w*|maxstalenessseconds|readconcernlevel"
@@ -30,34 +26,27 @@ _HOST = re.compile(r"(?P<stem>(?:\w*_)?MONGO(?:DB)?_?)HOST(?:NAME)?\Z")
 _LOGINS = frozenset({"", "DEFAULT", "SCRAM-SHA-1", "SCRAM-SHA-256"})
 
 
-def parse_url(text: str) -> Dsn | None:
-    """The server that a URL names; None for a text that is no such URL. Raises UsageError for a bad one."""
-    found = URL.fullmatch(text)
-    if found is None:
-        return None
-    if found["scheme"] == "mongodb+srv":
+def _read(match: re.Match[str]) -> Dsn:
+    if match["scheme"] == "mongodb+srv":
         raise UsageError("mongodb+srv:// names servers that only DNS knows, and cannot be pointed at wiretape",
                          "write one of them: mongodb://USER:PASSWORD@HOST:27017/DATABASE?tls=true")  # fmt: skip
-    options = {name.lower(): value for name, value in parse_qsl(found["query"] or "", keep_blank_values=True)}
-    user, _, password = (found["login"] or "").partition(":")
-    if found["place"].lower().endswith(".sock"):
-        raise UsageError("a MongoDB URL names a Unix socket", "write mongodb://HOST:PORT/DATABASE")
-    host, port = place_of(found["place"], {}, MONGODB_PORT, "mongodb")
-    return Dsn(host, port, unquote(user), unquote(password), unquote(found["database"] or ""), options)
+    options = {name.lower(): value for name, value in parse_qsl(match["query"] or "", keep_blank_values=True)}
+    place = match["place"]
+    if not place or place.lower().endswith(".sock"):
+        raise UsageError(f"a MongoDB URL names {'a Unix socket' if place else 'no host'}",
+                         "write mongodb://HOST:PORT/DATABASE")  # fmt: skip
+    host, port = place_of(place, {}, MONGODB_PORT, "mongodb")
+    user, password = login_of(match)
+    if password:
+        _check_mechanism(options)
+    return Dsn(host, port, user, password, unquote((match["path"] or "")[1:]), options)
 
 
-def named_servers(environ: Mapping[str, str]) -> Iterator[tuple[str, Dsn]]:
-    """Every server that an environment names, with the variable that does."""
+def by_parts(environ: Mapping[str, str]) -> Iterator[Named]:
+    """The servers that MONGO_HOST and its like name."""
     for name, value in environ.items():
-        for found in URL.finditer(value):
-            try:
-                dsn = parse_url(found[0])
-            except UsageError:
-                continue  # the app's own business
-            if dsn is not None:
-                yield name, dsn
         if (dsn := _by_host(name, value, environ)) is not None:
-            yield name, dsn
+            yield Named(name, dsn)
 
 
 def _by_host(name: str, value: str, environ: Mapping[str, str]) -> Dsn | None:
@@ -89,32 +78,27 @@ def tls_options(options: Mapping[str, str]) -> dict[str, str]:
 
 
 def source_of(dsn: Dsn) -> str:
-    """The database that knows the user. Raises UsageError for a login that wiretape does not speak."""
-    mechanism = dsn.options.get("authmechanism", "").upper()
-    if mechanism not in _LOGINS:
-        raise UsageError(f"authMechanism={mechanism} is not spoken",
-                         "name a user with a password (SCRAM), or a server that asks for none")  # fmt: skip
+    """The database that knows the user."""
     return dsn.options.get("authsource") or dsn.database or "admin"
 
 
-def pointed(text: str, host: str, port: int, local: str) -> str:
-    """A text with every URL of the server at `host:port` pointed at `local` (`host:port`), without its login."""
-
-    def point(found: re.Match[str]) -> str:
-        try:
-            dsn = parse_url(found[0])
-        except UsageError:
-            return found[0]
-        return _rewritten(found, local) if dsn is not None and dsn.is_at(host, port) else found[0]
-
-    return URL.sub(point, text)
+def _check_mechanism(options: Mapping[str, str]) -> None:
+    """Raises UsageError for a login that wiretape does not speak."""
+    mechanism = options.get("authmechanism", "").upper()
+    if mechanism not in _LOGINS:
+        raise UsageError(f"authMechanism={mechanism} is not spoken",
+                         "name a user with a password (SCRAM), or a server that asks for none")  # fmt: skip
 
 
-def _rewritten(found: re.Match[str], local: str) -> str:
-    pairs = [(name, value) for name, value in parse_qsl(found["query"] or "", keep_blank_values=True)
+def _rewritten(match: re.Match[str], _server: Dsn, local: str) -> str:
+    """Without its login."""
+    pairs = [(name, value) for name, value in parse_qsl(match["query"] or "", keep_blank_values=True)
              if _KEPT.match(name)]  # fmt: skip
     query = urlencode([*pairs, ("directConnection", "true"), ("tls", "false")], quote_via=quote)
-    return f"mongodb://{local}/{found['database'] or ''}?{query}"
+    return f"mongodb://{local}{match['path'] or '/'}?{query}"
+
+
+URLS = Urls(r"mongodb(?:\+srv)?", _read, _rewritten)
 
 
 def pointed_variables(environ: Mapping[str, str], host: str, port: int, local: str) -> dict[str, str]:

@@ -9,14 +9,19 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from wiretape_capture.errors import UsageError
-from wiretape_capture.launch.dsn import Dsn, place_of, pointed_by_name
+from wiretape_capture.launch.database_url import (
+    Dsn,
+    Named,
+    Urls,
+    known_login,
+    login_here,
+    login_of,
+    logins_by_name,
+    place_of,
+    pointed_by_name,
+)
 
 MYSQL_PORT = 3306
-URL = re.compile(
-    r"(?P<scheme>(?:jdbc:)?(?:mysql|mariadb)(?:\+\w+)?)://(?:(?P<login>[^@/?\s]*)@)?(?P<place>[^/?\s\"']*)"
-    r"(?:/(?P<database>[^?\s\"']*))?(?:\?(?P<query>[^\s\"']*))?"
-)
 _SOCKETS = ("unix_socket", "socket", "socketPath", "localSocket")
 _MODES = {
     "disabled": "disable", "disable": "disable", "false": "disable", "0": "disable", "preferred": "prefer",
@@ -43,18 +48,14 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_]", "", name).lower()
 
 
-def parse_url(text: str) -> Dsn | None:
-    """The server that a URL names; None for a text that is no such URL. Raises UsageError for a bad one."""
-    found = URL.fullmatch(text)
-    if found is None:
-        return None
-    user, _, password = (found["login"] or "").partition(":")
-    given = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
+def _read(match: re.Match[str]) -> Dsn:
+    user, password = login_of(match)
+    given = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
     socket = next((given[name] for name in _SOCKETS if given.get(name, "").startswith("/")), "")
-    host, port = (socket, 0) if socket else place_of(found["place"] or "", {}, MYSQL_PORT, "mysql")
+    host, port = (socket, 0) if socket else place_of(match["place"], {}, MYSQL_PORT, "mysql")
     return Dsn(
-        host, port, unquote(user) or given.get("user", ""), unquote(password) or given.get("password", ""),
-        unquote(found["database"] or ""), tls_options(given),
+        host, port, user or given.get("user", ""), password or given.get("password", ""),
+        unquote((match["path"] or "")[1:]), tls_options(given),
     )  # fmt: skip
 
 
@@ -75,81 +76,45 @@ def tls_options(given: Mapping[str, str]) -> dict[str, str]:
     return options | ({"sslmode": mode} if mode else {})
 
 
-def parse_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Dsn]]:
+def by_parts(environ: Mapping[str, str]) -> Iterator[Named]:
     """The servers that MYSQL_HOST and its like name."""
     for prefix in _PREFIXES:
         host = environ.get(f"{prefix}_HOST", "")
         port = environ.get(f"{prefix}_PORT") or environ.get(f"{prefix}_TCP_PORT") or str(MYSQL_PORT)
         if host and "," not in host and port.isdecimal():
-            user, password = _login(environ, prefix)
+            user, password = known_login(environ, prefix)
             database = environ.get(f"{prefix}_DATABASE") or environ.get(f"{prefix}_DB") or ""
-            yield f"{prefix}_HOST", Dsn(host, int(port), user, password, database, {})
+            yield Named(f"{prefix}_HOST", Dsn(host, int(port), user, password, database, {}))
 
 
-def _login(environ: Mapping[str, str], prefix: str) -> tuple[str, str]:
-    user = next((environ[name] for end in ("USER", "USERNAME") if environ.get(name := f"{prefix}_{end}")), "")
-    ends = ("PASSWORD", "PWD", "PASS")
-    return user, next((environ[name] for end in ends if environ.get(name := f"{prefix}_{end}")), "")
-
-
-def named_servers(environ: Mapping[str, str]) -> Iterator[tuple[str, Dsn]]:
-    """Every server that an environment names, with the variable that does."""
-    for name, value in environ.items():
-        try:
-            dsn = parse_url(value) if "://" in value else None
-        except UsageError:
-            continue  # the app's own business
-        if dsn is not None:
-            yield name, dsn
-    yield from parse_variables(environ)
-
-
-def passwords(environ: Mapping[str, str], host: str, port: int) -> dict[str, str]:
-    """Passwords for a server by user; `""` stands for any user."""
-    found = {dsn.user: dsn.password for _, dsn in named_servers(environ) if dsn.password and dsn.is_at(host, port)}
-    for name, value in environ.items():
-        if name.endswith("_HOST") and Dsn(value, port).is_at(host, port):
-            user, password = _login(environ, name.removesuffix("_HOST"))
-            if password:
-                found.setdefault(user, password)
+def logins(environ: Mapping[str, str], host: str, port: int) -> Iterator[tuple[str, str]]:
+    """Users and passwords beside the names of a server; `""` stands for any user."""
+    yield from logins_by_name(environ, host, port)
     if environ.get("MYSQL_PWD"):
-        found.setdefault("", environ["MYSQL_PWD"])
-    return found
+        yield "", environ["MYSQL_PWD"]
 
 
-def pointed(text: str, host: str, port: int, local: str) -> str:
-    """A text with every URL of the server at `host:port` pointed at `local` (`host:port`), its password taken out."""
-
-    def replaced(found: re.Match[str]) -> str:
-        try:
-            dsn = parse_url(found[0])
-        except UsageError:
-            return found[0]
-        return _rewritten(found, local) if dsn is not None and dsn.is_at(host, port) else found[0]
-
-    return URL.sub(replaced, text)
-
-
-def _rewritten(found: re.Match[str], local: str) -> str:
-    user, colon, _ = (found["login"] or "").partition(":")
-    login = f"{user}{':wiretape' if colon else ''}@" if found["login"] else ""
+def _rewritten(match: re.Match[str], _server: Dsn, local: str) -> str:
     pairs = [(name, "wiretape" if name == "password" else value)
-             for name, value in parse_qsl(found["query"] or "", keep_blank_values=True)
+             for name, value in parse_qsl(match["query"] or "", keep_blank_values=True)
              if _plain(name) not in OF_TRANSPORT]  # fmt: skip
-    if found["scheme"].startswith("jdbc:"):
+    if match["scheme"].startswith("jdbc:"):
         # These drivers ask for TLS by themselves; the words are their own.
-        pairs.append(("sslMode", "DISABLED" if "mysql" in found["scheme"] else "disable"))
+        pairs.append(("sslMode", "DISABLED" if "mysql" in match["scheme"] else "disable"))
     query = urlencode(pairs, quote_via=quote)
-    return f"{found['scheme']}://{login}{local}/{found['database'] or ''}" + (f"?{query}" if query else "")
+    return f"{match['scheme']}://{login_here(match)}{local}{match['path'] or '/'}" + (f"?{query}" if query else "")
+
+
+URLS = Urls(r"(?:jdbc:)?(?:mysql|mariadb)(?:\+\w+)?", _read, _rewritten)
 
 
 def pointed_variables(environ: Mapping[str, str], host: str, port: int, local: str) -> dict[str, str]:
     """Changes to MYSQL_* and to pairs such as DB_HOST and DB_PORT that name the server at `host:port`."""
     here, _, number = local.rpartition(":")
     changed = pointed_by_name(environ, host, port, local)
-    for name, dsn in parse_variables(environ):
-        if dsn.is_at(host, port):
-            prefix = name.removesuffix("_HOST")
-            changed |= {name: here, f"{prefix}_PORT": number}
+    for each in by_parts(environ):
+        if each.server.is_at(host, port):
+            prefix = each.variable.removesuffix("_HOST")
+            changed |= {each.variable: here, f"{prefix}_PORT": number}
             changed |= {f"{prefix}_TCP_PORT": number} if prefix == "MYSQL" else {}
     return changed

@@ -10,54 +10,46 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.launch.dsn import Dsn, place_of, pointed_by_name
+from wiretape_capture.launch.database_url import Dsn, Named, Urls, login_of, place_of, pointed_by_name
 
 REDIS_PORT = 6379
-URL = re.compile(
-    r"\b(?P<scheme>rediss?|valkeys?|unix|redis\+(?:socket|unix))://(?:(?P<login>[^@/?\s\"',;]*)@)?"
-    r"(?P<place>[^/?\s\"',;]*)(?P<path>/[^?\s\"',;]*)?(?:\?(?P<query>[^\s\"',;]*))?"
-)
 SECURE = frozenset({"rediss", "valkeys"})
 SOCKETS = frozenset({"unix", "redis+socket", "redis+unix"})
 OF_TRANSPORT = re.compile(r"(?i)(ssl|tls|host\Z|port\Z|path\Z)")
 """Parameters that say how the server is reached: between the app and us they do not hold."""
 _HOST = re.compile(r"(?P<stem>(?:\w*_)?(?:REDIS|VALKEY)_?)HOST(?:NAME)?\Z")
+_SAYS_REDIS = re.compile(r"(?i)redis|valkey|cache|celery|broker|[?&]db=")
 _TRUE = {"1": "0", "true": "false", "True": "False", "TRUE": "FALSE", "yes": "no", "on": "off"}
 
 
-def parse_url(text: str) -> Dsn | None:
-    """The server that a URL names; None for a text that is no such URL. Raises UsageError for a bad one."""
-    found = URL.fullmatch(text)
-    if found is None:
-        return None
-    user, _, password = (found["login"] or "").partition(":")
-    options = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
-    path = unquote(found["path"] or "")
-    if found["scheme"] in SOCKETS:
+def _read(match: re.Match[str]) -> Dsn:
+    options = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+    path = unquote(match["path"] or "")
+    if match["scheme"] in SOCKETS:
         host, port, database = path, 0, options.get("db") or options.get("virtual_host") or ""
-        if len(path) < 2 or found["place"]:
+        if len(path) < 2 or match["place"]:
             raise UsageError("a Redis URL names no socket", "write unix:///PATH/OF/SOCKET?db=0")
     else:
-        host, port = place_of(found["place"], options, REDIS_PORT, "redis")
+        host, port = place_of(match["place"], options, REDIS_PORT, "redis")
         database = options.get("db") or path.strip("/")
-    if found["scheme"] in SECURE:
+    if match["scheme"] in SECURE:
         options["tls"] = "true"
-    return Dsn(host, port, unquote(user) or options.get("username", ""),
-               unquote(password) or options.get("password", ""), database, options)  # fmt: skip
+    user, password = login_of(match)
+    return Dsn(host, port, user or options.get("username", ""), password or options.get("password", ""), database,
+               options)  # fmt: skip
 
 
-def named_servers(environ: Mapping[str, str]) -> Iterator[tuple[str, Dsn]]:
-    """Every server that an environment names, with the variable that does."""
+def by_parts(environ: Mapping[str, str]) -> Iterator[Named]:
+    """The servers that REDIS_HOST and its like name."""
     for name, value in environ.items():
-        for found in URL.finditer(value):
-            try:
-                dsn = parse_url(found[0])
-            except UsageError:
-                continue  # the app's own business
-            if dsn is not None:
-                yield name, dsn
         if (dsn := _by_host(name, value, environ)) is not None:
-            yield name, dsn
+            yield Named(name, dsn)
+
+
+def evident(named: Named) -> bool:
+    """Whether a variable means Redis: `unix://` is also how Docker and others name their sockets."""
+    told = f"{named.variable} {named.url}"
+    return not named.url.startswith("unix:") or _SAYS_REDIS.search(told) is not None
 
 
 def _by_host(name: str, value: str, environ: Mapping[str, str]) -> Dsn | None:
@@ -75,32 +67,22 @@ def _by_host(name: str, value: str, environ: Mapping[str, str]) -> Dsn | None:
                {"tls": "true"} if secure else {})  # fmt: skip
 
 
-def pointed(text: str, host: str, port: int, local: str) -> str:
-    """A text with every URL of the server at `host:port` pointed at `local` (`host:port`), its password taken out."""
-
-    def point(found: re.Match[str]) -> str:
-        try:
-            dsn = parse_url(found[0])
-        except UsageError:
-            return found[0]
-        return _rewritten(found, dsn, local) if dsn is not None and dsn.is_at(host, port) else found[0]
-
-    return URL.sub(point, text)
-
-
-def _rewritten(found: re.Match[str], dsn: Dsn, local: str) -> str:
-    user, colon, _ = (found["login"] or "").partition(":")
-    login = "" if not found["login"] else f"{user}:wiretape@" if colon else "wiretape@"
-    path = found["path"] or ""
+def _rewritten(match: re.Match[str], server: Dsn, local: str) -> str:
+    user, colon, _ = (match["login"] or "").partition(":")
+    login = "" if not match["login"] else f"{user}:wiretape@" if colon else "wiretape@"
+    path = match["path"] or ""
     pairs = [(name, "wiretape" if name == "password" else value)
-             for name, value in parse_qsl(found["query"] or "", keep_blank_values=True)
+             for name, value in parse_qsl(match["query"] or "", keep_blank_values=True)
              if not OF_TRANSPORT.match(name)]  # fmt: skip
-    if found["scheme"] in SOCKETS:
-        path = f"/{dsn.database}" if dsn.database else ""
+    if match["scheme"] in SOCKETS:
+        path = f"/{server.database}" if server.database else ""
         pairs = [(name, value) for name, value in pairs if name not in ("db", "virtual_host")]
     query = urlencode(pairs, quote_via=quote)
-    scheme = "valkey" if found["scheme"].startswith("valkey") else "redis"
+    scheme = "valkey" if match["scheme"].startswith("valkey") else "redis"
     return f"{scheme}://{login}{local}{path}" + (f"?{query}" if query else "")
+
+
+URLS = Urls(r"rediss?|valkeys?|unix|redis\+(?:socket|unix)", _read, _rewritten)
 
 
 def pointed_variables(environ: Mapping[str, str], host: str, port: int, local: str) -> dict[str, str]:

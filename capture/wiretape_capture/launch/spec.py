@@ -51,5 +51,7 @@ class ServiceMap(_Spec):
     port: int
     url: str = Field(default="", repr=False)
     """For a database: the URL that names it, with its login. Only who connects to it reads this."""
+    found_in: str = ""
+    """The variable of the app that names the service; empty where the user does, by `--map`."""
     listen: int = 0
     """Local port; 0 picks a free one, told in the `Ready` event as endpoint `map:NAME`."""

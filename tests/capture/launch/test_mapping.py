@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.launch.dsn import password_in_file
 from wiretape_capture.launch.mapping import found_databases, parse_map, parse_maps, redirect, variable
+from wiretape_capture.launch.postgres_dsn import password_in_file
 from wiretape_capture.launch.spec import ServiceMap
 
 

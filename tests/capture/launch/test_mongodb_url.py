@@ -6,7 +6,7 @@ import pytest
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.launch import mongodb_url
-from wiretape_capture.launch.dsn import Dsn
+from wiretape_capture.launch.database_url import Dsn
 from wiretape_capture.launch.mapping import found_databases, left_alone, local_url, parse_map, redirect
 
 
@@ -17,7 +17,7 @@ from wiretape_capture.launch.mapping import found_databases, left_alone, local_u
     ("mongodb://[::1]:7000/?TLS=true", Dsn("::1", 7000, "", "", "", {"tls": "true"})),
 ])  # fmt: skip
 def test_a_url_names_a_server(url: str, dsn: Dsn) -> None:
-    assert mongodb_url.parse_url(url) == dsn
+    assert mongodb_url.URLS.parse(url) == dsn
 
 
 @pytest.mark.parametrize(("url", "said"), [
@@ -76,14 +76,15 @@ def test_what_the_app_is_told_has_neither_login_nor_tls() -> None:
     ("tls=true&tlsInsecure=true&tlsCertificateKeyFile=/k", {"sslmode": "require", "sslrootcert": "", "sslcert": "/k"}),
 ])  # fmt: skip
 def test_options_of_tls(query: str, options: dict[str, str]) -> None:
-    dsn = mongodb_url.parse_url(f"mongodb://docs/?{query}")
+    dsn = mongodb_url.URLS.parse(f"mongodb://docs/?{query}")
     assert dsn is not None
     assert mongodb_url.wants_tls(dsn.options)
     assert mongodb_url.tls_options(dsn.options) == options
 
 
-def test_a_login_that_is_not_spoken_is_an_error() -> None:
-    dsn = mongodb_url.parse_url("mongodb://u:p@docs/?authMechanism=PLAIN")
-    assert dsn is not None
+def test_a_login_that_is_not_spoken_is_an_error_in_a_map_and_left_alone_in_a_variable() -> None:
+    url = "mongodb://u:p@docs/?authMechanism=PLAIN"
     with pytest.raises(UsageError, match="authMechanism=PLAIN is not spoken"):
-        mongodb_url.source_of(dsn)
+        parse_map(f"db={url}")
+    assert found_databases({"MONGODB_URI": url}, ()) == ()
+    assert len(list(left_alone({"MONGODB_URI": url}))) == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from wiretape_capture.databases.mysql import Entrance
 from wiretape_capture.errors import UsageError
 from wiretape_capture.launch import mysql_dsn
 from wiretape_capture.launch.mapping import found_databases, parse_map, redirect
@@ -31,7 +32,7 @@ from wiretape_capture.launch.spec import ServiceMap
 def test_a_url_is_read(
     url: str, host: str, port: int, user: str, password: str, database: str, options: dict[str, str]
 ) -> None:
-    found = mysql_dsn.parse_url(url)
+    found = mysql_dsn.URLS.parse(url)
     assert found is not None
     assert (found.host, found.port, found.user, found.password, found.database, found.options) == (
         host, port, user, password, database, options,
@@ -86,8 +87,8 @@ def test_passwords_are_found_for_their_server_only() -> None:
         "A": "mysql://u:one@db/x", "B": "mysql://v:two@other/x", "DB_HOST": "db", "DB_PORT": "3306", "DB_USERNAME": "w",
         "DB_PASSWORD": "three",
     }  # fmt: skip
-    assert mysql_dsn.passwords(environ, "db", 3306) == {"u": "one", "w": "three"}
-    assert mysql_dsn.passwords({"MYSQL_PWD": "any"}, "db", 3306) == {"": "any"}
+    assert Entrance.of(parse_map("s=mysql://db"), environ).passwords == {"u": "one", "w": "three"}
+    assert Entrance.of(parse_map("s=mysql://db"), {"MYSQL_PWD": "any"}).passwords == {"": "any"}
 
 
 def test_a_bare_address_with_its_port_is_mysql() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wiretape_capture.launch import redis_url
-from wiretape_capture.launch.dsn import Dsn
+from wiretape_capture.launch.database_url import Dsn
 from wiretape_capture.launch.mapping import found_databases, parse_map, redirect
 
 
@@ -20,12 +20,12 @@ from wiretape_capture.launch.mapping import found_databases, parse_map, redirect
     ("valkey://cache:1", Dsn("cache", 1)),
 ])  # fmt: skip
 def test_a_url_names_a_server(url: str, dsn: Dsn) -> None:
-    assert redis_url.parse_url(url) == dsn
+    assert redis_url.URLS.parse(url) == dsn
 
 
 def test_other_texts_name_none() -> None:
-    assert redis_url.parse_url("postgres://x") is None
-    assert redis_url.parse_url("redis+sentinel://a:1,b:2/mymaster") is None
+    assert redis_url.URLS.parse("postgres://x") is None
+    assert redis_url.URLS.parse("redis+sentinel://a:1,b:2/mymaster") is None
 
 
 POINTED = {

@@ -70,10 +70,15 @@ class Framer:
         return checked_header(self._held, 0)[0] if len(self._held) >= HEADER.size else HEADER.size
 
 
+def begins_tls(header: bytes | bytearray, at: int = 0) -> bool:
+    """Whether what should be a message's header begins TLS instead."""
+    return HEADER.unpack_from(header, at)[3] not in KNOWN and header[at : at + 2] == TLS_HANDSHAKE
+
+
 def checked_header(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int, int]:
     """Length, request id, response to and opcode of the message at a place. Raises Malformed."""
     length, request_id, response_to, opcode = HEADER.unpack_from(data, at)
-    if opcode not in KNOWN and data[at : at + 2] == TLS_HANDSHAKE:
+    if begins_tls(data, at):
         raise Malformed("it is TLS where plain text was expected")
     if not HEADER.size <= length <= LARGEST:
         raise Malformed(f"a message claims a length of {length} bytes")

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from wiretape_capture.errors import UsageError
+from wiretape_capture.launch.database_url import (
+    Dsn,
+    Named,
+    Urls,
+    login_here,
+    login_of,
+    logins_by_name,
+    place_of,
+    pointed_by_name,
+)
 
 POSTGRES_PORT = 5432
-URL = re.compile(
-    r"(?P<scheme>(?:jdbc:)?postgres(?:ql)?(?:\+\w+)?)://(?:(?P<login>[^@/?\s]*)@)?(?P<place>[^/?\s\"']*)"
-    r"(?:/(?P<database>[^?\s\"']*))?(?:\?(?P<query>[^\s\"']*))?"
-)
 _PAIR = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|\S*)")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
-
 OF_TRANSPORT = frozenset({
     "host", "hostaddr", "port", "sslmode", "ssl", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation",
     "sslfactory", "sslpassword", "channel_binding", "channelBinding", "gssencmode", "gssEncMode", "require_auth",
@@ -29,52 +31,14 @@ OF_TRANSPORT = frozenset({
 """Parameters that say how the server is reached: between the app and us they do not hold."""
 
 
-@dataclass(frozen=True)
-class Dsn:
-    """One server with a login."""
-
-    host: str
-    """A directory where the server listens on a Unix socket."""
-    port: int
-    user: str = ""
-    password: str = field(default="", repr=False)
-    database: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    def is_at(self, host: str, port: int) -> bool:
-        """Whether this names the server at an address; all names of this machine are one."""
-        return self.port == port and _one_name(self.host) == _one_name(host)
-
-
-def _one_name(host: str) -> str:
-    return "localhost" if host.lower() in _LOOPBACK else host.lower()
-
-
-def parse_url(text: str) -> Dsn | None:
-    """The server that a URL names; None for a text that is no such URL. Raises UsageError for a bad one."""
-    found = URL.fullmatch(text)
-    if found is None:
-        return None
-    user, _, password = (found["login"] or "").partition(":")
-    options = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
-    host, port = place_of(found["place"] or "", options, POSTGRES_PORT, "postgres")
+def _read(match: re.Match[str]) -> Dsn:
+    user, password = login_of(match)
+    options = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+    host, port = place_of(match["place"], options, POSTGRES_PORT, "postgres")
     return Dsn(
-        host, port, unquote(user) or options.get("user", ""), unquote(password) or options.get("password", ""),
-        unquote(found["database"] or "") or options.get("dbname", ""), options,
+        host, port, user or options.get("user", ""), password or options.get("password", ""),
+        unquote((match["path"] or "")[1:]) or options.get("dbname", ""), options,
     )  # fmt: skip
-
-
-def place_of(place: str, options: Mapping[str, str], default: int, scheme: str) -> tuple[str, int]:
-    """Host and port of a URL, from the URL itself or its parameters. Raises UsageError."""
-    bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d*))?|([^:]*)(?::(\d*))?", place)
-    if bracketed is None or "," in place:
-        raise UsageError(f"a {scheme} URL names several servers or none that can be read",
-                         f"name one: {scheme}://HOST:PORT/DATABASE")  # fmt: skip
-    host = bracketed[1] or unquote(bracketed[3] or "") or options.get("host", "") or "localhost"
-    digits = bracketed[2] or bracketed[4] or options.get("port", "") or str(default)
-    if not digits.isdecimal() or not 0 < int(digits) < 65536:
-        raise UsageError(f"{digits[:20]!r} in a {scheme} URL is not a port", "use a number from 1 to 65535")
-    return host, int(digits)
 
 
 def parse_pairs(text: str) -> Dsn | None:
@@ -108,28 +72,20 @@ def parse_variables(environ: Mapping[str, str]) -> Dsn | None:
                {name: value for name, value in options.items() if value})  # fmt: skip
 
 
-def named_servers(environ: Mapping[str, str]) -> Iterator[tuple[str, Dsn]]:
-    """Every server that an environment names, with the variable that does; PG* counts as `PGHOST`."""
+def by_parts(environ: Mapping[str, str]) -> Iterator[Named]:
+    """Servers that `key=value` strings and PG* name; PG* counts as `PGHOST`."""
     for name, value in environ.items():
-        try:
-            dsn = parse_url(value) if "://" in value else parse_pairs(value) if "=" in value else None
-        except UsageError:
-            continue  # the app's own business
-        if dsn is not None:
-            yield name, dsn
+        if "=" in value and "://" not in value and (dsn := parse_pairs(value)) is not None:
+            yield Named(name, dsn)
     if (dsn := parse_variables(environ)) is not None:
-        yield "PGHOST", dsn
+        yield Named("PGHOST", dsn)
 
 
-def passwords(environ: Mapping[str, str], host: str, port: int) -> dict[str, str]:
-    """Passwords for a server by user; `""` stands for any user."""
-    found = {}
-    for name, dsn in named_servers(environ):
-        if dsn.password and (name == "PGHOST" or dsn.is_at(host, port)):
-            found[dsn.user] = dsn.password
+def logins(environ: Mapping[str, str], host: str, port: int) -> Iterator[tuple[str, str]]:
+    """Users and passwords beside the names of a server; `""` stands for any user."""
     if environ.get("PGPASSWORD"):
-        found.setdefault(environ.get("PGUSER", ""), environ["PGPASSWORD"])
-    return found
+        yield environ.get("PGUSER", ""), environ["PGPASSWORD"]
+    yield from logins_by_name(environ, host, port)
 
 
 def password_in_file(lines: str, host: str, port: int, database: str, user: str) -> str:
@@ -148,28 +104,16 @@ def password_file(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("PGPASSFILE") or Path(environ.get("HOME", "/")) / ".pgpass")
 
 
-def pointed_url(text: str, host: str, port: int, local: str) -> str:
-    """A text with every URL of the server at `host:port` pointed at `local` (`host:port`), its password taken out."""
-
-    def pointed(found: re.Match[str]) -> str:
-        try:
-            dsn = parse_url(found[0])
-        except UsageError:
-            return found[0]
-        return _rewritten(found, local) if dsn is not None and dsn.is_at(host, port) else found[0]
-
-    return URL.sub(pointed, text)
-
-
-def _rewritten(found: re.Match[str], local: str) -> str:
-    user, colon, _ = (found["login"] or "").partition(":")
-    login = f"{user}{':wiretape' if colon else ''}@" if found["login"] else ""
+def _rewritten(match: re.Match[str], _server: Dsn, local: str) -> str:
     pairs = [(name, "wiretape" if name == "password" else value)
-             for name, value in parse_qsl(found["query"] or "", keep_blank_values=True)
+             for name, value in parse_qsl(match["query"] or "", keep_blank_values=True)
              if name not in OF_TRANSPORT]  # fmt: skip
-    plain = plain_option(found["scheme"])
+    plain = plain_option(match["scheme"])
     query = urlencode([*pairs, *([plain] if plain else [])], quote_via=quote)
-    return f"{found['scheme']}://{login}{local}/{found['database'] or ''}" + (f"?{query}" if query else "")
+    return f"{match['scheme']}://{login_here(match)}{local}{match['path'] or '/'}" + (f"?{query}" if query else "")
+
+
+URLS = Urls(r"(?:jdbc:)?postgres(?:ql)?(?:\+\w+)?", _read, _rewritten)
 
 
 def plain_option(scheme: str) -> tuple[str, str] | None:
@@ -211,18 +155,7 @@ def pointed_variables(environ: Mapping[str, str], host: str, port: int, local: s
     return changed | pointed_by_name(environ, host, port, local)
 
 
-def pointed_by_name(environ: Mapping[str, str], host: str, port: int, local: str) -> dict[str, str]:
-    """Changes to pairs such as DB_HOST and DB_PORT that name the server at `host:port`."""
-    here, _, number = local.rpartition(":")
-    changed: dict[str, str] = {}
-    for name, value in environ.items():
-        partner = name.removesuffix("HOST") + "PORT"
-        if name.endswith("_HOST") and environ.get(partner, "") == str(port) and Dsn(value, port).is_at(host, port):
-            changed |= {name: here, partner: number}
-    return changed
-
-
 def pointed(text: str, host: str, port: int, local: str) -> str:
     """A text with every name of the server at `host:port` pointed at `local`."""
-    found = pointed_url(text, host, port, local)
+    found = URLS.pointed(text, host, port, local)
     return found if found != text else pointed_pairs(text, host, port, local)
