@@ -104,7 +104,7 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
         allow_more_files()
         if spec.engine == "tee":
             give_way()
-        async with _watched(app, bypass):
+        async with _watched(app, bypass), _awaited(spec.app_port, wire):
             return await _until_stopped(app, tape, tally, emit, stop)
     finally:
         if app is not None:
@@ -168,6 +168,24 @@ async def _watched(app: App | None, bypass: Bypass) -> AsyncIterator[None]:
         await asyncio.to_thread(bypass.look, app.pid)
 
 
+@asynccontextmanager
+async def _awaited(port: int | None, wire: Wire) -> AsyncIterator[None]:
+    """Look for an app that somebody else starts, until it listens."""
+
+    async def look(port: int) -> None:
+        while (host := await loopback_of(port)) is None:  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(TICK)
+        await wire.face(host)
+
+    looking = asyncio.create_task(look(port)) if port is not None and wire.waits else None
+    try:
+        yield
+    finally:
+        if looking is not None:
+            looking.cancel()
+            await asyncio.wait({looking})
+
+
 async def _start(spec: RecordSpec, wire: Wire, endpoints: dict[str, str], emit: Emit, ledger: Ledger) -> App | None:
     for text in await check_hosts(called_directly(spec)):
         ledger.note(text)
@@ -180,9 +198,9 @@ async def _start(spec: RecordSpec, wire: Wire, endpoints: dict[str, str], emit: 
     elif spec.app_port is not None:
         host = await loopback_of(spec.app_port)
         if host is None:
-            emit(Notice(message=f"nothing listens on port {spec.app_port} yet; start the app before you send requests"))
+            emit(Notice(message=f"nothing listens on port {spec.app_port} yet; requests wait until the app does"))
         else:
-            wire.face(host)
+            await wire.face(host)
     emit(Ready(endpoints=endpoints, environment=environment))
     return app
 
@@ -199,7 +217,7 @@ async def _ready(app: App, spec: RecordSpec, wire: Wire) -> App:
     except BaseException:
         await app.stop()
         raise
-    wire.face(app.host)
+    await wire.face(app.host)
     return app
 
 

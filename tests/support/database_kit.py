@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import orjson
 
 from wiretape_capture.jobs.events import Event, Notice, Ready
 from wiretape_capture.launch.mapping import parse_map
+from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.proxy.spec import RecordResult, RecordSpec
 from wiretape_capture.record import record
 from wiretape_capture.snapshot.exchange import Exchange
@@ -83,7 +85,23 @@ async def _running[T](job: Job[T], work: Coroutine[None, None, T]) -> AsyncItera
 @asynccontextmanager
 async def recording(folder: Path, dsn: str, *, name: str = "tape") -> AsyncIterator[Job[RecordResult]]:
     """Record the database `db`; the tape is `folder/NAME.tape` when the block has ended."""
-    spec = RecordSpec(tape=folder / f"{name}.tape", name=name, ca_dir=folder / "ca", maps=(parse_map(f"db={dsn}"),))
+    async with recording_of(folder, parse_map(f"db={dsn}"), name=name) as job:
+        yield job
+
+
+def service_map(address: str, scheme: str = "") -> ServiceMap:
+    """The map `db` of an address; a scheme is what its port would have said."""
+    service = parse_map(f"db={address}")
+    return service.model_copy(update={"scheme": scheme}) if scheme else service
+
+
+@asynccontextmanager
+async def recording_of(folder: Path, *maps: ServiceMap, name: str = "tape", env: Mapping[str, str] | None = None,
+                       ) -> AsyncIterator[Job[RecordResult]]:  # fmt: skip
+    """Record databases for an app that has these variables, and waits."""
+    waiting = (sys.executable, "-c", "import signal; signal.pause()")
+    app = None if env is None else AppSpec(command=waiting, env=dict(env))
+    spec = RecordSpec(tape=folder / f"{name}.tape", name=name, ca_dir=folder / "ca", maps=maps, app=app)
     job: Job[RecordResult] = Job()
     async with _running(job, record(spec, job.emit, job.stop)):
         yield job

@@ -35,6 +35,8 @@ if TYPE_CHECKING:  # the forwarding process is to start fast
 
 GREETING_SECONDS = 60.0
 """For a client to send its first message, and for wiretape to connect and log in."""
+PROBE_SECONDS = 2.0
+"""For a server to answer a question in plain text."""
 GREETING_LIMIT = 1 << 20
 """Bytes of one message before the first command."""
 
@@ -49,7 +51,7 @@ class Entrance:
     tls: Mapping[str, str]
     """libpq's names for the options of TLS."""
     secure: bool | None = None
-    """Whether the server is to be in TLS; None: where the app is."""
+    """Whether the server is to be in TLS; None: where the app is and the server does not answer without."""
     user: str = ""
     password: str = field(default="", repr=False)
     source: str = "admin"
@@ -151,8 +153,8 @@ class _Greeting:
         begins_tls = wire.begins_tls(head)
         if begins_tls:
             await secured(self._client, self._tls, self._entrance.name, self._desk, "set tls=false")
-        if self._secure is None:
-            self._secure = begins_tls
+        if not begins_tls:
+            self._secure = bool(self._secure)
 
     async def _enter(self) -> Side | None:
         """A connection with wiretape logged in; None where that failed: the app's connection ends then."""
@@ -184,6 +186,8 @@ class _Greeting:
 
     async def _connect(self) -> Side:
         entrance = self._entrance
+        if self._secure is None:  # the app is in TLS, and nothing says whether the server is
+            self._secure = not await self._is_plain()
         server = await dial(entrance.host, entrance.port)
         if self._secure:
             try:
@@ -192,6 +196,18 @@ class _Greeting:
                 server.abort()
                 raise
         return server
+
+    async def _is_plain(self) -> bool:
+        """Whether the server answers in plain text."""
+        server = await dial(self._entrance.host, self._entrance.port)
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await self._ask(server, {"hello": 1, "$db": "admin"})
+        except (Malformed, EOFError, TimeoutError):
+            return False
+        finally:
+            server.abort()
+        return True
 
     async def _log_in(self, server: Side) -> str:
         """Log in with the known password; why not, or nothing. Raises Malformed, EOFError."""

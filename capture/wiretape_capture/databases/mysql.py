@@ -32,6 +32,10 @@ if TYPE_CHECKING:  # the forwarding process is to start fast
 
 LOGIN_LIMIT = 1 << 20
 """Bytes of one packet before the login is done."""
+WITHOUT_TLS = (
+    "clients of {} that left at its greeting; one that insists on TLS gets none where wiretape does not know the password: "
+    "turn TLS off where the app connects, or write the password into the map's URL"
+)
 UNREACHABLE, REFUSED = 2003, 1045
 """Error codes: the server cannot be reached (CR_CONN_HOST_ERROR), access is denied (ER_ACCESS_DENIED_ERROR)."""
 
@@ -147,6 +151,10 @@ class _Greeting:
             return None
         try:
             offered, response = await self._response(greeting)
+        except EOFError:
+            if greeting.capabilities & Capability.SSL and not self._entrance.passwords:
+                self._desk.note(WITHOUT_TLS.format(self._entrance.name))
+            raise
         except Malformed as error:
             self._desk.note(f"connections to {self._entrance.name} that did not begin as MySQL: {error}")
             self._fail(f"wiretape: {error}", 1043)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # the forwarding process is to start fast
 
 TLS_RECORD = b"\x16"
 LONGEST_NAME = 16
+PROBE_SECONDS = 2.0
+"""For a server to answer a question in plain text."""
 ROOTS = "NODE_EXTRA_CA_CERTS"
 """The variable in which an app names certificates that it trusts; SSL_CERT_FILE holds for wiretape, too."""
 NO_PASSWORD = (
@@ -50,7 +52,7 @@ class Entrance:
     tls: Mapping[str, str]
     """libpq's names for the options of TLS."""
     secure: bool | None = None
-    """Whether the server is to be in TLS; None: where the app is."""
+    """Whether the server is to be in TLS; None: where the app is and the server does not answer without."""
     user: str = ""
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By user; an empty name is the default user."""
@@ -118,7 +120,7 @@ class _Greeting:
         if begins_tls:
             await secured(self._client, tls, self._entrance.name, self._desk, "use redis:// or turn TLS off")
         try:
-            server = await self._connect(begins_tls if self._entrance.secure is None else self._entrance.secure)
+            server = await self._connect(in_tls=begins_tls)
         except (OSError, EOFError, TimeoutError) as error:
             self._unreachable(error)
             return None
@@ -147,9 +149,12 @@ class _Greeting:
             return None
         return Greeted(server, OPENING)
 
-    async def _connect(self, secure: bool) -> Side:
-        """A connection to the server."""
+    async def _connect(self, *, in_tls: bool) -> Side:
+        """A connection to the server, for an app that is in TLS or not."""
         entrance = self._entrance
+        secure = entrance.secure
+        if secure is None:
+            secure = in_tls and not await self._is_plain()
         context = tls_context(entrance.tls) if secure else None
         server = await dial(entrance.host, entrance.port)
         if context is not None:
@@ -161,6 +166,18 @@ class _Greeting:
                 server.abort()
                 raise
         return server
+
+    async def _is_plain(self) -> bool:
+        """Whether the server answers in plain text."""
+        server = await dial(self._entrance.host, self._entrance.port)
+        try:
+            server.write(write_command([b"PING"]))
+            async with asyncio.timeout(PROBE_SECONDS):
+                return (await _line(server))[:1] in (b"+", b"-")
+        except (Malformed, EOFError, TimeoutError):
+            return False
+        finally:
+            server.abort()
 
     def _unreachable(self, error: BaseException) -> None:
         """The app's connection ends, as one to a server that is not there does not begin."""

@@ -121,6 +121,10 @@ class Side(asyncio.Protocol):
 
     async def secure(self, context: ssl.SSLContext, *, server_side: bool, host: str = "") -> None:
         """Go on in TLS. Raises ssl.SSLError, ConnectionError."""
+        if self.lost:
+            raise ConnectionResetError("the peer went away before TLS")
+        # What came between here and the TLS protocol's first look would be lost: uvloop reads before it runs tasks.
+        self.transport.pause_reading()
         ahead, self._held = bytes(self._held), bytearray()
         loop, transport = asyncio.get_running_loop(), self.transport
         going = loop.create_task(

@@ -35,6 +35,8 @@ class TeeProcess:
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self.lost = False
+        """Whether its process ended before its time."""
 
     async def start(self, overflow: Overflow, bundle: Path | None, upstreams: Upstreams) -> None:
         """Start the process; it need not be up for listeners to be opened."""
@@ -54,9 +56,9 @@ class TeeProcess:
         self._control.send({"do": "open", "kind": kind, "aim": aim, "own_ports": list(own_ports)},
                            listener.socket.dup())  # fmt: skip
 
-    def face(self, listener: Listener, host: str) -> None:
-        """Send what comes to this listener from now on to another address."""
-        self._control.send({"do": "face", "place": self._listeners.index(listener), "host": host})
+    def bring(self, listener: Listener, accepted: socket.socket) -> None:
+        """Have the tee carry a connection that was accepted at one of its listeners before."""
+        self._control.send({"do": "arrive", "place": self._listeners.index(listener)}, accepted)
 
     async def close(self) -> None:
         """End it once everything that it carried is on the tape."""
@@ -99,6 +101,7 @@ class TeeProcess:
     def _lost(self) -> None:
         if self._stopping:
             return
+        self.lost = True
         self._ledger.note(DIED)
         for listener in self._listeners:
             self._spawn(listener.accept())

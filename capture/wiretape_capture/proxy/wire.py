@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from wiretape_capture.launch.mapping import DATABASES
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.proxy import chain, http1, http2, tasks
 from wiretape_capture.proxy.authority import authority
+from wiretape_capture.proxy.early import EarlyRequests
 from wiretape_capture.proxy.ledger import Ledger
 from wiretape_capture.proxy.listener import LOOPBACK, CrashLog, Hooks, Listener, Port
 from wiretape_capture.proxy.listening import Listening
@@ -45,7 +48,9 @@ class Wire:
         # The recorder copies a request before the chain changes it for the next proxy.
         self._hooks = hooks_of(trust, ProtocolChoice(), recorder, chain.Chain(upstreams))
         self._listeners: list[Listener] = []
-        self._inbound: Listener | None = None
+        self._inbound: tuple[Listener, Listening] | None = None
+        self._early: EarlyRequests | None = None
+        self._taken: set[asyncio.Task[None]] = set()
         self._schemes: dict[str, str] = {}
         self.ports: dict[str, int] = {}
 
@@ -69,7 +74,11 @@ class Wire:
                 wire._tee = TeeProcess(ledger, trust, full)
                 await wire._tee.start(spec.overflow, bundle, upstreams)
             for role, listener, listening in opened:
-                await wire._accept(role, listener, listening)
+                if role == "inbound":
+                    wire._inbound = listener, listening
+                    wire._early = EarlyRequests(listener.socket, spec.app_port or 0, ledger.note)
+                else:
+                    await wire._accept(role, listener, listening)
         except BaseException:
             await wire.close()
             raise
@@ -81,8 +90,6 @@ class Wire:
         self._listeners.append(listener)
         self.ports[role] = number
         self._schemes[role] = "tcp" if port.kind == "raw" else "http"
-        if role == "inbound":
-            self._inbound = listener
         self._ledger.listening = {**self._ledger.listening, number: listening}
         if port.kind == "forward":
             self._ledger.own_ports |= {number}
@@ -91,7 +98,7 @@ class Wire:
         return role, listener, listening
 
     async def _accept(self, role: str, listener: Listener, listening: Listening) -> None:
-        if self._tee is None or listener.port.kind == "raw":
+        if self._tee is None or self._tee.lost or listener.port.kind == "raw":
             await listener.accept()
             return
         ours = self._ledger.own_ports | self._ledger.map_ports
@@ -101,15 +108,34 @@ class Wire:
         """URL of each listener by role."""
         return {role: f"{self._schemes[role]}://{authority(LOOPBACK, number)}" for role, number in self.ports.items()}
 
-    def face(self, host: str) -> None:
-        """Send what comes to the inbound port to the app at this loopback address."""
-        if self._inbound is not None:
-            self._inbound.point_to(host)
-            if self._tee is not None:
-                self._tee.face(self._inbound, host)
+    @property
+    def waits(self) -> bool:
+        """Whether the inbound port waits for the app."""
+        return self._early is not None
+
+    async def face(self, host: str) -> None:
+        """The app listens at this loopback address: let in what comes to the inbound port, what waited there first."""
+        if self._inbound is None or self._early is None:
+            return
+        listener, listening = self._inbound
+        listener.point_to(host)
+        waiting, self._early = self._early.take(), None
+        await self._accept("inbound", listener, listening)
+        for each in waiting:
+            if self._tee is not None and not self._tee.lost:
+                self._tee.bring(listener, each)
+            else:
+                self._take(listener, each)
+
+    def _take(self, listener: Listener, accepted: socket.socket) -> None:
+        task = asyncio.ensure_future(listener.adopt(accepted, None))
+        self._taken.add(task)
+        task.add_done_callback(self._taken.discard)
 
     async def close(self) -> None:
         """Put what is open on the tape and end every connection."""
+        if self._early is not None:
+            self._early.end()
         self._recorder.end_open()
         if self._tee is not None:
             await self._tee.close()

@@ -32,7 +32,6 @@ class Tee:
         self._over = asyncio.Event()
         self._house: House | None = None
         self._doors: list[Door] = []
-        self._places: list[Place] = []
 
     async def run(self, control: socket.socket, data: socket.socket) -> None:
         """Carry connections until told to stop."""
@@ -50,8 +49,9 @@ class Tee:
                 assert descriptor is not None
                 listening = socket.socket(fileno=descriptor)
                 self._listen(message, listening)
-            case "face":
-                self._places[message["place"]].point_to(message["host"])
+            case "arrive":
+                assert descriptor is not None
+                self._doors[message["place"]].arrive(socket.socket(fileno=descriptor))
             case "minted":
                 assert self._house is not None
                 self._house.minted(message)
@@ -70,8 +70,7 @@ class Tee:
         assert self._house is not None
         aim = Aim(*message["aim"]) if message["aim"] else None
         place = Place(message["kind"], aim, frozenset(message["own_ports"]), self._upstreams)
-        self._places.append(place)
-        self._doors.append(Door(self._house, len(self._places) - 1, place, listening))
+        self._doors.append(Door(self._house, len(self._doors), place, listening))
 
     def _hold(self, full: bool) -> None:
         if self._house is not None:

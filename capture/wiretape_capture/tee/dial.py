@@ -64,3 +64,8 @@ def peek(sock: socket.socket, size: int) -> bytes | None:
     with suppress(BlockingIOError):
         return sock.recv(size, socket.MSG_PEEK)
     return None
+
+
+def has_ended(sock: socket.socket) -> bool:
+    """Whether the peer sends no more: TCP_INFO begins with the state, of which 1 is ESTABLISHED (tcp(7))."""
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != 1

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from wiretape_capture.tee.client_hello import HANDSHAKE
-from wiretape_capture.tee.dial import dial, peek, readable
+from wiretape_capture.tee.dial import dial, has_ended, peek, readable
 from wiretape_capture.tee.end import EARLIER, End
 from wiretape_capture.tee.heads import END, HEAD_LIMIT
 from wiretape_capture.tee.house import House
@@ -60,10 +60,14 @@ class Door:
             except OSError as error:
                 self._out_of_files(error)
                 return
-            accepted.setblocking(False)
-            with suppress(OSError):
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._start(self._visit(accepted))
+            self.arrive(accepted)
+
+    def arrive(self, accepted: socket.socket) -> None:
+        """A connection is there."""
+        accepted.setblocking(False)
+        with suppress(OSError):
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._start(self._visit(accepted))
 
     def _out_of_files(self, error: OSError) -> None:
         """Let connections wait in the backlog for a moment; accepting would fail again at once."""
@@ -144,14 +148,9 @@ async def peeked(sock: socket.socket, enough: Callable[[bytes], bool]) -> bytes:
         data = peek(sock, HEAD_LIMIT)
         if data is None:
             await readable(sock)
-        elif not data or enough(data) or (len(data) == before and _ended(sock)):
+        elif not data or enough(data) or (len(data) == before and has_ended(sock)):
             return data
         else:
             patience = PATIENCE if len(data) > before else min(patience * 2, MOST_PATIENCE)
             before = len(data)
             await asyncio.sleep(patience)
-
-
-def _ended(sock: socket.socket) -> bool:
-    """Whether the peer sends no more: TCP_INFO begins with the state, of which 1 is ESTABLISHED (tcp(7))."""
-    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != 1

@@ -73,12 +73,6 @@ class Place:
             self.known[head] = found
         return found
 
-    def point_to(self, host: str) -> None:
-        """Send what comes now to this host, on the same port as before."""
-        assert self.aim is not None
-        self.aim = self.aim._replace(host=host)
-        self.known.clear()
-
     def direct(self, scheme: str, host: str, port: int) -> bool:
         """Whether the tee may go to a host that a client names."""
         ours = port in self.own_ports and host in HERE

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pymongo
 import pytest
-from database_kit import answer, exchanges, question, recording
+from database_kit import answer, exchanges, question, recording, recording_of, service_map
 from mongodb_server import PASSWORD, MongoServer
 from pymongo import MongoClient
 
@@ -17,7 +18,7 @@ from wiretape_capture.snapshot.exchange import Direction, Protocol
 pytestmark = pytest.mark.xdist_group("mongodb")  # one server for all
 
 
-SOON: dict[str, Any] = {"serverSelectionTimeoutMS": 600}
+SOON: dict[str, Any] = {"serverSelectionTimeoutMS": 2000}
 """For a client that will find no server."""
 
 
@@ -140,10 +141,40 @@ async def test_what_cannot_be_reached_or_entered_is_told(mongodb: MongoServer, t
         assert said in str(job.result.notes)
 
 
-async def test_a_client_in_tls_is_told_what_to_do(mongodb: MongoServer, tmp_path: Path) -> None:
+async def test_a_client_in_tls_gets_it_where_it_trusts_us(mongodb: MongoServer, tmp_path: Path) -> None:
     async with recording(tmp_path, mongodb.url) as job:
+        url = f"mongodb://127.0.0.1:{job.port}/?directConnection=true&tls=true&tlsCAFile="
+        assert await asyncio.to_thread(lambda: shop(url + job.environment["SSL_CERT_FILE"]))
+        with pytest.raises(pymongo.errors.ServerSelectionTimeoutError):
+            await asyncio.to_thread(lambda: shop(url + str(mongodb.folder / "server.crt"), **SOON))
+    assert job.result is not None
+    (note,) = job.result.notes
+    assert "with which TLS failed" in note
+    assert "set tls=false where the app connects" in note
+    assert "insert" in {each.command for each in await exchanges(tmp_path / "tape.tape")}
+
+
+async def test_a_server_is_in_tls_where_only_the_app_knows_that(mongodb: MongoServer, tmp_path: Path) -> None:
+    """Its authority is not known either: that is told; where it is, `test_redis_recording` has the same in full."""
+    async with recording(tmp_path, f"mongodb://127.0.0.1:{mongodb.tls_port}") as job:
         url = f"mongodb://127.0.0.1:{job.port}/?directConnection=true&tls=true&tlsInsecure=true"
         with pytest.raises(pymongo.errors.ServerSelectionTimeoutError):
-            await asyncio.to_thread(lambda: shop(url, **SOON))
+            await asyncio.to_thread(lambda: shop(url, serverSelectionTimeoutMS=5000))
     assert job.result is not None
-    assert "set tls=false where the app connects" in str(job.result.notes)
+    assert "its certificate does not verify" in str(job.result.notes)
+
+
+async def test_a_login_inside_of_a_longer_text_lets_the_app_in(mongodb: MongoServer, tmp_path: Path) -> None:
+    plain = service_map(f"mongodb://127.0.0.1:{mongodb.port}")
+    async with recording_of(tmp_path, plain, env={"SETTINGS": f'{{"docs": "{mongodb.url}"}}'}) as job:
+        settings = job.environment["SETTINGS"]
+        assert "s3cr" not in settings
+        assert await asyncio.to_thread(shop, json.loads(settings)["docs"])
+
+
+async def test_a_wrong_login_in_a_text_does_not_keep_the_app_out(mongodb: MongoServer, tmp_path: Path) -> None:
+    plain = service_map(f"mongodb://127.0.0.1:{mongodb.port}")
+    help_text = {"HELP": f"such as mongodb://shop:example@127.0.0.1:{mongodb.port}/shop?authSource=admin"}
+    async with recording_of(tmp_path, plain, env=help_text) as job:
+        login = {"username": "shop", "password": PASSWORD, "authSource": "admin"}
+        assert await asyncio.to_thread(lambda: shop(f"mongodb://127.0.0.1:{job.port}", **login))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from database_kit import answer, exchanges, question, recording, run
+from database_kit import answer, exchanges, question, recording, recording_of, run, service_map
 from mysql_client import Client
 from mysql_server import PASSWORD, MysqlServer
 
@@ -341,3 +341,11 @@ def test_the_server_is_there_in_ci() -> None:
     """CI installs it: a skip there would hide everything above."""
     if os.environ.get("WIRETAPE_TEST_OUTSIDE") == "1":
         assert shutil.which("mariadb") is not None
+
+
+async def test_a_password_inside_of_a_longer_text_lets_the_app_in(mysql: MysqlServer, tmp_path: Path) -> None:
+    plain = service_map(f"mysql://127.0.0.1:{mysql.port}")
+    async with recording_of(tmp_path, plain, env={"SETTINGS": f'{{"db": "{mysql.dsn}"}}'}) as job:
+        assert f"mysql://shop:wiretape@127.0.0.1:{job.port}/shop" in job.environment["SETTINGS"]
+        with connect(job.port, password="wiretape") as connection, connection.cursor() as cursor:
+            assert cursor.execute("select 1") == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from database_kit import answer, exchanges, question, recording
+from database_kit import answer, exchanges, question, recording, recording_of, service_map
 from postgres_server import Server
 
 from wiretape_capture.snapshot.exchange import Direction, Protocol
@@ -98,3 +98,25 @@ async def test_a_server_that_is_not_there_is_told_in_its_own_form(tmp_path: Path
             await asyncio.to_thread(shop, job.environment["WIRETAPE_DB_URL"])
     (refused,) = await exchanges(tmp_path / "tape.tape")
     assert (refused.command, refused.status) == ("CONNECT", "08001")
+
+
+@pytest.mark.parametrize("text", ['{"db": "URL"}', "Db=URL;Pool=5", "--db=URL --pool 5"])
+async def test_a_password_inside_of_a_longer_text_lets_the_app_in(postgres: Server, tmp_path: Path, text: str) -> None:
+    """The map has no password; the text is pointed at the listener, so wiretape must know the one that was in it."""
+    plain = service_map(f"postgres://127.0.0.1:{postgres.port}/shop")
+    async with recording_of(tmp_path, plain, env={"SETTINGS": text.replace("URL", postgres.dsn)}) as job:
+        settings = job.environment["SETTINGS"]
+        assert "s3cr" not in settings
+        pointed = settings[settings.index("postgres://") : settings.index("sslmode=disable") + len("sslmode=disable")]
+        assert await asyncio.to_thread(shop, pointed)
+    assert job.result is not None
+    assert job.result.notes == ()
+
+
+async def test_a_wrong_password_in_a_text_does_not_keep_the_app_out(postgres: Server, tmp_path: Path) -> None:
+    plain = service_map(f"postgres://127.0.0.1:{postgres.port}/shop")
+    help_text = {"HELP": f"such as postgres://shop:example@127.0.0.1:{postgres.port}/shop"}
+    async with recording_of(tmp_path, plain, env=help_text) as job:
+        assert await asyncio.to_thread(shop, f"host=127.0.0.1 port={job.port} user=shop password=s3cr=t/p@ss")
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            await asyncio.to_thread(shop, f"host=127.0.0.1 port={job.port} user=shop password=wrong")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from database_kit import answer, exchanges, question, recording
+from database_kit import answer, exchanges, question, recording, recording_of, service_map
 from redis_server import PASSWORD, QUOTED, RedisServer
 
 from wiretape_capture.snapshot.exchange import Direction, Protocol
@@ -143,13 +143,63 @@ async def test_monitor_passes_unrecorded_and_is_told(redis_server: RedisServer, 
     assert "SET" in {each.command for each in await exchanges(tmp_path / "tape.tape")}
 
 
-async def test_a_client_that_begins_with_tls_is_told_what_to_do(redis_server: RedisServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trusts", [True, False])
+async def test_a_client_that_begins_with_tls_gets_it_where_it_trusts_us(
+    redis_server: RedisServer, tmp_path: Path, trusts: bool
+) -> None:
     async with recording(tmp_path, redis_server.url) as job:
-        with pytest.raises(redis.ConnectionError):
-            await asyncio.to_thread(shop, f"rediss://127.0.0.1:{job.port}", ssl_cert_reqs="none")
-        assert await asyncio.to_thread(shop, f"redis://127.0.0.1:{job.port}")
+        url = f"rediss://127.0.0.1:{job.port}"
+        roots = job.environment["SSL_CERT_FILE"] if trusts else str(redis_server.folder / "server.crt")
+        if trusts:
+            assert await asyncio.to_thread(shop, url, ssl_ca_certs=roots)
+        else:
+            with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
+                await asyncio.to_thread(shop, url, ssl_ca_certs=roots)
     assert job.result is not None
-    assert any("begins with TLS" in note for note in job.result.notes)
+    assert any("with which TLS failed" in note and "use redis://" in note for note in job.result.notes) != trusts
+    tape = await exchanges(tmp_path / "tape.tape") if trusts else []
+    assert ("SET" in {each.command for each in tape}) == trusts
+
+
+async def test_a_server_is_in_tls_where_only_the_app_knows_that(redis_server: RedisServer, tmp_path: Path) -> None:
+    """A map without a URL's scheme, and an app that is told the parts of an address and asks for TLS itself."""
+    spec = service_map(f"127.0.0.1:{redis_server.tls_port}", "redis")
+    authority = {"NODE_EXTRA_CA_CERTS": str(redis_server.folder / "server.crt")}
+    async with recording_of(tmp_path, spec, env=authority) as job:
+        roots = job.environment["SSL_CERT_FILE"]
+        url = f"rediss://:{QUOTED}@127.0.0.1:{job.port}"
+        assert await asyncio.to_thread(shop, url, ssl_ca_certs=roots)
+    assert job.result is not None
+    assert job.result.notes == ()
+
+
+async def test_a_server_that_hangs_up_at_a_plain_login_is_told(redis_server: RedisServer, tmp_path: Path) -> None:
+    async with recording(tmp_path, f"redis://:{QUOTED}@127.0.0.1:{redis_server.tls_port}") as job:
+        with pytest.raises(redis.ConnectionError):
+            await asyncio.to_thread(shop, job.environment["WIRETAPE_DB_URL"])
+    assert job.result is not None
+    assert any("hung up during the login: where it speaks TLS, write rediss://" in note for note in job.result.notes)
+
+
+@pytest.mark.parametrize("text", ['{"cache": "URL"}', "Cache=URL;Ttl=5", "--cache=URL --ttl 5"])
+async def test_a_password_inside_of_a_longer_text_lets_the_app_in(
+    redis_server: RedisServer, tmp_path: Path, text: str
+) -> None:
+    plain = service_map(f"redis://127.0.0.1:{redis_server.port}/0")
+    async with recording_of(tmp_path, plain, env={"SETTINGS": text.replace("URL", redis_server.url)}) as job:
+        settings = job.environment["SETTINGS"]
+        assert "s3cr" not in settings
+        url = settings[settings.index("redis://") : settings.index("/0") + 2]
+        assert await asyncio.to_thread(shop, url)
+    assert job.result is not None
+    assert job.result.notes == ()
+
+
+async def test_a_wrong_password_in_a_text_does_not_keep_the_app_out(redis_server: RedisServer, tmp_path: Path) -> None:
+    plain = service_map(f"redis://127.0.0.1:{redis_server.port}/0")
+    help_text = {"HELP": f"such as redis://:example@127.0.0.1:{redis_server.port}/0"}
+    async with recording_of(tmp_path, plain, env=help_text) as job:
+        assert await asyncio.to_thread(shop, f"redis://:{QUOTED}@127.0.0.1:{job.port}")
 
 
 async def test_large_values_pass_and_what_is_not_kept_is_said(redis_server: RedisServer, tmp_path: Path) -> None:

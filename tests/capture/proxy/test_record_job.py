@@ -16,7 +16,8 @@ import pytest
 
 from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Progress, Ready
 from wiretape_capture.jobs.parent import Job
-from wiretape_capture.launch.spec import AppSpec
+from wiretape_capture.launch.mapping import parse_map
+from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.proxy.spec import RecordResult, RecordSpec
 from wiretape_capture.snapshot.tape_reader import TapeReader
 
@@ -284,3 +285,33 @@ async def test_an_existing_snapshot_is_not_touched(start: StartJob, spec: Record
     failed = await (await start(spec)).until(Failed)
     assert failed.exit_code == 2
     assert spec.tape.read_bytes() == b"mine"
+
+
+def database(url: str, found_in: str = "") -> tuple[ServiceMap, ...]:
+    return (parse_map(f"cache={url}").model_copy(update={"found_in": found_in}),)
+
+
+async def test_a_map_whose_host_has_no_address_is_refused_before_the_app_is_started(
+    start: StartJob, spec: RecordSpec
+) -> None:
+    job = await start(spec.model_copy(update={"maps": database("redis://no-such-host.invalid/0")}))
+    failed = await job.until(Failed)
+    assert failed.exit_code == 3
+    assert failed.problem.startswith("the host 'no-such-host.invalid' of map 'cache' has no address (")
+    assert "correct --map cache=" in failed.hint
+    assert spec.app is not None
+    assert spec.app.log is not None
+    assert not spec.app.log.exists()
+    assert not spec.tape.exists()
+
+
+async def test_a_host_without_an_address_in_a_variable_is_told_and_stops_nothing(
+    start: StartJob, spec: RecordSpec, ask: Any
+) -> None:
+    maps = database("redis://no-such-host.invalid/0", "REDIS_URL")
+    job = await start(spec.model_copy(update={"maps": maps}))
+    ready = await job.until(Ready)
+    assert (await ask(port_of(ready, "inbound"), GET % b"/")).endswith(b"plain")
+    result = await job.end()
+    (note,) = result.notes
+    assert note.startswith("the host 'no-such-host.invalid' that REDIS_URL names has no address (")
