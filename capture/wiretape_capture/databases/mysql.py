@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # the forwarding process is to start fast
 LOGIN_LIMIT = 1 << 20
 """Bytes of one packet before the login is done."""
 WITHOUT_TLS = (
-    "clients of {} that left at its greeting; one that insists on TLS gets none where wiretape does not know the password: "
+    "clients of {} that left at its greeting; one that insists on TLS gets none where its password is not known: "
     "turn TLS off where the app connects, or write the password into the map's URL"
 )
 UNREACHABLE, REFUSED = 2003, 1045
