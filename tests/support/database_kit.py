@@ -35,6 +35,7 @@ class Job[T]:
         self.ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self.stop = asyncio.Event()
         self.notices: list[str] = []
+        self._noticed = asyncio.Event()
         self.result: T | None = None
 
     def emit(self, event: Event) -> None:
@@ -43,6 +44,15 @@ class Job[T]:
             self.ready.set_result(event)
         elif isinstance(event, Notice):
             self.notices.append(event.message)
+            self._noticed.set()
+
+    async def told(self, words: str) -> str:
+        """A notice with these words, once it is there."""
+        async with asyncio.timeout(BOUND):
+            while (found := next((each for each in self.notices if words in each), None)) is None:
+                self._noticed.clear()
+                await self._noticed.wait()
+            return found
 
     @property
     def environment(self) -> Mapping[str, str]:
