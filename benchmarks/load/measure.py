@@ -27,12 +27,13 @@ class Effort:
     repetitions: int
     seconds: int
     """For each generator."""
+    scheduled_seconds: int
     stall_seconds: int
     replayed: tuple[int, int]
     """Requests of a regression replay, and of mitmproxy's."""
 
 
-FULL, QUICK = Effort(5, 5, 20, (5_000, 1_000)), Effort(1, 2, 6, (2_000, 150))
+FULL, QUICK = Effort(5, 5, 10, 20, (5_000, 1_000)), Effort(1, 2, 3, 4, (600, 60))
 
 
 @dataclass
@@ -78,7 +79,8 @@ async def measure(folder: Path, effort: Effort) -> Results:
         for _ in range(effort.repetitions):
             await _round(results, found, base, effort, folder)
         scheduled = await ours.load("scheduled", ours.reading(1), base, folder, arrivals="constant",
-                                    rate=SCHEDULED_RATE, seconds=float(2 * effort.seconds), warmup=1.0)  # fmt: skip
+                                    rate=SCHEDULED_RATE, warmup=1.0,
+                                    seconds=float(effort.scheduled_seconds))  # fmt: skip
         results.lag_floor_ms = floor(SCHEDULED_RATE, effort.seconds)
         results.replays = await replay_speeds(*effort.replayed, base, folder)
     assert scheduled.load is not None

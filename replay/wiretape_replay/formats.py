@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 
 from pydantic import JsonValue
@@ -47,6 +48,8 @@ _COMMON_PAIRS = frozenset(
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SHORT = 64
+"""Characters of a text whose format is remembered."""
 _SNOWFLAKE_EPOCHS_MS = (1_288_834_974_657, 1_420_070_400_000, 0)  # Twitter, Discord, Unix
 
 
@@ -56,6 +59,8 @@ def format_of(value: JsonValue, *, window: Window | None = None) -> str | None:
     With a window, whatever embeds a time must lie in it. Numbers are points in time or snowflakes only by their window.
     """
     if isinstance(value, str):
+        if window is None and len(value) <= _SHORT:
+            return _short_format(value)
         return _text_format(value, window) if 8 <= len(value) <= 8192 else None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or window is None:
         return None
@@ -89,6 +94,12 @@ def holds_words(text: str) -> bool:
     """Whether the letters follow each other as they do in words."""
     pairs = [a + b for a, b in pairwise(text.lower()) if a.isalpha() and b.isalpha()]
     return len(pairs) >= 4 and sum(pair in _COMMON_PAIRS for pair in pairs) >= 0.45 * len(pairs)
+
+
+@lru_cache(maxsize=4096)
+def _short_format(text: str) -> str | None:
+    """Asked several times of a value that has just come."""
+    return _text_format(text, None) if len(text) >= 8 else None
 
 
 def _text_format(text: str, window: Window | None) -> str | None:

@@ -59,7 +59,14 @@ def skeleton(text: str) -> str:
 
 def drawn_apart(ours: str, theirs: str) -> bool:
     """Whether two random values can be two draws: such values do not agree in all but two characters."""
-    return len(ours) != len(theirs) or sum(a != b for a, b in zip(ours, theirs, strict=True)) > NEARLY
+    if len(ours) != len(theirs):
+        return True
+    apart = 0
+    for a, b in zip(ours, theirs, strict=True):
+        apart += a != b
+        if apart > NEARLY:
+            return True
+    return False
 
 
 def same_make(expected: str, actual: str) -> bool:
@@ -122,12 +129,19 @@ def cut_alike(expected: str, actual: str, ours: list[Piece], theirs: list[Piece]
 
 def _same_case(expected: str, actual: str) -> bool:
     """Generators write hexadecimal digits in one case, and long tokens always in the same cases."""
+    if expected.isascii() and actual.isascii() and _ascii_cases(expected) == _ascii_cases(actual):
+        return True
     ours, theirs = ({character for character in text if character.isalpha()} for text in (expected, actual))
     if not ours or not theirs:
         return True
     cases = [{character.isupper() for character in letters} for letters in (ours, theirs)]
     telling = (ours | theirs) <= _HEX_LETTERS or min(len(ours), len(theirs)) >= 10
     return cases[0] == cases[1] or not telling
+
+
+def _ascii_cases(text: str) -> tuple[bool, bool]:
+    """Whether it has capitals, and small letters."""
+    return text != text.lower(), text != text.upper()
 
 
 def _volatile(text: str, start: int, end: int, window: Window | None) -> list[tuple[int, int, str]]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
+from wiretape_replay.load.alarm import clock
 from wiretape_replay.load.answer import Answer, headers_of
+from wiretape_replay.load.inbox import Inbox
 from wiretape_replay.load.samples import USUALLY
 from wiretape_replay.load.tally import ALIKE, EQUAL, UNEQUAL
 from wiretape_replay.run_file import BODY_LIMIT
@@ -41,8 +43,10 @@ class Connection(asyncio.Protocol):
         "_hash",
         "_heads",
         "_in_body",
+        "_inbox",
         "_kept",
         "_parser",
+        "_pieces",
         "_raw",
         "_transport",
         "answered",
@@ -61,11 +65,12 @@ class Connection(asyncio.Protocol):
         "write",
     )  # fmt: skip
 
-    def __init__(self, answered: Callable[[Connection], None], repeated: Callable[[Connection, Call], None],
-                 lost: Callable[[Connection, str], None], want: Callable[[Connection], bool],
+    def __init__(self, answered: Callable[[Connection, int], None], repeated: Callable[[Connection, Call, int], None],
+                 lost: Callable[[Connection, str], None], want: Callable[[Connection], bool], inbox: Inbox,
                  heads: dict[bytes, tuple[int, int]]) -> None:  # fmt: skip
         """`repeated` is told of an answer that is the recorded one in bytes that came before, `answered` of others."""
         self.answered, self.repeated, self.lost, self.want = answered, repeated, lost, want
+        self._inbox, self._pieces = inbox, inbox.pieces
         self._heads = heads
         """Heads that the parser has accepted before, with their status and body length: shared by all connections."""
         self._transport: Any = None
@@ -126,7 +131,15 @@ class Connection(asyncio.Protocol):
         self.open = True
 
     def data_received(self, data: bytes) -> None:
+        if not self._pieces:
+            self._inbox.wake()
+        self._pieces.append((self, data, clock()))
+
+    def look(self, data: bytes, now: int) -> None:
+        """See what has arrived; `now` is when it did."""
         call = self.call
+        if not self.open:
+            return
         if call is None:
             self._end("")
             return
@@ -134,18 +147,18 @@ class Connection(asyncio.Protocol):
             # Nearly all answers are one piece of data with a head that was seen within this second: Date changes then.
             if data == call.item.whole and not call.keeps:
                 self.used = True
-                self.repeated(self, call)
+                self.repeated(self, call, now)
                 return
             end = data.find(b"\r\n\r\n")
             known = self._heads.get(data[:end])
             if known is not None and known[1] == len(data) - end - 4 and not call.item.head:
-                self._whole(call, data, end, *known)
+                self._whole(call, data, end, *known, now)
                 return
             self._begin()
             self._dirty = True
-        self._parse(data)
+        self._parse(data, now)
 
-    def _whole(self, call: Call, data: bytes, end: int, status: int, size: int) -> None:
+    def _whole(self, call: Call, data: bytes, end: int, status: int, size: int, now: int) -> None:
         """An answer in one piece."""
         item = call.item
         self.status, self.size, self.used = status, size, True
@@ -164,9 +177,9 @@ class Connection(asyncio.Protocol):
             self._dirty = True
         if self.kind == EQUAL and not odd and item.equals >= USUALLY and len(data) <= WHOLE:
             item.whole = data
-        self.answered(self)
+        self.answered(self, now)
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes, now: int) -> None:
         self.heard = True
         if not self._in_body:
             self._raw = self._raw + data if self._raw else data
@@ -180,7 +193,7 @@ class Connection(asyncio.Protocol):
             self.reusable = False
         if self._complete:
             self._remember(data)
-            self._finish()
+            self._finish(now)
         elif self._broken:
             self._end(self._broken)
         elif not self._in_body and len(self._raw) > HEAD_LIMIT:
@@ -205,7 +218,7 @@ class Connection(asyncio.Protocol):
         if call is not None and self._in_body and not self._complete and self._ends_with_connection():
             self.reusable = False
             self._complete = True
-            self._finish()
+            self._finish(clock())
         else:
             self.lost(self, _why(exc, self.heard) if call is not None else "")
 
@@ -265,7 +278,7 @@ class Connection(asyncio.Protocol):
         self.reusable = self._parser.should_keep_alive()
         self._complete = True
 
-    def _finish(self) -> None:
+    def _finish(self, now: int) -> None:
         call = self.call
         assert call is not None
         if call.item.head:
@@ -278,7 +291,7 @@ class Connection(asyncio.Protocol):
         if not equal and call.expected is not call.item.body and self._kept is not None:
             self.kind = ALIKE if b"".join(self._kept) == call.expected else UNEQUAL
         self.used = True
-        self.answered(self)
+        self.answered(self, now)
 
     def _end(self, why: str) -> None:
         self.open = False

@@ -223,9 +223,8 @@ class Player:
 
     # Answers
 
-    def repeated(self, connection: Connection, call: Call) -> None:
+    def repeated(self, connection: Connection, call: Call, now: int) -> None:
         """The recorded answer has come, in the very bytes in which it came before: nothing is to be learned of it."""
-        now = clock()
         item = call.item
         (item.counts or self._counted(item))[EQUAL] += 1
         if call.intended_ns >= self._warm_ns:
@@ -233,9 +232,8 @@ class Player:
         if not self._go_on(connection, call, item, now):
             self._leave(connection, call, item, now)
 
-    def answered(self, connection: Connection) -> None:
+    def answered(self, connection: Connection, now: int) -> None:
         """An answer has come."""
-        now = clock()
         call = connection.call
         assert call is not None
         item = call.item

@@ -18,6 +18,7 @@ from wiretape_replay.load.alarm import clock
 from wiretape_replay.load.call import Call
 from wiretape_replay.load.clone import Clone
 from wiretape_replay.load.connection import Connection
+from wiretape_replay.load.inbox import Inbox
 from wiretape_replay.load.keeper import Keeper
 from wiretape_replay.load.tally import Tally
 from wiretape_replay.load.wire import wire_bytes
@@ -48,10 +49,10 @@ class Owner(Protocol):
     tally: Tally
     keeper: Keeper
 
-    def answered(self, connection: Connection) -> None:
+    def answered(self, connection: Connection, now: int) -> None:
         """An answer has come."""
 
-    def repeated(self, connection: Connection, call: Call) -> None:
+    def repeated(self, connection: Connection, call: Call, now: int) -> None:
         """An answer has come that is the recorded one, as it came before."""
 
     def failed(self, call: Call, why: str) -> None:
@@ -65,6 +66,7 @@ class Pool:
         self._address, self._timeout, self._most, self._own = address, timeout, most, own
         self._idle: list[Connection] = []
         self._heads: dict[bytes, tuple[int, int]] = {}
+        self._inbox = Inbox(asyncio.get_running_loop().call_soon)
         self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self.waiting: deque[Call] = deque()
@@ -182,7 +184,7 @@ class Pool:
 
     def _new(self) -> Connection:
         player = self._player
-        return Connection(player.answered, player.repeated, self._lost, player.keeper.want, self._heads)
+        return Connection(player.answered, player.repeated, self._lost, player.keeper.want, self._inbox, self._heads)
 
     def _lost(self, connection: Connection, why: str) -> None:
         """A connection is gone, or has to go."""
