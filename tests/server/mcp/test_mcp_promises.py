@@ -10,7 +10,6 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import bpe_openai
 import pytest
 from mcp import Client
 from mcp.types import CallToolResult, TextContent, Tool
@@ -40,6 +39,8 @@ def text(result: CallToolResult) -> str:
 
 
 def tokens(said: str) -> int:
+    import bpe_openai  # reads all its vocabularies: each worker collects this file, one counts
+
     return len(bpe_openai.get_encoding("o200k_base").encode(said))
 
 

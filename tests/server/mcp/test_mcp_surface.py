@@ -11,7 +11,6 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import bpe_openai
 import pytest
 from mcp import Client
 from mcp.types import Tool
@@ -40,6 +39,8 @@ async def tools(in_memory: InMemory, tmp_path: Path) -> list[Tool]:
 
 def tokens(text: str) -> int:
     """By a vocabulary that current models share or come near to; it lies in the package, nothing is downloaded."""
+    import bpe_openai  # reads all its vocabularies: each worker collects this file, one counts
+
     return len(bpe_openai.get_encoding("o200k_base").encode(text))
 
 
