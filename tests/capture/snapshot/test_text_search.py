@@ -50,7 +50,11 @@ def recorded(draw: st.DrawFn) -> list[Exchange]:
 
 async def found(tape: Path, query: Query, cache: TextCache | None = None) -> list[int]:
     async with await TapeReader.open(tape, cache=cache) as reader:
-        return [exchange.sequence for exchange in await reader.exchanges(query)]
+        return await sequences(reader, query)
+
+
+async def sequences(reader: TapeReader, query: Query) -> list[int]:
+    return [exchange.sequence for exchange in await reader.exchanges(query)]
 
 
 async def indexed(tape: Path, cache: TextCache) -> bool:
@@ -62,14 +66,15 @@ async def all_ways(folder: Path, exchanges: Sequence[Exchange], texts: Sequence[
     tape, cache = folder / "a.tape", TextCache(folder / "cache")
     await write_tape(tape, exchanges)
     assert await indexed(tape, cache)
-    for text in texts:
-        expected = [each.sequence for each in exchanges if holds_text(each, text)]
-        assert await found(tape, Query(text=text)) == expected
-        assert await found(tape, Query(text=text), cache) == expected
-        assert (
-            await found(tape, Query(text=text, limit=1, after_sequence=5), cache)
-            == [sequence for sequence in expected if sequence > 5][:1]
-        )
+    async with await TapeReader.open(tape) as scanning, await TapeReader.open(tape, cache=cache) as looking_up:
+        for text in texts:
+            expected = [each.sequence for each in exchanges if holds_text(each, text)]
+            assert await sequences(scanning, Query(text=text)) == expected
+            assert await sequences(looking_up, Query(text=text)) == expected
+            assert (
+                await sequences(looking_up, Query(text=text, limit=1, after_sequence=5))
+                == [sequence for sequence in expected if sequence > 5][:1]
+            )
 
 
 @settings(max_examples=60, deadline=None)
