@@ -87,7 +87,8 @@ class Urls:
 
     def _server(self, match: re.Match[str]) -> Dsn:
         if "@" in (match["path"] or "") or re.match(r"[^=&]*@", match["query"] or ""):
-            raise UsageError(f"a {match['scheme']} URL has an @ behind its host", ENCODE)
+            raise UsageError(f"a {match['scheme']} URL has an @ behind its host",
+                             f"{ENCODE}; behind the database only @PORT may stand, a number")  # fmt: skip
         return self._read(match)
 
     def _matches(self, text: str) -> Iterator[re.Match[str]]:

@@ -238,9 +238,10 @@ async def test_a_recorder_that_is_too_slow_makes_traffic_wait(job: StartJob) -> 
     client = Client()
     asking = asyncio.create_task(client.ask(port))
     before = -1
-    while client.got != before:
-        before = client.got
-        await asyncio.sleep(1)
+    async with asyncio.timeout(60):
+        while client.got != before or not client.got:
+            before = client.got
+            await asyncio.sleep(1)
     assert 0 < client.got < BLOCKS
     os.kill(running.pid, signal.SIGCONT)
     await asyncio.wait_for(asking, 60)
