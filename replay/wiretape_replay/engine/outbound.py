@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wiretape_capture.protocols.http import header, json_body
@@ -21,7 +21,7 @@ from wiretape_replay.outbound.calls import Call, Catalogue, values_of
 from wiretape_replay.outbound.evidence import Evidence, Handled
 from wiretape_replay.outbound.fault import Fault
 from wiretape_replay.outbound.faults import find_faults
-from wiretape_replay.outbound.findings import collect_faults, with_faults
+from wiretape_replay.outbound.findings import collect_faults, with_causes, with_faults
 from wiretape_replay.outbound.owners import Window, attribute_live, attribute_recorded
 from wiretape_replay.verdict.model import ExchangeResult, Finding
 
@@ -37,10 +37,15 @@ class Calls:
     evidence: Evidence
     faults: list[Fault]
     inbound: Mapping[int, Exchange]
+    causes: Mapping[int, Fault]
 
     def findings(self, target: str, reproduce: Callable[[Sequence[int]], str]) -> list[Finding]:
         """What was wrong, by route."""
         return collect_faults(self.faults, self.evidence, self.inbound, target=target, reproduce=reproduce)
+
+    def followed(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Findings in what the app answered, each with the call that it follows from."""
+        return with_causes(findings, self.causes, self.evidence)
 
     def results(self, results: Sequence[ExchangeResult]) -> list[ExchangeResult]:
         """The results of the exchanges with what was wrong with their calls."""
@@ -56,7 +61,8 @@ async def load_outbound(tape: TapeReader, *, with_transactions: bool = False) ->
 
 def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route: Callable[[Exchange], str],
                 played: Iterable[Played], live: Mapping[int, Response], result: MockResult,
-                answers: Sequence[MockAnswer], aliases: Mapping[str, str], *, cold: bool) -> Calls:  # fmt: skip
+                answers: Sequence[MockAnswer], aliases: Mapping[str, str], *, cold: bool,
+                differing: Collection[int] = ()) -> Calls:  # fmt: skip
     """Whose calls they were, and what was wrong with them; `outbound` may hold what is no call but begins or ends
     transactions."""
     ends = recorded_fates(outbound)
@@ -82,8 +88,9 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     faults = find_faults(
         evidence, unheard={one.service for one in answers if one.tier == "passthrough"},
         complete=len(answers) >= result.tally.total, lengths=lambda sequence: _lengths(by_sequence[sequence]),
+        differing=differing,
     )  # fmt: skip
-    return Calls(evidence, faults, by_sequence)
+    return Calls(evidence, faults.all, by_sequence, faults.causes)
 
 
 def _live(catalogue: Catalogue, answers: Sequence[MockAnswer], known: Mapping[int, Call]) -> list[Call]:

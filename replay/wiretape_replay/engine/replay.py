@@ -253,7 +253,7 @@ class _Replay:
         self.notes += [f"{route}: {plural(count, 'answer')} {read_as}"
                        for (route, read_as), count in comparing.read_as.most_common(READ_AS_TOLD)]  # fmt: skip
         slower = latency_findings(self.pairs, comparing.results, lambda some: reproducing(self.spec.command, some))
-        findings = [*comparing.violations.shown_by(findings), *await self._outbound(comparing), *slower]
+        findings = [*await self._with_calls(comparing, comparing.violations.shown_by(findings)), *slower]
         findings = await asyncio.to_thread(explained, findings, comparing.compared)
         warm = sum(one.warmup for one in comparing.results)
         if warm:
@@ -274,17 +274,20 @@ class _Replay:
             wiretape_version=version("wiretape"), command=self.spec.command,
         )  # fmt: skip
 
-    async def _outbound(self, comparing: Comparing) -> list[Finding]:
-        """What was wrong with the app's calls; an exchange that made a wrong one did not come out equal."""
+    async def _with_calls(self, comparing: Comparing, findings: Sequence[Finding]) -> list[Finding]:
+        """With what was wrong with the app's calls; an exchange that made a wrong one did not come out equal."""
         if self.mock is None or self.mock.result is None or self.spec.mock is None:
-            return []
+            return list(findings)
+        differing = {one.sequence for one in comparing.results if one.outcome is Outcome.DIFFERENT}
         outbound = await load_outbound(self.tape, with_transactions=True)
         calls = await asyncio.to_thread(
             judge_calls, self.plan.inbound, outbound, self.plan.route, self.played, self.live,
             self.mock.result, self.mock.answers, aliases(self.spec.mock.maps), cold=self.spec.app is not None,
+            differing=differing,
         )  # fmt: skip
         comparing.results = calls.results(comparing.results)
-        return calls.findings(self.target, lambda some: reproducing(self.spec.command, some))
+        wrong = calls.findings(self.target, lambda some: reproducing(self.spec.command, some))
+        return [*calls.followed(findings), *wrong]
 
     def _learned(self, snapshot: str) -> list[LearnedRule]:
         commit = self.spec.against.commit if self.spec.against else ""

@@ -90,6 +90,7 @@ class Evidence:
     _groups: dict[str, dict[int, frozenset[int]]] = field(default_factory=dict)
     _together: dict[tuple[str, frozenset[int]], tuple[tuple[int, ...], int, int]] = field(default_factory=dict)
     _places: dict[str, tuple[list[Call], list[Call]]] = field(default_factory=dict)
+    _by_owner: dict[tuple[int, str, bool], list[Call]] = field(default_factory=dict)
     _most: dict[tuple[str, Key], int] = field(default_factory=dict)
     _sometimes: dict[Key, bool] = field(default_factory=dict)
     _gaps: dict[Key, int | None] = field(default_factory=dict)
@@ -111,6 +112,15 @@ class Evidence:
                 self._places.setdefault(call.place, ([], []))[side].append(call)
                 if side == 0:
                     self.by_key.setdefault(call.key, []).append(call)
+
+    def calls_of(self, owner: int, place: str, *, live: bool = False) -> Sequence[Call]:
+        """The calls of one place that an exchange surely made, as recorded or in the run."""
+        if not self._by_owner:
+            for calls, side in ((self.recorded, False), (self.live, True)):
+                for call in calls:
+                    if call.owner is not None:
+                        self._by_owner.setdefault((call.owner, call.place, side), []).append(call)
+        return self._by_owner.get((owner, place, live), ())
 
     def together(self, call: Call) -> tuple[tuple[int, ...], int, int]:
         """The exchanges among which the calls of this place cannot be told apart; how many were recorded, and made."""
@@ -217,6 +227,11 @@ class Evidence:
 def often(times: int) -> str:
     """`never`, `once`, `twice`, `3 times`."""
     return {0: "never", 1: "once", 2: "twice"}.get(times, f"{times} times")
+
+
+def recorded_often(times: int) -> str:
+    """What is said of a call beside how often it is made now."""
+    return f"recorded {often(times)}" if times else "which made no such call when it was recorded"
 
 
 def chance(more: int, less: int, each: int) -> float:

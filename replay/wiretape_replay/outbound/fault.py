@@ -47,3 +47,5 @@ class Fault:
     message: str
     expected: JsonValue = None
     actual: JsonValue = None
+    after: Fault | None = None
+    """What it follows from: a call before it that brought the same exchange something else than recorded."""

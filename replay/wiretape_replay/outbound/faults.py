@@ -17,7 +17,8 @@ from wiretape_replay.leaves import leaf_name
 from wiretape_replay.match.closest import DIFFERENCES, leaf_by_leaf
 from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.outbound.calls import TUNNEL, Call
-from wiretape_replay.outbound.evidence import Evidence, Handled, often
+from wiretape_replay.outbound.consequences import other_reads, with_causes
+from wiretape_replay.outbound.evidence import Evidence, Handled, often, recorded_often
 from wiretape_replay.outbound.fault import Fault, Kind
 from wiretape_replay.outbound.order import swaps
 from wiretape_replay.outbound.outcomes import unlike_ends
@@ -37,12 +38,22 @@ type Lengths = Callable[[int], Mapping[str, int]]
 """The arrays of an inbound exchange by pointer, with their lengths."""
 
 
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What was wrong with the calls of a run."""
+
+    all: list[Fault]
+    causes: Mapping[int, Fault]
+    """By inbound exchange: the fault that what it answered may follow from."""
+
+
 def find_faults(evidence: Evidence, *, unheard: Collection[str] = (), complete: bool = True,
-                lengths: Lengths = lambda _: {}) -> list[Fault]:  # fmt: skip
+                lengths: Lengths = lambda _: {}, differing: Collection[int] = ()) -> Faults:  # fmt: skip
     """Every fault of a run. `unheard` are services that were reached for real; `complete` says that all calls of the
-    run are known."""
+    run are known; `differing` are the exchanges whose answers are not as recorded."""
     judged = _Judged(evidence, frozenset(unheard), complete, lengths)
-    return judged.faults()
+    found = pair(filter(judged.heard, evidence.recorded), filter(judged.heard, evidence.live))
+    return Faults(*with_causes(judged.faults(found), found, evidence, differing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +63,9 @@ class _Judged:
     complete: bool
     lengths: Lengths
 
-    def faults(self) -> list[Fault]:
-        found = pair(filter(self._heard, self.evidence.recorded), filter(self._heard, self.evidence.live))
+    def faults(self, found: Pairing) -> list[Fault]:
+        """Each by itself."""
+        read_in_place = list(other_reads(found, self.evidence))
         torn = [*undone(found, self.evidence.discarded, self._is_due), *one_by_one(found)]
         unmade = list(filter(self._is_due, found.unmade))
         fanned = {(call.owners, call.place): call for call in found.missed if self._misses_fan_out(call, found.missed)}
@@ -63,11 +75,12 @@ class _Judged:
         faults = [fault for call in fanned.values() for fault in self._fan_out(call, Severity.ERROR)]
         faults += [*map(self._change, changed), *self._unexpected(missed), *self._extra(found), *self._siblings(found)]
         faults += self._missing_of(unmade, found) if self.complete else []
-        faults += torn
+        faults += [*torn, *(replace(self._change(one), severity=Severity.WARNING) for one in read_in_place)]
         faults += unlike_ends(found, self.evidence) if self.complete else []
         return [*faults, *self._reordered(found), *self._no_longer_remembered(faults)]
 
-    def _heard(self, call: Call) -> bool:
+    def heard(self, call: Call) -> bool:
+        """Whether a call is judged at all."""
         return call.parts.method != TUNNEL and call.service not in self.unheard
 
     def _is_due(self, call: Call) -> bool:
@@ -100,8 +113,10 @@ class _Judged:
             return None
         _, was, now = evidence.together(call)
         message = f"{call.place} is not called any more, recorded {often(was)}"
-        if now:
+        if 0 < now < was:
             message = f"{call.place} is called {often(now)} instead of {often(was)}{_after_failure(call, evidence)}"
+        elif now:
+            message = f"{call.place} is called {often(now)}, recorded {often(was)}, but not any more as {call.line}"
         return Fault(Kind.MISSING, self._weight(call, owner), call.place, _likeliest(call), message, was, now)
 
     def _weight(self, call: Call, owner: Handled) -> Severity:
@@ -178,7 +193,7 @@ class _Judged:
         for (owner, collection), calls in groups.items():
             was = sum(_collection(one) == collection and owner in one.owners for one in self.evidence.recorded)
             if was == 0 and len(calls) >= FAN_OUT:
-                message = f"{collection}* is called {often(len(calls))} in one request, recorded {often(0)} (N+1)"
+                message = f"{collection}* is called {often(len(calls))} in one request, {recorded_often(0)} (N+1)"
                 yield Fault(Kind.FAN_OUT, Severity.WARNING, f"{collection}*", (owner,), message, 0, len(calls))
 
     def _judge_extra(self, call: Call, found: Pairing) -> tuple[Kind | None, Severity]:
@@ -242,10 +257,10 @@ class _Judged:
     def _fan_out(self, call: Call, severity: Severity) -> Iterator[Fault]:
         owners, was, now = self.evidence.together(call)
         items = self._items(owners, now)
-        grows = f", as many as {items} has items" if items else ""
+        grows = f", as many as {'the body' if items == '/' else items} has items" if items else ""
         missed = "; the recording does not answer them" if severity is Severity.ERROR else ""
         where = "one request" if len(owners) == 1 else f"{len(owners)} requests under way together"
-        message = f"{call.place} is called {often(now)} in {where}, recorded {often(was)}{grows} (N+1){missed}"
+        message = f"{call.place} is called {often(now)} in {where}, {recorded_often(was)}{grows} (N+1){missed}"
         for owner in owners:
             yield Fault(Kind.FAN_OUT, severity, call.place, (owner,), message, was, now)
 
@@ -258,7 +273,7 @@ class _Judged:
                   and call.place not in evidence.perishable and call.place not in evidence.timed}  # fmt: skip
         for (route, place), call in places.items():
             newly, sure = evidence.more_exchanges_call(route, place)
-            if sure and self._heard(call) and not any((place, one) in told for one in newly):
+            if sure and self.heard(call) and not any((place, one) in told for one in newly):
                 message = f"{place} is called by requests that did without it in the recording"
                 for one in newly:
                     yield Fault(Kind.REPEATED, Severity.WARNING, place, (one,), message, 0, 1)

@@ -42,6 +42,20 @@ def with_faults(results: Sequence[ExchangeResult], faults: Sequence[Fault], evid
     return [_with(result, ids.get(result.sequence, {}), result.sequence in failed) for result in results]
 
 
+def with_causes(findings: Sequence[Finding], causes: Mapping[int, Fault], evidence: Evidence) -> list[Finding]:
+    """Findings in answers of the app with what they follow from, by the exchanges that show them."""
+    found = []
+    for finding in findings:
+        cause = causes.get(finding.sequences[0]) if finding.sequences else None
+        found.append(finding if cause is None else finding.model_copy(update=_following(finding, cause, evidence)))
+    return found
+
+
+def _following(finding: Finding, cause: Fault, evidence: Evidence) -> dict[str, str]:
+    follows = fault_id(cause, evidence)
+    return {"follows": follows, "message": finding.message + after(follows)}
+
+
 def fault_id(fault: Fault, evidence: Evidence) -> str:
     """The id of the finding that a fault belongs to."""
     return finding_id(route_of(fault, evidence), FindingClass.OUTBOUND, Part.OUTBOUND, pointer_of(fault))
@@ -77,7 +91,8 @@ def _finding(route: str, group: Sequence[Fault], evidence: Evidence, inbound: Ma
     sequences = tuple(dict.fromkeys(owner for fault in group for owner in fault.owners))
     certain = {fault.owners[0] for fault in group if fault.owners}
     several = f" (exchanges {', '.join(map(str, sorted(first.owners)[:5]))} were under way together)"
-    message = first.message + (several if len(first.owners) > 1 else "")
+    follows = _follows(group, evidence)
+    message = first.message + (several if len(first.owners) > 1 else "") + (after(follows) if follows else "")
     return Finding(
         id=fault_id(first, evidence), kind=FindingClass.OUTBOUND, severity=first.severity, route=route,
         breaking=first.severity is Severity.ERROR, part=Part.OUTBOUND, pointer=pointer_of(first),
@@ -88,8 +103,20 @@ def _finding(route: str, group: Sequence[Fault], evidence: Evidence, inbound: Ma
         of=sum(one.live_from_ns > 0 for one in evidence.by_route.get(route, ())),
         evidence=_evidence(first, route, evidence),
         curl=curl_line(inbound[sequences[0]].request, target) if sequences else "",
-        reproduce=reproduce(sequences[:1]) if sequences else "",
+        reproduce=reproduce(sequences[:1]) if sequences else "", follows=follows,
     )  # fmt: skip
+
+
+def after(cause: str) -> str:
+    """What a message says of the finding that it may follow from."""
+    return f" (may follow from {cause})"
+
+
+def _follows(group: Sequence[Fault], evidence: Evidence) -> str:
+    """What the first of them follows from; empty where it stands alone."""
+    first = min(group, key=lambda fault: fault.owners or (0,))
+    follows = fault_id(first.after, evidence) if first.after is not None else ""
+    return follows if follows != fault_id(first, evidence) else ""
 
 
 def _evidence(fault: Fault, route: str, evidence: Evidence) -> str:

@@ -6,15 +6,16 @@ Only what findings themselves say is used; findings that merely came together st
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import combinations
+from itertools import chain, combinations
 
 from pydantic import JsonValue
 
 from wiretape_replay.leaves import kind_of, leaf_name
 from wiretape_replay.verdict.model import Cause, Finding, FindingClass, Part, Severity, Verdict
 
+type Rank = tuple[int, bool, int, str]
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _NAMED = frozenset({FindingClass.REMOVED, FindingClass.ADDED, FindingClass.ORDER})
 """Classes that the name alone tells: what value the field had is chance."""
@@ -23,11 +24,35 @@ _NAMED = frozenset({FindingClass.REMOVED, FindingClass.ADDED, FindingClass.ORDER
 def earliest(findings: Sequence[Finding]) -> Finding:
     """Of the findings as severe as the first one, that of the earliest exchange: later ones may follow from it.
 
-    Of one exchange, a wrong call to a service: its answer may well follow from that.
+    Of one exchange, a wrong call to a service: its answer may well follow from that. What is known to follow from
+    another one of them is none.
     """
-    first = findings[0]
-    alike = [one for one in findings if one.severity is first.severity and one.sequences]
+    first, known = findings[0], {one.id for one in findings}
+    alike = [one for one in findings
+             if one.severity is first.severity and one.sequences and one.follows not in known]  # fmt: skip
     return min(alike, key=lambda one: (one.sequences[0], one.kind is not FindingClass.OUTBOUND), default=first)
+
+
+def led(findings: Iterable[Finding], rank: Callable[[Finding], Rank]) -> tuple[Finding, ...]:
+    """Findings by rank, each followed by those that follow from it: the cause takes the rank of the worst of them."""
+    ranked = sorted(findings, key=rank)
+    known = {one.id: one for one in ranked}
+    followers: dict[str, list[Finding]] = {}
+    for one in ranked:
+        followers.setdefault(_cause_in(one, known), []).append(one)
+    return tuple(chain.from_iterable(
+        sorted(some, key=lambda one: one.id != lead) for lead, some in followers.items()
+    ))  # fmt: skip
+
+
+def _cause_in(finding: Finding, known: Mapping[str, Finding]) -> str:
+    """The id of what a finding follows from in the end; its own where that is not known, or goes round in a circle."""
+    seen = [finding.id]
+    while (cause := known[seen[-1]].follows) in known:
+        if cause in seen:
+            return finding.id
+        seen.append(cause)
+    return seen[-1]
 
 
 def causes_of(findings: Sequence[Finding]) -> tuple[Cause, ...]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from wiretape_capture.errors import UsageError
 from wiretape_replay.verdict.basis import Integrity
-from wiretape_replay.verdict.causes import causes_of, earliest
+from wiretape_replay.verdict.causes import causes_of, earliest, led
 from wiretape_replay.verdict.evals import Condition, evaluate, parse
 from wiretape_replay.verdict.metrics import measure
 from wiretape_replay.verdict.model import Eval, Finding, Run, Severity, Verdict
@@ -55,7 +55,7 @@ def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, 
     if untimed:
         evals = tuple(_untimed(one, condition, untimed) for one, condition in zip(evals, asked, strict=True))
         doubts = [*doubts, untimed]
-    findings = tuple(sorted(run.verdict.findings, key=_rank))
+    findings = led(run.verdict.findings, _rank)
     failed = [one for one in evals if one.passed is False]
     doubt = next(iter([*doubts, *_hollow(run), *_unjudged(evals)]), "")
     refusal = integrity.refusal if integrity is not None else ""

@@ -99,6 +99,8 @@ class Finding(_Value):
     """Which requests show it, where one value of the request tells: `only with ?tag: 3 of 3 …`."""
     look_at: tuple[str, ...] = ()
     """What to look for in the code: names of fields and headers, literal parts of paths."""
+    follows: str = ""
+    """Id of the finding that it follows from: a call to a service that came out otherwise before it."""
 
 
 class Eval(_Value):

@@ -243,6 +243,16 @@ def test_an_answer_is_given_in_the_other_version(command: str, two: Any, three: 
     assert down.send(command) == [two]
 
 
+def test_a_command_that_was_part_of_a_transaction_is_told_beside_that() -> None:
+    queued = b"+QUEUED\r\n"
+    client = answering([("INCRBY other:1 2", b":2\r\n"), ("MULTI", S), ("RPUSH queue job", queued),
+                        ("INCRBY sold:3 2", queued), ("EXEC", b"*2\r\n:1\r\n:2\r\n")])  # fmt: skip
+    (miss,) = client.send("INCRBY sold:3 2")
+    assert "transaction was 'MULTI RPUSH queue ?; INCRBY sold:{n} ?', is absent or NULL" in miss["error"]
+    (other,) = client.send("INCRBY sold:4 2")
+    assert "transaction was" not in other["error"]
+
+
 def test_what_is_not_known_in_the_other_version_is_a_miss_and_no_guess() -> None:
     client = answering([("XINFO STREAM s", b"*2\r\n" + bulk("length") + b":1\r\n"), ("MODULE.GET x", bulk("1"))])
     client.send("HELLO 3")

@@ -94,6 +94,34 @@ async def test_a_transaction_that_is_torn_apart_is_a_warning(shop: Shop) -> None
     assert run.verdict.verdict == "pass"
 
 
+@pytest.mark.parametrize(
+    ("variant", "route", "cause", "said", "consequence"),
+    [
+        ("where", "GET /items/{id}", "changed db: select id, name, stock from c_item where id = ?",
+         "is called with other content: bind/1 was 1, is 2", "changed cache: SETEX item:{n} ?"),
+        ("nodel", "POST /stock", "missing cache: DEL item:{n}", "is not called any more", "/stock"),
+        ("nosetex", "GET /items/{id}", "missing cache: SETEX item:{n} ?", "is not called any more", ""),
+    ],
+)  # fmt: skip
+async def test_what_went_wrong_first_leads(
+    shop: Shop, variant: str, route: str, cause: str, said: str, consequence: str
+) -> None:
+    run = await shop.run(variant)
+    first, *others = run.verdict.findings
+    assert (first.route, first.pointer.partition(" (")[0], first.severity) == (route, cause, Severity.ERROR)
+    assert said in first.message
+    assert first.message in run.verdict.reason
+    followers = {each.pointer.partition(" (")[0] for each in others if each.follows == first.id}
+    assert not consequence or consequence in followers
+    assert all(each.message.endswith(f"(may follow from {each.follows})") for each in others if each.follows)
+
+
+async def test_a_read_for_each_item_is_told_in_words_that_make_sense(shop: Shop) -> None:
+    run = await shop.run("n+1")
+    (found,) = run.verdict.findings
+    assert "is called 3 times in one request, which made no such call when it was recorded" in found.message
+
+
 async def test_a_transaction_of_redis_without_its_multi_is_told_as_that(shop: Shop) -> None:
     run = await shop.run("nomulti")
     found = run.verdict.findings[0]

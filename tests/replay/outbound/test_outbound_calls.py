@@ -192,7 +192,7 @@ def test_reads_of_many_resources_by_their_names_are_n_plus_one() -> None:
     assert story.told() == []
     story.hits((8, 16))
     assert story.told() == ["warning GET /quotes: n+1 GET /prices/* 1/1"]
-    assert "is called 3 times in one request, recorded" in story.findings()[0].message
+    assert "3 times in one request, which made no such call when it was recorded" in story.findings()[0].message
 
 
 def test_one_read_more_is_told_for_information() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from wiretape_replay.compare.findings import finding_id
-from wiretape_replay.verdict.causes import causes_of, earliest
+from wiretape_replay.verdict.causes import causes_of, earliest, led
 from wiretape_replay.verdict.explain import literal_path, look_at
 from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
 
@@ -96,3 +96,25 @@ def test_the_earliest_of_the_most_severe_findings_leads() -> None:
     call = found(FindingClass.OUTBOUND, "POST /orders", "POST /payments", sequences=(3,))
     assert earliest([early, call]) is call
     assert earliest([mild.model_copy(update={"sequences": ()})]).id == mild.id
+
+
+def _by_count(finding: Finding) -> tuple[int, bool, int, str]:
+    return list(Severity).index(finding.severity), False, -finding.count, finding.id
+
+
+def test_what_follows_from_a_finding_comes_after_it_however_often_it_is_seen() -> None:
+    cause = found(FindingClass.OUTBOUND, "GET /a", "changed db: select", part=Part.OUTBOUND, sequences=(5,))
+    status = found(FindingClass.STATUS, "GET /a", "", 200, 500, part=Part.STATUS, sequences=(2,))
+    status = status.model_copy(update={"count": 9, "follows": cause.id})
+    other = found(FindingClass.VALUE, "GET /b", "/total", 1, 2, sequences=(3,)).model_copy(update={"count": 4})
+    assert led([other, status, cause], _by_count) == (cause, status, other)
+    assert earliest([cause, status]) is cause
+    assert earliest([status]) is status  # its cause is not among them
+    warning = cause.model_copy(update={"severity": Severity.WARNING})
+    assert led([other, status, warning], _by_count) == (warning, status, other)
+
+
+def test_findings_that_follow_from_each_other_stay_in_their_order() -> None:
+    one, two = (found(FindingClass.OUTBOUND, "GET /a", name, part=Part.OUTBOUND) for name in ("changed x", "changed y"))
+    one, two = one.model_copy(update={"follows": two.id}), two.model_copy(update={"follows": one.id})
+    assert set(led([one, two], _by_count)) == {one, two}
