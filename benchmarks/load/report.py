@@ -44,6 +44,8 @@ def table(results: Results, effort: Effort) -> list[str]:
     figures = as_json(results)
     lines += ["", f"| {'':<24} | {'measured':>9} | {'goal':>10} |", f"|{'-' * 26}|{'-' * 10}:|{'-' * 11}:|"]
     for key, goal in GOALS.items():
+        if key not in figures:
+            continue
         value = "missing" if figures.get(key) is None else f"{figures[key]:g}"
         by_cpu = figures.get(f"{key}_cpu")
         lines.append(f"| {key:<24} | {value:>9} | {goal:>10} |")
