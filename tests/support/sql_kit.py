@@ -64,7 +64,9 @@ class Shop:
         app = self.app(self.nowhere, NO_CACHE, variant)
         maps = self._maps(self.nowhere, NO_CACHE)
         mock = MockSpec(tape=self.folder / "shop.tape", ca_dir=self.folder / "ca", maps=maps)
-        spec = ReplaySpec(tape=mock.tape, run=self.folder / f"{variant or 'same'}.run", app=app, mock=mock)
+        file = self.folder / f"{variant or 'same'}.run"
+        file.unlink(missing_ok=True)
+        spec = ReplaySpec(tape=mock.tape, run=file, app=app, mock=mock)
         job = await Job.start("wiretape_replay.engine", spec, log=self.folder / "replay.log")
         last = [event async for event in job.events()][-1]
         assert isinstance(last, Finished), last

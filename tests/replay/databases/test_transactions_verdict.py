@@ -64,6 +64,7 @@ async def test_unchanged_code_passes(shop: Shop) -> None:
     [
         ("lost", [f"rolled-back {ORDER}", f"rolled-back {UPDATE}"], "was committed, is rolled back"),
         ("rollback", [f"rolled-back {ORDER}", f"rolled-back {UPDATE}"], "was committed, is rolled back"),
+        ("open", [f"uncommitted {ORDER}", f"uncommitted {UPDATE}"], "was committed, is never committed"),
         ("kept", [f"committed {AUDIT}"], "was rolled back, is committed"),
         ("discard", [f"rolled-back {QUEUE}"], "was executed, is discarded"),
     ],
@@ -80,7 +81,7 @@ async def test_a_write_that_comes_to_another_end_fails_its_exchange(
 
 
 async def test_all_writes_of_a_lost_transaction_are_named_in_one_finding(shop: Shop) -> None:
-    run = await shop.run("open")
+    run = await shop.run("lost")
     (found,) = [each for each in run.verdict.findings if each.route == "POST /stock"]
     assert found.message.startswith(f"POST /stock: {UPDATE} (")
     assert f"; so is 1 other write of its transaction: {AUDIT} (" in found.message
