@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,19 +49,43 @@ type Line = tuple[int, bytes]
 """When, and the rest of a line that was made before."""
 
 
+class Pen:
+    """What another thread writes with. Only that thread calls `again`; the journal's own takes the lines."""
+
+    def __init__(self, *, listing: bool) -> None:
+        self._listing = listing
+        self._lines: deque[Line] = deque()
+        self.written = 0
+        """Answers, of which the lines of `unlisted` were not kept."""
+        self.unlisted = 0
+
+    def again(self, at_ns: int, line: bytes) -> None:
+        """As `Journal.again`."""
+        self.written += 1
+        if self._listing:
+            if len(self._lines) < PENDING_LIMIT:
+                self._lines.append((at_ns, line))
+            else:
+                self.unlisted += 1
+
+    def take(self) -> list[Line]:
+        """The lines so far."""
+        return [self._lines.popleft() for _ in range(len(self._lines))]
+
+
 class Journal:
     """The journal of one mock. Call `flush` now and then, and `close` at the end."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = _open(path) if path is not None else None
         self._pending: list[Entry | Line] = []
+        self._pens: list[Pen] = []
         self._again = 0
         self._counts: Counter[Tier] = Counter()
         self._misses: dict[tuple[str, str, str, str], MockAnswer] = {}
         self._writing = asyncio.Lock()
         self._flushes: set[asyncio.Task[None]] = set()
-        self.unlisted = 0
-        """Hits that were counted but not written."""
+        self._unlisted = 0
         self.refused = 0
         """Requests that never were one: malformed, too large, too slow, or broken off."""
 
@@ -69,13 +93,23 @@ class Journal:
     def tally(self) -> MockTally:
         """How many requests ended in each tier."""
         counts = self._counts.copy()
-        counts["exact"] += self._again
+        counts["exact"] += self._again + sum(pen.written for pen in self._pens)
         return MockTally.model_validate(dict(counts))
 
     @property
     def total(self) -> int:
         """How many requests there were."""
+        return self.recorded + sum(pen.written for pen in self._pens)
+
+    @property
+    def recorded(self) -> int:
+        """How many of them were answered in the thread of the journal."""
         return self._counts.total() + self._again
+
+    @property
+    def unlisted(self) -> int:
+        """Hits that were counted but not written."""
+        return self._unlisted + sum(pen.unlisted for pen in self._pens)
 
     @property
     def misses(self) -> tuple[MockAnswer, ...]:
@@ -89,7 +123,7 @@ class Journal:
             if len(self._pending) < PENDING_LIMIT or entry.tier == "miss":
                 self._pending.append(entry)
             else:
-                self.unlisted += 1
+                self._unlisted += 1
         return entry.tier == "miss" and self._keep(entry)
 
     def again(self, at_ns: int, line: bytes) -> None:
@@ -99,7 +133,13 @@ class Journal:
             if len(self._pending) < PENDING_LIMIT:
                 self._pending.append((at_ns, line))
             else:
-                self.unlisted += 1
+                self._unlisted += 1
+
+    def pen(self) -> Pen:
+        """One for a thread that gives answers like ones before."""
+        pen = Pen(listing=self._file is not None)
+        self._pens.append(pen)
+        return pen
 
     def _keep(self, entry: Entry) -> bool:
         key = (entry.service, entry.command, entry.location, _sha256(entry))
@@ -118,6 +158,9 @@ class Journal:
     async def _flush(self) -> None:
         async with self._writing:
             batch, self._pending = self._pending, []
+            apart = [line for pen in self._pens for line in pen.take()]
+            if apart:
+                batch = sorted([*batch, *apart], key=_at_ns)
             if batch and self._file is not None:
                 await asyncio.to_thread(_write, self._file, batch)
 
@@ -126,6 +169,10 @@ class Journal:
         await self.flush()
         if self._file is not None:
             self._file.close()
+
+
+def _at_ns(one: Entry | Line) -> int:
+    return one[0] if isinstance(one, tuple) else one.at_ns
 
 
 def answer_of(entry: Entry) -> MockAnswer:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from wiretape_replay.mock.answer import Fault
+from wiretape_replay.mock.databases.direct import Direct, Line
 from wiretape_replay.mock.journal import Journal
 from wiretape_replay.mock.tls import TlsLayer
 
@@ -48,8 +49,11 @@ class DatabaseConnection(asyncio.Protocol):
 
     def __init__(self, session: Session, journal: Journal, tls: Callable[[], ssl.SSLContext],
                  malformed: type[Exception], refusal: Callable[[Exception], bytes], *,
-                 tls_first: bool = False) -> None:  # fmt: skip
-        """`refusal` says goodbye to what is `malformed`; `tls_first`: a client may begin with TLS."""
+                 tls_first: bool = False, direct: Direct | None = None) -> None:  # fmt: skip
+        """`refusal` says goodbye to what is `malformed`; `tls_first`: a client may begin with TLS.
+
+        `direct` is the short way of what came before, if there is one.
+        """
         self._session = session
         self._journal = journal
         self._context = tls
@@ -60,6 +64,8 @@ class DatabaseConnection(asyncio.Protocol):
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._held: list[bytes] = []
+        self._direct = direct
+        self._line: Line | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the client is here."""
@@ -79,6 +85,13 @@ class DatabaseConnection(asyncio.Protocol):
         """asyncio: bytes from the client; while an answer is held back they wait."""
         if self._timer is not None:
             self._held.append(data)
+            return
+        direct = self._direct
+        plain = self._tls is None and not self._tls_first
+        if direct is not None and plain and (answer := direct.answer(data)) is not None:
+            self._write(answer)
+            if direct.busy:
+                self._go_direct(direct)
             return
         if self._tls_first:
             self._tls_first = False
@@ -101,6 +114,28 @@ class DatabaseConnection(asyncio.Protocol):
             self._session.delay = 0.0
         else:
             self._send()
+
+    def _go_direct(self, direct: Direct) -> None:
+        """Leave the conversation to a thread of its own."""
+        if self._file < 0 or self._transport.is_closing() or self._transport.get_write_buffer_size():
+            return
+        loop = asyncio.get_running_loop()
+
+        def back(data: bytes) -> None:
+            loop.call_soon_threadsafe(self._come_back, direct, data)
+
+        self._line = direct.line(self._file, back)
+        if self._line is not None:
+            self._transport.pause_reading()
+
+    def _come_back(self, direct: Direct, data: bytes) -> None:
+        line, self._line = self._line, None
+        assert line is not None
+        direct.close(line)
+        if self._file >= 0 and not self._transport.is_closing():
+            self._transport.resume_reading()
+            if data:
+                self.data_received(data)
 
     def _plain(self, data: bytes) -> bytes:
         assert self._tls is not None
@@ -170,4 +205,6 @@ class DatabaseConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection at once."""
+        if self._line is not None:
+            self._line.end()
         self._transport.abort()

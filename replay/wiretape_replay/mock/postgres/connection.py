@@ -9,6 +9,7 @@ from collections.abc import Callable
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.wire import Malformed
 from wiretape_replay.mock.databases.connection import DatabaseConnection
+from wiretape_replay.mock.databases.direct import Direct, Lines
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.session import Session
 
@@ -18,6 +19,7 @@ class Hall:
 
     def __init__(self, desk: PostgresDesk, tls: Callable[[], ssl.SSLContext]) -> None:
         self.desk = desk
+        self.lines = Lines(desk.journal)
         self.tls = tls
         """The context for clients that ask for TLS."""
         self.clients: set[PostgresConnection] = set()
@@ -38,7 +40,8 @@ class PostgresConnection(DatabaseConnection):
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
         self._own = Session(hall.desk, hall.tell, offers_tls=True)
-        super().__init__(self._own, hall.desk.journal, hall.tls, Malformed, _refusal)
+        super().__init__(self._own, hall.desk.journal, hall.tls, Malformed, _refusal,
+                         direct=Direct(self._own, hall.lines))  # fmt: skip
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the client is here."""

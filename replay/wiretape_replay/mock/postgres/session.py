@@ -16,6 +16,7 @@ from wiretape_capture.protocols.postgres.wire import Framer, Malformed, Message
 from wiretape_capture.protocols.sql import Statement
 from wiretape_replay.match.statements import parts_of_statement
 from wiretape_replay.mock.answer import Fault
+from wiretape_replay.mock.journal import Journal, Pen
 from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.login import Login
@@ -57,7 +58,7 @@ class Session:
         self._thread = str(next(desk.threads))
         self._tell = tell
         self._framer = Framer()
-        self._shortcut = Shortcut(desk.journal, desk.room)
+        self._shortcut = Shortcut(desk.room)
         self._out: list[bytes] = []
         self._transaction = Transaction()
         self._prepared: dict[bytes, Prepared] = {}
@@ -87,12 +88,12 @@ class Session:
             self._read(data)
 
     def _read(self, data: bytes) -> None:
-        state, rests = self._transaction.state, self._at_rest
-        given = self._shortcut.answer(state, data) if rests else None
-        if given is not None:
-            self._give_again(given)
+        answer = self.again(data, self._desk.journal)
+        if answer is not None:
+            self._out.append(answer)
             return
-        before, done = len(self._out), self._desk.journal.total
+        state, rests = self._transaction.state, self._at_rest
+        before, done = len(self._out), self._desk.journal.recorded
         lines = self._desk.settled = list[bytes]()
         messages = []
         for message in self._framer.feed(data):
@@ -101,7 +102,7 @@ class Session:
             messages.append(message)
             self._message(message)
         kept = lines and rests and self._at_rest and self._transaction.state == state and is_plain(messages)
-        if kept and self._desk.journal.total - done == len(lines):
+        if kept and self._desk.journal.recorded - done == len(lines):
             answered = Given(b"".join(self._out[before:]), tuple(lines), self._last, self._prepared.get(b""),
                              self._portals.get(b""))  # fmt: skip
             self._shortcut.keep(state, data, answered)
@@ -112,13 +113,24 @@ class Session:
         under_way = self._skipping or self._copying is not None or self.closing or self.delay or self._framer.rest
         return not (under_way or self._arrived or self._mine or self._cursors or self._transaction.state == "E")
 
-    def _give_again(self, given: Given) -> None:
-        self._out.append(given.data)
+    @property
+    def alone(self) -> bool:
+        """Whether nothing can come to the client but answers to what it sends."""
+        return self._at_rest and not self._transaction.channels
+
+    def again(self, data: bytes, pen: Journal | Pen) -> bytes | None:
+        """The answer to a group of messages that is settled, and came before; None for anything else."""
+        if self._login.parameters is None or not self._at_rest:
+            return None
+        given = self._shortcut.answer(self._transaction.state, data, pen)
+        if given is None:
+            return None
         self._last = given.last
         if given.prepared is not None:
             self._prepared[b""] = given.prepared
         if given.portal is not None:
             self._portals[b""] = given.portal
+        return given.data
 
     def close(self) -> None:
         """The client is gone."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import time_ns
 
 from wiretape_capture.protocols.postgres.wire import Message
-from wiretape_replay.mock.journal import Journal
+from wiretape_replay.mock.journal import Journal, Pen
 from wiretape_replay.mock.postgres.prepared import Portal, Prepared
 
 KEPT_REQUEST, KEPT_ANSWER = 16 << 10, 256 << 10
@@ -48,19 +48,18 @@ class Given:
 class Shortcut:
     """One client's."""
 
-    def __init__(self, journal: Journal, room: Room) -> None:
-        self._journal = journal
+    def __init__(self, room: Room) -> None:
         self._room = room
         self._given: dict[tuple[str, bytes], Given] = {}
         self._size = 0
 
-    def answer(self, state: str, data: bytes) -> Given | None:
+    def answer(self, state: str, data: bytes, pen: Journal | Pen) -> Given | None:
         """What answers these bytes in this state of the transaction; its lines are journaled."""
         given = self._given.get((state, data))
         if given is not None:
             now = time_ns()
             for line in given.lines:
-                self._journal.again(now, line)
+                pen.again(now, line)
         return given
 
     def keep(self, state: str, data: bytes, given: Given) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from wiretape_capture.protocols.redis.buffer import Malformed
 from wiretape_capture.protocols.redis.cells import Cell
 from wiretape_replay.mock.databases.connection import DatabaseConnection
+from wiretape_replay.mock.databases.direct import Direct
 from wiretape_replay.mock.redis.connection_commands import COMMANDS
 from wiretape_replay.mock.redis.desk import error
 from wiretape_replay.mock.redis.hall import Hall
@@ -20,7 +21,8 @@ class RedisConnection(DatabaseConnection):
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
         self._own = Session(hall, COMMANDS)
-        super().__init__(self._own, hall.desk.journal, hall.tls, Malformed, _refusal, tls_first=True)
+        super().__init__(self._own, hall.desk.journal, hall.tls, Malformed, _refusal, tls_first=True,
+                         direct=Direct(self._own, hall.lines))  # fmt: skip
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the client is here."""

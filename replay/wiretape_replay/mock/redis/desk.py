@@ -67,7 +67,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class Given:
     """An answer as it is sent, and its line in the journal but for the time."""
 
     found: Found
@@ -84,8 +84,8 @@ class Asked:
     ladder: Sequence[Rung] | None
     plain: bool
     """It does nothing but get its answer."""
-    given: dict[int, _Given] = field(default_factory=dict)
-    settled: _Given | None = None
+    given: dict[int, Given] = field(default_factory=dict)
+    settled: Given | None = None
     """The answer that it gets from now on, whatever else is asked."""
 
 
@@ -169,7 +169,7 @@ class RedisDesk:
             except Unshaped as problem:
                 return self._miss(asked, now, str(problem))
             line = line_after_time(self._entry(asked, hit, recorded, now))
-            given = asked.given[recorded.sequence] = _Given(found, line)
+            given = asked.given[recorded.sequence] = Given(found, line)
         if hit.settled:
             asked.settled = given
         self.journal.again(now, given.line)

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Protocol
 
 from wiretape_capture.protocols.redis.cells import Cell
+from wiretape_replay.mock.databases.direct import Lines
 from wiretape_replay.mock.redis.desk import Asked, RedisDesk
 from wiretape_replay.mock.redis.recording import Message
 
@@ -43,6 +44,7 @@ class Hall:
     def __init__(self, desk: RedisDesk, tls: Callable[[], ssl.SSLContext],
                  connect: Callable[[Hall], asyncio.Protocol]) -> None:  # fmt: skip
         self.desk = desk
+        self.lines = Lines(desk.journal)
         self.tls = tls
         """The context for clients that begin with TLS."""
         self._connect = connect

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from time import time_ns
 
 from wiretape_capture.protocols.redis.cells import Cell
 from wiretape_capture.protocols.redis.commands import SUBSCRIBING, word
@@ -17,6 +18,7 @@ from wiretape_capture.protocols.redis.subscriptions import Subscriptions, glob
 from wiretape_capture.protocols.redis.template import script_sha
 from wiretape_capture.protocols.redis.writing import write
 from wiretape_replay.mock.answer import Fault
+from wiretape_replay.mock.journal import Journal, Pen
 from wiretape_replay.mock.redis.desk import KEPT_COMMAND, REMEMBERED, Asked, Found, error
 from wiretape_replay.mock.redis.hall import Hall
 from wiretape_replay.mock.redis.recording import Message, key_of, told_of
@@ -78,6 +80,23 @@ class Session:
         """The state changed: choose the memory that holds for it."""
         self._memory = self.hall.memory.setdefault((self.db, self.resp), {})
         self._simple = self.transaction is None and not self.silent and not (self.resp == 2 and self.subscriptions)
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing can come to the client but answers to what it sends."""
+        return self._simple and not (self.tracks or self.subscriptions or self._reader.rest or self.closing)
+
+    def again(self, data: bytes, pen: Journal | Pen) -> bytes | None:
+        """The answer to a settled command, whose bytes came before; None for anything else.
+
+        Nobody waits for such a command to be served (`hall.awaited`): it was.
+        """
+        asked = self._memory.get(data) if self._simple and not self._reader.rest else None
+        given = asked.settled if asked is not None else None
+        if given is None:
+            return None
+        pen.again(time_ns(), given.line)
+        return given.found.data
 
     def feed(self, data: bytes) -> None:
         """Bytes from the client. Raises Malformed."""
