@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -159,6 +160,11 @@ async def mocking(folder: Path, dsn: str, *, name: str = "tape", **fields: Any) 
     job: Job[MockResult] = Job()
     async with _running(job, serve_mock(spec, job.emit, job.stop)):
         yield job
+
+
+def open_lines() -> int:
+    """How many threads of this process talk to a client of a mocked database."""
+    return sum(thread.name == "database-line" for thread in threading.enumerate())
 
 
 def journal(folder: Path, name: str = "tape") -> list[MockAnswer]:

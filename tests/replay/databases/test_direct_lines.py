@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from database_kit import journal, mocking, recording
+from database_kit import journal, mocking, open_lines, recording
 from redis_kit import answering, command_of
 
 from wiretape_capture.launch.ca import CA_CERT_FILE
@@ -27,10 +27,6 @@ VALUE = b"v" * 10_000
 ANSWERS = {b"small": b"$1\r\nx\r\n", b"other": b"$1\r\ny\r\n", b"large": b"$%d\r\n%b\r\n" % (len(VALUE), VALUE)}
 SMALL, OTHER, LARGE, NEW = (command_of(f"GET {name}") for name in ("small", "other", "large", "new"))
 X, Y = ANSWERS[b"small"], ANSWERS[b"other"]
-
-
-def open_lines() -> int:
-    return sum(thread.name == "database-line" for thread in threading.enumerate())
 
 
 async def until(done: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""What a client of the mock has prepared: statements, and portals with their values and rows. Plain data."""
+"""What a client of the mock has prepared: statements, and portals with their values and rows, a COPY. Plain data."""
 
 from __future__ import annotations
 
@@ -62,3 +62,14 @@ def bound(prepared: Prepared, bind: Bind, encoding: str) -> Portal:
     types = [*prepared.types, *[0] * len(bind.values)]
     params = [to_cell(types[at], wire.format_at(bind.formats, at), raw, encoding) for at, raw in enumerate(bind.values)]
     return Portal(prepared, params, bind.results)
+
+
+class Copying:
+    """A COPY FROM that takes data."""
+
+    def __init__(self, statement: Statement, document: dict[str, Any], rest: list[str] | None) -> None:
+        self.statement = statement
+        self.document = document
+        self.rest = rest
+        self.chunks: list[bytes] = []
+        self.size = 0

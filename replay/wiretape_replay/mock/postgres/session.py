@@ -20,11 +20,11 @@ from wiretape_replay.mock.journal import Journal, Pen
 from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.login import Login
-from wiretape_replay.mock.postgres.prepared import Portal, Prepared, bound, with_cursor
+from wiretape_replay.mock.postgres.prepared import Copying, Portal, Prepared, bound, with_cursor
 from wiretape_replay.mock.postgres.recording import UNSAID_TYPE
 from wiretape_replay.mock.postgres.replies import columns_in
 from wiretape_replay.mock.postgres.shortcut import Given, Shortcut, is_plain
-from wiretape_replay.mock.postgres.transaction import REPORTED, Transaction, error_of, probe
+from wiretape_replay.mock.postgres.transaction import REPORTED, Failed, Transaction, error_of, probe
 from wiretape_replay.mock.sql.desk import Found
 from wiretape_replay.mock.sql.recording import failure_key
 
@@ -37,14 +37,6 @@ COPY_LIMIT = 256 * 1024 * 1024
 
 type Tell = Callable[[list[tuple[str, str]]], None]
 """Brings notifications to every session."""
-
-
-class Failed(Exception):
-    """A statement's error, on its way to the client."""
-
-    def __init__(self, fields: Any) -> None:
-        super().__init__(fields.get("M", ""))
-        self.fields = fields
 
 
 class Session:
@@ -65,7 +57,7 @@ class Session:
         self._portals: dict[bytes, Portal] = {}
         self._cursors: dict[str, str] = {}
         self._skipping = False
-        self._copying: _Copying | None = None
+        self._copying: Copying | None = None
         self._last = 0
         """The exchange that answered last."""
         self._mine: list[tuple[str, str]] = []
@@ -469,7 +461,7 @@ class Session:
         form = self._desk.copy_format(template)
         if not form:
             return False
-        self._copying = _Copying(statement, document, rest)
+        self._copying = Copying(statement, document, rest)
         self._out.append(replies.copy_in(form))
         return True
 
@@ -496,14 +488,3 @@ class Session:
             copying.rest = copying.rest and []
         if copying.rest is not None and not self.closing:
             self._go_on(copying.rest)
-
-
-class _Copying:
-    """A COPY FROM that takes data."""
-
-    def __init__(self, statement: Statement, document: dict[str, Any], rest: list[str] | None) -> None:
-        self.statement = statement
-        self.document = document
-        self.rest = rest
-        self.chunks: list[bytes] = []
-        self.size = 0

@@ -189,6 +189,14 @@ def _folded(token: Token) -> str:
     return token.text.lower()
 
 
+class Failed(Exception):
+    """A statement's error, on its way to the client."""
+
+    def __init__(self, fields: Any) -> None:
+        super().__init__(fields.get("M", ""))
+        self.fields = fields
+
+
 def error_of(code: str, problem: str, severity: str = "ERROR", **more: str) -> Fields:
     """The fields of an error or a warning of ours; `more` by letter."""
     return {"S": severity, "V": severity, "C": code, "M": problem, **more}
