@@ -49,6 +49,9 @@ def postgres() -> Iterator[Kind]:
     if found is None:
         raise FileNotFoundError("postgres")
     with running(found) as server:
+        postmaster = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
+        for each in (postmaster, *_children(postmaster)):
+            hold(each, SERVER_CORE)  # what serves a connection is a child that is held like its parent
         with psycopg.connect(server.dsn, autocommit=True) as connection:
             connection.execute(ROWS)
         yield Kind("postgres", "psycopg", server.dsn + "?sslmode=disable", server.port)
@@ -63,8 +66,8 @@ async def redis(folder: Path) -> AsyncIterator[Kind]:
     if program is None:
         raise FileNotFoundError("redis-server")
     port = free_port()
-    process = await asyncio.create_subprocess_exec(program, "--port", str(port), "--bind", "127.0.0.1", "--save", "",
-                                                   "--dir", folder, stdout=asyncio.subprocess.DEVNULL)  # fmt: skip
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    process = await asyncio.create_subprocess_exec(*on_core(SERVER_CORE, command), stdout=asyncio.subprocess.DEVNULL)
     try:
         await listening(port)
         client = driver.Redis(port=port)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from wiretape_capture.protocols.postgres.sql import tokens, unquoted
 from wiretape_capture.protocols.sql import Statement, Token
