@@ -17,7 +17,7 @@ from database_kit import journal, mocking, open_lines, recording
 from redis_kit import answering, command_of
 
 from wiretape_capture.launch.ca import CA_CERT_FILE
-from wiretape_replay.mock.databases.direct import BUSY, LINES, Direct, Lines
+from wiretape_replay.mock.databases.direct import BUSIEST, BUSY, LINES, Direct, Lines
 from wiretape_replay.mock.journal import Entry, Journal
 
 pytestmark = pytest.mark.xdist_group("redis_mock")
@@ -76,13 +76,13 @@ class Talk:
             assert await self.ask(SMALL, len(X)) == X
 
     async def heat(self) -> int:
-        """Ask for the same until there is a line, and some more; how often that was."""
+        """Ask for the same until there is a line, and as often again, so that it was of use; how often that was."""
         before = open_lines()
-        for asked in range(1, 20 * BUSY):
+        for asked in range(1, 2 * BUSIEST):
             await self.same(1)
             if open_lines() > before:
-                await self.same(2 * BUSY)
-                return asked + 2 * BUSY
+                await self.same(asked + BUSY)
+                return 2 * asked + BUSY
         raise AssertionError
 
 
