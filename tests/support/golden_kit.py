@@ -72,7 +72,12 @@ class Followed:
     def exchanges(self) -> list[Exchange]:
         return [
             exchange_of(
-                seen, sequence=number, protocol=self._protocol, service="db", connection="d1", epoch_ns=EPOCH_NS
+                seen,
+                sequence=number,
+                protocol=self._protocol,
+                service="db",
+                connection="d1",
+                started_ns=seen.started + EPOCH_NS,
             )
             for number, seen in sorted(self.seen.items())
         ]

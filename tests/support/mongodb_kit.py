@@ -67,7 +67,7 @@ class Followed:
     def exchanges(self) -> list[Exchange]:
         return [
             exchange_of(seen, sequence=number, protocol=Protocol.MONGODB, service="db", connection="d1",
-                        epoch_ns=EPOCH_NS)
+                        started_ns=seen.started + EPOCH_NS)
             for number, seen in sorted(self.seen.items())
         ]  # fmt: skip
 

@@ -74,7 +74,7 @@ class Followed:
         """As they would be on a tape."""
         return [
             exchange_of(seen, sequence=number, protocol=Protocol.REDIS, service="db",
-                        connection=f"d{self._connections[number]}", epoch_ns=EPOCH_NS)
+                        connection=f"d{self._connections[number]}", started_ns=seen.started + EPOCH_NS)
             for number, seen in sorted(self.seen.items())
         ]  # fmt: skip
 

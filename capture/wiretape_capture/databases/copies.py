@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from wiretape_capture.databases.clock import wall_offset
 from wiretape_capture.databases.exchanges import exchange_of
 from wiretape_capture.databases.protocols import PROTOCOLS
 from wiretape_capture.databases.records import Told, accepted_of, seen_of
@@ -26,7 +25,6 @@ from wiretape_capture.tee.records import Kind, Record, Unpacker
 LIMIT = 4 * 1024 * 1024
 LOOK_AGAIN = 0.02
 """Seconds after which a full tape is looked at again."""
-SECOND_NS = 1_000_000_000
 SLICE_NS = 1_000_000
 """Nanoseconds of reading before others have their turn."""
 
@@ -52,8 +50,6 @@ class DatabaseCopies(asyncio.Protocol):
         self._bytes = 0
         self._timer: asyncio.Handle | None = None
         self._followed: dict[int, _Followed] = {}
-        self._epoch_ns = wall_offset()
-        self._epoch_read = time.monotonic_ns()
         self._paused = False
         self._over = False
         self.ended = asyncio.Event()
@@ -86,10 +82,7 @@ class DatabaseCopies(asyncio.Protocol):
         if self._full():
             self._timer = loop.call_later(LOOK_AGAIN, self._slice)
             return
-        now = time.monotonic_ns()
-        if now - self._epoch_read > SECOND_NS:  # the wall clock is set and slewed while we record
-            self._epoch_ns, self._epoch_read = wall_offset(), now
-        until = now + SLICE_NS
+        until = time.monotonic_ns() + SLICE_NS
         while self._waiting and time.monotonic_ns() < until:
             record = self._waiting.popleft()
             self._bytes -= len(record.payload)
@@ -147,7 +140,7 @@ class DatabaseCopies(asyncio.Protocol):
             def emit(observed: Observed) -> None:
                 ticket.then(lambda: self._ledger.record(exchange_of(
                     observed, sequence=ticket.number, protocol=protocol, service=service.name, connection=connection,
-                    epoch_ns=self._epoch_ns,
+                    started_ns=self._ledger.clock.wall(observed.started),
                 )))  # fmt: skip
 
             return emit

@@ -1,5 +1,4 @@
-"""From what a follower saw to the exchange that is stored: the same model for every database. Pure but for the clock
-readings that it is given."""
+"""From what a follower saw to the exchange that is stored: the same model for every database. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +15,8 @@ STATUSES = (200, 400, 500)
 
 
 def exchange_of(seen: Observed, *, sequence: int, protocol: Protocol, service: str, connection: str,
-                epoch_ns: int) -> Exchange:  # fmt: skip
-    """The exchange. `epoch_ns` is what the wall clock (Unix, UTC) is ahead of the monotonic one."""
+                started_ns: int) -> Exchange:  # fmt: skip
+    """The exchange. `started_ns` is the moment of its start since the Unix epoch, UTC."""
     version = protocol.value
     response = None if seen.answer is None else Response(
         status=STATUSES[seen.failed], reason=seen.reason[:200], version=version, headers=JSON,
@@ -25,7 +24,7 @@ def exchange_of(seen: Observed, *, sequence: int, protocol: Protocol, service: s
     )  # fmt: skip
     return Exchange(
         sequence=sequence, direction=Direction.OUTBOUND, protocol=protocol, scheme=protocol.value, service=service,
-        command=seen.command, location=seen.location, status=seen.status, started_ns=seen.started + epoch_ns,
+        command=seen.command, location=seen.location, status=seen.status, started_ns=started_ns,
         duration_us=max(seen.ended - seen.started, 0) // 1000, connection=connection, error=seen.error,
         request=Request(method=seen.command, target=seen.location, version=version, headers=JSON,
                         body=_body(seen.question)),

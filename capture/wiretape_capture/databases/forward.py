@@ -115,13 +115,13 @@ class _Visit:
         if greeted.opening is not None:
             tell(Told.ACCEPTED, number, monotonic_ns(), records.accepted(self._place, greeted.opening))
 
-        def from_client(data: bytes) -> None:
+        def from_client(data: bytes, now: int) -> None:
             if self._followed and self._goes_on():
-                tell(Told.CLIENT, number, monotonic_ns(), data)
+                tell(Told.CLIENT, number, now, data)
 
-        def from_server(data: bytes) -> None:
+        def from_server(data: bytes, now: int) -> None:
             if self._followed and self._goes_on():
-                tell(Told.SERVER, number, monotonic_ns(), data)
+                tell(Told.SERVER, number, now, data)
 
         def lost() -> None:
             self._connections.gone(client, server)

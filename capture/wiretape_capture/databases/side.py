@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic_ns
 from typing import cast
 
 HELD_LIMIT = 256 * 1024
@@ -13,8 +14,8 @@ HELD_LIMIT = 256 * 1024
 READER, PEER, RECORDER = 1, 2, 4
 """Reasons to read no more for now: whoever greets, the other side or the recorder does not keep up."""
 
-type Tap = Callable[[bytes], None]
-"""Gets a copy of bytes after they were forwarded."""
+type Tap = Callable[[bytes, int], None]
+"""Gets a copy of bytes after they were forwarded, with the time (monotonic ns) at which they came."""
 
 
 class Side(asyncio.Protocol):
@@ -41,8 +42,10 @@ class Side(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes; once joined they leave before anything else is done with them."""
         if self._peer is not None and self._tap is not None:
+            # Before they leave: what the app does next, it does after this.
+            now = monotonic_ns()
             self._peer.transport.write(data)
-            self._tap(data)
+            self._tap(data, now)
             return
         self._held += data
         self._news.set()
@@ -158,8 +161,9 @@ class Side(asyncio.Protocol):
         self._peer, self._tap, self._on_lost = peer, tap, on_lost
         if self._held:
             data, self._held = bytes(self._held), bytearray()
+            now = monotonic_ns()
             peer.write(data)
-            tap(data)
+            tap(data, now)
         if self.lost:
             peer.close()
             on_lost()

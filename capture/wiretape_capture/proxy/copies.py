@@ -150,7 +150,7 @@ class Copies(asyncio.Protocol):
     def _finish(self, copied: Copied) -> None:
         del self._open[copied.number]
         if copied.small:
-            copied.ticket.then(lambda: self._ledger.record(in_memory(copied)))
+            copied.ticket.then(lambda: self._ledger.record(in_memory(copied, self._started(copied))))
             return
         task = asyncio.ensure_future(self._spilled(copied))
         self._finishing.add(task)
@@ -159,7 +159,10 @@ class Copies(asyncio.Protocol):
     async def _spilled(self, copied: Copied) -> None:
         request = await stored(copied.request_tap, copied.request_done)
         response = await stored(copied.response_tap, copied.response_done)
-        copied.ticket.then(lambda: self._ledger.record(exchange_of(copied, request, response)))
+        copied.ticket.then(lambda: self._ledger.record(exchange_of(copied, request, response, self._started(copied))))
+
+    def _started(self, copied: Copied) -> int:
+        return self._ledger.clock.wall(copied.begun)
 
 
 async def stored(tap: BodyTap | None, done: bool) -> Body:
@@ -167,11 +170,11 @@ async def stored(tap: BodyTap | None, done: bool) -> Body:
     return held(tap, done) if tap is None else await tap.finish(complete=done)
 
 
-def in_memory(copied: Copied) -> Exchange:
+def in_memory(copied: Copied, started_ns: int) -> Exchange:
     """The finished exchange of small bodies."""
     whole = copied.response_whole
     response = body_of(whole) if whole else held(copied.response_tap, copied.response_done)
-    return exchange_of(copied, held(copied.request_tap, copied.request_done), response)
+    return exchange_of(copied, held(copied.request_tap, copied.request_done), response, started_ns)
 
 
 def held(tap: BodyTap | None, done: bool) -> Body:
@@ -181,8 +184,8 @@ def held(tap: BodyTap | None, done: bool) -> Body:
     return tap.in_memory(complete=done)
 
 
-def exchange_of(copied: Copied, request_body: Body, response_body: Body) -> Exchange:
-    """The finished exchange with these bodies."""
+def exchange_of(copied: Copied, request_body: Body, response_body: Body, started_ns: int) -> Exchange:
+    """The finished exchange with these bodies. `started_ns` is when it was sent on, since the Unix epoch, UTC."""
     headers = fields(copied.begin.head)
     request = request_of(copied, headers, request_body)
     response = response_of(copied, response_body) if copied.response_head else None
@@ -195,7 +198,7 @@ def exchange_of(copied: Copied, request_body: Body, response_body: Body) -> Exch
         command=request.method,
         location=request.target,
         status="" if response is None else str(response.status),
-        started_ns=copied.begin.wall_ns,
+        started_ns=started_ns,
         duration_us=max(copied.ended - copied.begun, 0) // 1000,
         connection=copied.connection,
         session=session,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from wiretape_capture.proxy.body_tap import OpenSink
+from wiretape_capture.proxy.clock import Clock
 from wiretape_capture.proxy.listening import Listening
 from wiretape_capture.proxy.order import Order
 from wiretape_capture.snapshot.exchange import Exchange
@@ -38,6 +39,7 @@ class Ledger:
         self._connections = 0
         self.open_sink = open_sink
         self.order = Order()
+        self.clock = Clock()
         self.listening: Mapping[int, Listening] = {}
         """What each local port stands for."""
         self.own_ports: frozenset[int] = frozenset()

@@ -27,14 +27,14 @@ class LiveExchange:
     ticket: Ticket
     listening: Listening
     connection: str
-    started_ns: int
-    """Wall clock, Unix epoch."""
     begun: int
     """Monotonic nanoseconds at which the request was ready to be sent."""
     flow: http.HTTPFlow
     headers: Headers
     request_body: BodyTap
     response_body: BodyTap
+    started_ns: int = 0
+    """The same on the wall clock, Unix epoch; known when it has ended."""
     ended: int = 0
     request_done: bool = False
     response_done: bool = False

@@ -87,7 +87,6 @@ class Recorder:
             ticket=self._ledger.order.here(begun),
             listening=self._listening(flow.client_conn),
             connection=self._connections.get(flow.client_conn.id, ""),
-            started_ns=time.time_ns(),
             begun=begun,
             flow=flow,
             headers=(),
@@ -157,10 +156,11 @@ class Recorder:
         """A tunnel could not be opened: the service is not there."""
         message = "" if flow.response is None else flow.response.get_text(strict=False) or ""
         target = authority(flow.request.host, flow.request.port)
-        ticket = self._ledger.order.here(time.monotonic_ns())
+        now = time.monotonic_ns()
+        ticket = self._ledger.order.here(now)
         exchange = Exchange(
             sequence=0, direction=Direction.OUTBOUND, scheme="https", service=target, command="CONNECT",
-            location=target, started_ns=time.time_ns(), duration_us=0, error=translate.cause(message),
+            location=target, started_ns=self._ledger.clock.wall(now), duration_us=0, error=translate.cause(message),
             connection=self._connections.get(flow.client_conn.id, ""),
             request=Request(method="CONNECT", target=target, headers=translate.pairs(flow.request.headers),
                             version=translate.version(flow.request.data.http_version), body=Body()),
@@ -202,6 +202,7 @@ class Recorder:
         live.error = error
         live.ended = live.ended or time.monotonic_ns()
         live.begun = max(live.begun, self._connected.get(live.flow.server_conn.id, 0))
+        live.started_ns = self._ledger.clock.wall(live.begun)
         if live.small:
             # Off the path: the response's last bytes leave before the exchange is built.
             record = partial(live.ticket.then, lambda: self._ledger.record(live.in_memory()))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import count
-from time import time_ns
 
 from wiretape_capture.tee.bodies import Body, body_of
 from wiretape_capture.tee.channel import Channel
@@ -75,7 +74,7 @@ class Following:
         self.open.append(passing)
         self.begun = True
         if passing.copied:
-            front = begin_front(self._connection, self._place, self._secure, time_ns(), len(route.service))
+            front = begin_front(self._connection, self._place, self._secure, len(route.service))
             self._channel.tell(BEGIN if route.length else WHOLE, passing.id, now, front, route.told)
         passing.request_done = not route.length
         return passing

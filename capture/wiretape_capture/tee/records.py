@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 _RECORD = struct.Struct("<BIqI")
-_BEGIN = struct.Struct("<IHBqH")
+_BEGIN = struct.Struct("<IHBH")
 _HEAD = struct.Struct("<I")
 
 
@@ -59,8 +59,6 @@ class Begin(NamedTuple):
     place: int
     """Index of the listener."""
     secure: bool
-    wall_ns: int
-    """Nanoseconds since the Unix epoch, UTC."""
     authority: str
     """`host:port` of the service where the client said it."""
     head: bytes
@@ -69,17 +67,15 @@ class Begin(NamedTuple):
 record_front = _RECORD.pack
 """One record up to its payload, which follows: kind, number, time, size of the payload."""
 begin_front = _BEGIN.pack
-"""The payload of a beginning up to the service and the head, which follow: connection, place, whether secure, wall
-clock, size of the service."""
+"""The payload of a beginning up to the service and the head, which follow: connection, place, whether secure, size of
+the service."""
 
 
 def begin_of(payload: bytes) -> Begin:
     """The beginning again."""
-    connection, place, secure, wall_ns, size = _BEGIN.unpack_from(payload)
+    connection, place, secure, size = _BEGIN.unpack_from(payload)
     start = _BEGIN.size + size
-    return Begin(
-        connection, place, bool(secure), wall_ns, payload[_BEGIN.size : start].decode("latin-1"), payload[start:]
-    )
+    return Begin(connection, place, bool(secure), payload[_BEGIN.size : start].decode("latin-1"), payload[start:])
 
 
 def answer_front(head_size: int) -> bytes:
