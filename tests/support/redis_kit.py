@@ -69,6 +69,13 @@ class Client:
     def arrived(self, sequence: int) -> None:
         self.session.arrived(sequence)
 
+    @property
+    def rests(self) -> bool:
+        return self.session.rests
+
+    def hang_up(self) -> None:
+        raise AssertionError
+
     def abort(self) -> None:
         raise AssertionError
 
@@ -106,7 +113,7 @@ def recorded(*said: Said, resp: int = 2) -> list[Exchange]:
             follower.server(reply, at * 10**9 + 10**8)
     return [
         exchange_of(observed, sequence=mine, protocol=Protocol.REDIS, service="db", connection=f"d{connection}",
-                    epoch_ns=EPOCH_NS)
+                    started_ns=observed.started + EPOCH_NS)
         for mine, (observed, connection) in sorted(seen.items())
     ]  # fmt: skip
 

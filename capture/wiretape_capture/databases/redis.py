@@ -191,7 +191,7 @@ class _Greeting:
         elif self._securing:
             reason = error.reason if isinstance(error, ssl.SSLError) else type(error).__name__
             why = f"TLS failed ({reason}): where the server is plain, write redis:// instead of rediss://"
-        problem = f"ERR could not connect to {self._entrance.name}: {why}"
+        problem = f"{told.UNREACHABLE}{self._entrance.name}: {why}"
         self._desk.note(f"connections to {self._entrance.name} that could not be made: {why}")
         self._desk.seen(told.refused(problem, self._started, time.monotonic_ns()))
 

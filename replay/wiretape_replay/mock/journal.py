@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,8 @@ PENDING_LIMIT = 200_000
 """Entries waiting to be written; beyond it, when the disk stalls, hits are counted but not listed."""
 LINES_AT_ONCE = 500
 MISSES_KEPT = 100
+NOTES_KEPT = 100
+"""Different reasons for which requests were refused; others are counted and not told."""
 
 
 @dataclass(slots=True)
@@ -88,6 +90,9 @@ class Journal:
         self._unlisted = 0
         self.refused = 0
         """Requests that never were one: malformed, too large, too slow, or broken off."""
+        self.on_refused: Callable[[str], None] = lambda _why: None
+        """Hears why, each time."""
+        self._why: Counter[str] = Counter()
 
     @property
     def tally(self) -> MockTally:
@@ -115,6 +120,18 @@ class Journal:
     def misses(self) -> tuple[MockAnswer, ...]:
         """The first misses, one for each distinct request."""
         return tuple(self._misses.values())
+
+    def refuse(self, why: str) -> None:
+        """Count a request that never was one, or a client that spoke something else."""
+        self.refused += 1
+        if why in self._why or len(self._why) < NOTES_KEPT:
+            self._why[why] += 1
+        self.on_refused(why)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why, each with how often where it was more than once."""
+        return tuple(text if count == 1 else f"{text} ({count} times)" for text, count in sorted(self._why.items()))
 
     def record(self, entry: Entry) -> bool:
         """Count an answer and queue its line. True for a miss that is told for the first time."""

@@ -38,6 +38,8 @@ class Loaded:
     """Bytes, about: bodies in memory, and a kilobyte for each request."""
     databases: dict[str, Recording]
     """By service."""
+    wants: frozenset[int] = frozenset()
+    """Inbound exchanges of which a replay is to tell when they are under way."""
     left_out: int = 0
     """Commands of databases beyond the bound on memory, which are as if they had not been recorded."""
 
@@ -62,7 +64,10 @@ async def load_snapshot(reader: TapeReader, maps: Iterable[ServiceMap]) -> Loade
         index = index_builder.finish(chain(_responses(answers), databases.responses()), inbound)
         size = answer_builder.size + len(answers) * 1024
         serials = await _serials(reader, index, inbound)
-        return Loaded(name, index, answers, serials, size, databases.by_service(index), databases.left_out)
+        # Which request's connections are refused shows only where all requests are known.
+        wants = serials.wants | ({each.sequence for each in inbound} if databases.settle(inbound) else set())
+        by_service = databases.by_service(index)
+        return Loaded(name, index, answers, serials, size, by_service, frozenset(wants), databases.left_out)
 
 
 async def _serials(reader: TapeReader, index: Index, inbound: Sequence[Exchange]) -> Serials:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -21,7 +21,6 @@ from wiretape_replay.match.index import Index
 from wiretape_replay.match.knowledge import Knowledge
 from wiretape_replay.match.matcher import Matcher
 from wiretape_replay.match.numbered import NumberedMatcher
-from wiretape_replay.match.serials import Serials
 from wiretape_replay.mock.allow import allow_list
 from wiretape_replay.mock.conversation import House, Seconds
 from wiretape_replay.mock.databases.protocols import PROTOCOLS, Hall, Means
@@ -51,7 +50,7 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
         journal = Journal(spec.journal)
         stack.push_async_callback(journal.close)
         matcher = Matcher(loaded.index, spec.at_end)
-        notice = _notices(emit)
+        notice = journal.on_refused = _notices(emit)
         if loaded.left_out:
             notice(f"{loaded.left_out} commands of databases were left out: the snapshot has more answers than the "
                    "mock keeps in memory")  # fmt: skip
@@ -60,7 +59,6 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
         desk = Desk(
             loaded.index, matcher, loaded.answers, journal, factor, lambda miss: notice(_miss_line(miss)), numbered
         )
-        stack.callback(hear_lines(hearing(knowledge, lambda number: emit(Heard(number=number)))))
         certificates = Certificates(load_or_create(spec.ca_dir, own_environment(os.environ, spec.app)))
         house = House(
             desk,
@@ -72,15 +70,21 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
             Seen(loaded.size),
         )
         halls = _halls(spec.maps, loaded, matcher, journal, factor, lambda miss: notice(_miss_line(miss)), certificates)
+        stack.callback(hear_lines(
+            hearing(knowledge, lambda number: emit(Heard(number=number)), lambda sequence: _begins(halls, sequence))
+        ))  # fmt: skip
+        for hall in halls.values():
+            hall.doors.in_flight = knowledge.in_flight
         # What was loaded lives as long as the mock: the collector need not look at it again.
         gc.freeze()
         ports = listening(house, (spec.proxy_port, spec.proxy_from), spec.maps, _progress(journal, emit))
         endpoints = await stack.enter_async_context(ports)
         endpoints |= await stack.enter_async_context(databases_listening(spec.maps, halls))
-        app_exit = await _until_end(spec, _ready(spec, endpoints, loaded.serials), emit, stop)
+        app_exit = await _until_end(spec, _ready(spec, endpoints, loaded.wants), emit, stop)
         return MockResult(
             snapshot=loaded.name, tally=journal.tally, misses=journal.misses,
-            unused=_unused(loaded.index, matcher), refused=journal.refused, app_exit=app_exit,
+            unused=_unused(loaded.index, matcher), refused=journal.refused, notes=journal.notes,
+            app_exit=app_exit,
         )  # fmt: skip
 
 
@@ -98,6 +102,11 @@ def _halls(maps: tuple[ServiceMap, ...], loaded: Loaded, matcher: Matcher, journ
     return halls
 
 
+def _begins(halls: Mapping[str, Hall], sequence: int) -> None:
+    for hall in halls.values():
+        hall.doors.begins(sequence, hall.clients)
+
+
 def _refuse_tcp(maps: tuple[ServiceMap, ...]) -> None:
     for each in maps:
         if each.scheme not in MOCKED:
@@ -105,12 +114,12 @@ def _refuse_tcp(maps: tuple[ServiceMap, ...]) -> None:
                              "leave it out and point the app at the real service")  # fmt: skip
 
 
-def _ready(spec: MockSpec, endpoints: dict[str, str], serials: Serials) -> Ready:
+def _ready(spec: MockSpec, endpoints: dict[str, str], wants: Iterable[int]) -> Ready:
     maps = {each.name: endpoints[f"map:{each.name}"] for each in spec.maps}
     base = own_environment(os.environ, spec.app)
     port = int(endpoints["proxy"].rpartition(":")[2])
     environment = app_environment(base, proxy_port=port, ca_dir=spec.ca_dir, maps=maps, services=spec.maps)
-    return Ready(endpoints=endpoints, environment=environment, wants=tuple(sorted(serials.wants)))
+    return Ready(endpoints=endpoints, environment=environment, wants=tuple(sorted(wants)))
 
 
 async def _until_end(spec: MockSpec, ready: Ready, emit: Emit, stop: asyncio.Event) -> int | None:

@@ -121,4 +121,6 @@ class MockResult(_Value):
     """Recorded outbound requests (`COMMAND service location`) that were never asked for; at most a hundred."""
     refused: int = 0
     """Requests that never were one: malformed, too large, too slow, or broken off."""
+    notes: tuple[str, ...] = ()
+    """Why clients of databases were refused, with how often."""
     app_exit: int | None = None

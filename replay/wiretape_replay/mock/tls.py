@@ -46,7 +46,7 @@ class Certificates:
             file.write(chain + key)
             file.flush()
             context.load_cert_chain(file.name)
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(["http/1.1", "postgresql"])  # libpq wants the latter where it begins with TLS
         context.num_tickets = 1  # enough to resume with: a client that wants two connections makes a new one
         context.sni_callback = self._switch
         return context

@@ -22,8 +22,9 @@ class Told(BaseModel):
     """Noun, recorded value and live value of what the app's answer showed."""
 
 
-def hearing(knowledge: Knowledge, heard: Callable[[int], None]) -> Callable[[bytes], None]:
-    """Takes lines into what is known; a line that is none of ours is left alone."""
+def hearing(knowledge: Knowledge, heard: Callable[[int], None],
+            begins: Callable[[int], None] = lambda _sequence: None) -> Callable[[bytes], None]:  # fmt: skip
+    """Takes lines into what is known; a line that is none of ours is left alone. `begins` hears what is under way."""
 
     def hear(line: bytes) -> None:
         try:
@@ -32,6 +33,7 @@ def hearing(knowledge: Knowledge, heard: Callable[[int], None]) -> Callable[[byt
             return
         if told.event == "begins":
             knowledge.in_flight.add(told.sequence)
+            begins(told.sequence)
         else:
             knowledge.in_flight.discard(told.sequence)
         knowledge.tell(told.numbers)

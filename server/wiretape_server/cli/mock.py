@@ -77,6 +77,7 @@ def result_lines(result: MockResult) -> list[str]:
         lines += _miss_lines(miss)
     if result.refused:
         lines.append(f"refused: {plural(result.refused, 'request')} malformed, too large, too slow or broken off")
+    lines += [f"  {visible(note)}" for note in result.notes[:NOTES_SHOWN]]
     if result.unused:
         lines.append(f"never asked for: {plural(len(result.unused), 'recorded call')}")
         lines += [f"  {visible(unused)}" for unused in result.unused[:UNUSED_SHOWN]]
@@ -86,6 +87,7 @@ def result_lines(result: MockResult) -> list[str]:
 
 
 UNUSED_SHOWN = 10
+NOTES_SHOWN = 20
 
 
 def _miss_lines(miss: MockAnswer) -> list[str]:

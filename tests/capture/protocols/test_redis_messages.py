@@ -77,7 +77,7 @@ def test_commands_are_read_in_any_pieces() -> None:
 
 
 @pytest.mark.parametrize("data", [
-    b"*x\r\n", b"*-2\r\n", b"*1\r\n:5\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$2\r\nabc\r\n", b"*99999999\r\n", b'"open\r\n',
+    b"*x\r\n", b"*1\r\n:5\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$2\r\nabc\r\n", b"*99999999\r\n", b'"open\r\n',
     b"\x16\x03\x01\0\n", b"*" + b"1" * (LINE_LIMIT + 1), b"*1\r\n$99999999999999999999\r\n",
 ])  # fmt: skip
 def test_what_is_no_command_is_refused(data: bytes) -> None:

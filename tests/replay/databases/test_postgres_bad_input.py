@@ -43,6 +43,17 @@ async def spoken(port: int, data: bytes, *, byte_by_byte: bool = False) -> bytes
         writer.close()
 
 
+async def ended(port: int, data: bytes) -> bytes:
+    """The same of a port that must hang up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(data)
+        async with asyncio.timeout(5):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
 HOSTILE = {
     "an impossible length": b"\xff\xff\xff\xff\0\3\0\0",
     "a length of nothing": b"\0\0\0\0\0\0\0\0",
@@ -51,7 +62,8 @@ HOSTILE = {
     "protocol 2": struct.pack(">II", 8, 2 << 16),
     "a gigabyte": startup(user="u") + b"Q\x3f\xff\xff\xff" + bytes(1000),
     "an impossible message": startup(user="u") + b"Q\0\0\0\0",
-    "an unknown message": startup(user="u") + b"@\0\0\0\4",
+    "an unknown message": startup(user="u") + b"@\0\1\0\0",
+    "a short message that is long": startup(user="u") + b"S" + struct.pack(">I", 20_000),
 }
 
 
@@ -62,9 +74,18 @@ async def test_the_mock_refuses_what_is_no_postgres_and_goes_on(name: str, small
         assert await ask(job.environment["WIRETAPE_DB_URL"]) == 7
 
 
-async def test_the_mock_tells_a_client_that_speaks_tls_at_once(small: Path) -> None:
+@pytest.mark.parametrize(("name", "said"), [
+    ("an impossible length", b"08P01\0Minvalid length of startup packet\0"),
+    ("a length of nothing", b"08P01\0Minvalid length of startup packet\0"),
+    ("protocol 2", b"0A000\0Munsupported frontend protocol 2.0: server supports 3.0 to 3.0\0"),
+    ("a gigabyte", b"08P01\0Minvalid message length"),
+    ("an impossible message", b"08P01\0Minvalid message length"),
+    ("an unknown message", b"08P01\0Minvalid frontend message type 64\0"),
+    ("a short message that is long", b"08P01\0Minvalid message length: 'S' of 20000 bytes\0"),
+])  # fmt: skip
+async def test_the_mock_says_what_the_server_says_of_what_is_malformed(name: str, said: bytes, small: Path) -> None:
     async with mocking(small, "postgres://127.0.0.1:9/x") as job:
-        assert b"without TLS" in await spoken(job.port, HOSTILE["TLS"])
+        assert said in await ended(job.port, HOSTILE[name])
     assert job.result is not None
     assert job.result.refused == 1
 

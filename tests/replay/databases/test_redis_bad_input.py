@@ -15,9 +15,11 @@ from database_kit import exchanges, mocking, recording
 from hypothesis import given
 from hypothesis import strategies as st
 from redis_kit import answering, command_of
+from redis_server import PASSWORD, RedisServer
 
 from wiretape_capture.launch.ca import CA_CERT_FILE
 from wiretape_capture.protocols.redis.buffer import Malformed
+from wiretape_capture.protocols.redis.requests import COMMAND_KEPT, CommandReader
 
 pytestmark = pytest.mark.xdist_group("redis_mock")  # one snapshot for all
 
@@ -26,7 +28,13 @@ NOWHERE = "redis://127.0.0.1:9/0"
 HOSTILE = {
     "a gigabyte": b"*2\r\n$3\r\nGET\r\n$1073741824\r\n" + bytes(1000),
     "a million arguments": b"*1048577\r\n",
+    "a billion arguments": b"*1000000000\r\n",
     "no length": b"*x\r\n",
+    "a huge length": b"*1\r\n$999999999999\r\n",
+    "a negative length": b"*2\r\n$3\r\nGET\r\n$-1\r\n",
+    "a length of letters": b"*2\r\n$3\r\nGET\r\n$abc\r\n",
+    "a long inline command": b"GET " + b"a" * 70_000,
+    "a quote without an end": b'GET "small\r\n',
     "a wrong length": b"*1\r\n$2\r\nPING\r\n",
     "a reply": b"*1\r\n:5\r\n",
     "an endless line": b"*" + b"1" * 70_000,
@@ -48,6 +56,17 @@ async def spoken(port: int, data: bytes, seconds: float = 0.5) -> bytes:
     finally:
         writer.close()
     return said
+
+
+async def ended(port: int, data: bytes) -> bytes:
+    """What a port says to bytes before it hangs up, as it must."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(data)
+        async with asyncio.timeout(5):
+            return await reader.read()
+    finally:
+        writer.close()
 
 
 async def ask(url: str, **options: Any) -> Any:
@@ -99,18 +118,56 @@ async def test_the_mock_refuses_what_is_no_redis_and_goes_on(small: Path) -> Non
         said = await asyncio.gather(*(spoken(job.port, data) for data in HOSTILE.values()))
         assert await ask(job.environment["WIRETAPE_DB_URL"]) == b"x"
     told = dict(zip(HOSTILE, said, strict=True))
-    assert {name for name, data in told.items() if not data} == {"half a command"}
-    assert all(data.startswith(b"-") for data in told.values() if data)
+    assert {name: data.removeprefix(b"-ERR Protocol error: ") for name, data in told.items()} == {
+        "half a command": b"",
+        "a gigabyte": b"invalid bulk length\r\n",
+        "a huge length": b"invalid bulk length\r\n",
+        "a negative length": b"invalid bulk length\r\n",
+        "a length of letters": b"invalid bulk length\r\n",
+        "a million arguments": b"invalid multibulk length\r\n",
+        "a billion arguments": b"invalid multibulk length\r\n",
+        "no length": b"invalid multibulk length\r\n",
+        "an endless line": b"too big mbulk count string\r\n",
+        "a reply": b"expected '$', got ':'\r\n",
+        "a long inline command": b"too big inline request\r\n",
+        "a quote without an end": b"unbalanced quotes in request\r\n",
+        "a wrong length": b"a string is longer than its length says\r\n",
+        "zeros": b"the byte 0x00 begins no command\r\n",
+    }
     assert job.result is not None
-    assert job.result.tally.miss == 1  # the gigabyte
-    assert job.result.refused == len(HOSTILE) - 1 + 1  # all others, and the rest of the gigabyte that never came
+    assert job.result.tally.miss == 0
+    assert job.result.refused == len(HOSTILE)
+    assert "connections to db that were refused: invalid bulk length (4 times)" in job.result.notes
+
+
+async def test_the_mock_says_what_redis_says_of_what_is_malformed(redis_server: RedisServer, small: Path) -> None:
+    names = ["a huge length", "a negative length", "a length of letters", "no length", "a reply", "an endless line",
+             "a long inline command", "a quote without an end"]  # fmt: skip
+    log_in = command_of(f"AUTH {PASSWORD}")
+    async with mocking(small, NOWHERE) as job:
+        for name in names:
+            real = await spoken(redis_server.port, log_in + HOSTILE[name])
+            assert await spoken(job.port, log_in + HOSTILE[name]) == real, name
+            assert b"Protocol error: " in real
+
+
+def test_a_command_of_many_large_arguments_is_not_held() -> None:
+    reader = CommandReader()
+    piece = b"$1048576\r\n" + bytes(1 << 20) + b"\r\n"
+    assert reader.feed(b"*201\r\n$4\r\nMSET\r\n") == []
+    (arguments,) = [each for _ in range(200) for each in reader.feed(piece)]
+    assert sum(len(each) for each in arguments if isinstance(each, bytes)) <= COMMAND_KEPT
+    assert sum(each for each in arguments if isinstance(each, int)) == 201 * (1 << 20) - (1 << 20) - 63 * (1 << 20)
 
 
 async def test_a_client_may_begin_with_tls(small: Path) -> None:
     async with mocking(small, NOWHERE) as job:
         url = f"rediss://127.0.0.1:{job.port}"
         assert await ask(url, ssl_ca_certs=str(small / "ca" / CA_CERT_FILE), ssl_check_hostname=True) == b"x"
-        assert await spoken(job.port, b"\x16\x03\x01 no TLS at all") != b"x"
+        assert (
+            await ended(job.port, b"\x16\x03\x01 no TLS at all")
+            == b"-ERR wiretape: it begins as TLS does, and the handshake does not begin with a hello\r\n"
+        )
         assert await ask(job.environment["WIRETAPE_DB_URL"]) == b"x"
 
 
@@ -174,7 +231,7 @@ async def test_tls_where_the_server_is_plain_is_said(tmp_path: Path) -> None:
         writer.close()
 
     async with serving(refuses) as port, recording(tmp_path, f"rediss://127.0.0.1:{port}") as job:
-        assert await spoken(job.port, command_of("GET a")) == b""
+        assert await ended(job.port, command_of("GET a")) == b""
         await job.told("write redis:// instead of rediss://")
 
 

@@ -59,6 +59,7 @@ class Framer:
             yield Message(request_id, response_to, opcode, data[at + HEADER.size : at + length])
             at += length
         self._held += data[at:]
+        self._wanted()  # what is no message at all may never have a header
 
     @property
     def begun(self) -> bool:
@@ -67,7 +68,11 @@ class Framer:
 
     def _wanted(self) -> int:
         """Bytes without which no message ends: a large one is not copied for each piece of it."""
-        return checked_header(self._held, 0)[0] if len(self._held) >= HEADER.size else HEADER.size
+        if len(self._held) >= HEADER.size:
+            return checked_header(self._held, 0)[0]
+        if len(self._held) >= _INT32.size:
+            checked_length(_INT32.unpack_from(self._held)[0])
+        return HEADER.size
 
 
 def begins_tls(header: bytes | bytearray, at: int = 0) -> bool:
@@ -80,11 +85,16 @@ def checked_header(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int,
     length, request_id, response_to, opcode = HEADER.unpack_from(data, at)
     if begins_tls(data, at):
         raise Malformed("it is TLS where plain text was expected")
-    if not HEADER.size <= length <= LARGEST:
-        raise Malformed(f"a message claims a length of {length} bytes")
+    checked_length(length)
     if opcode not in KNOWN:
         raise Malformed(f"a message has the unknown opcode {opcode}")
     return length, request_id, response_to, opcode
+
+
+def checked_length(length: int) -> None:
+    """Raises Malformed for a length that no message has."""
+    if not HEADER.size <= length <= LARGEST:
+        raise Malformed(f"a message claims a length of {length} bytes")
 
 
 class Sections(NamedTuple):

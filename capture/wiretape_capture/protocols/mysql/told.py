@@ -173,6 +173,11 @@ def connected(user: str, database: str, server: Mapping[str, Any], started: int,
                     {"server": {**server}})  # fmt: skip
 
 
+def unreached(question: Mapping[str, Any], error: Mapping[str, Any]) -> bool:
+    """Whether a connection was refused for what the server was, and not for who asked."""
+    return not question.get("user") or failure_of(Failure(error["code"], error["state"], error["message"])) == 2
+
+
 def refused(user: str, database: str, failure: Failure, started: int, at: int) -> Observed:
     """A login that the server refused."""
     return Observed(CONNECT, database or user, failure.state, failure_of(failure),

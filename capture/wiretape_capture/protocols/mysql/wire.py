@@ -95,6 +95,14 @@ EOF_LIMIT = 9
 """An EOF packet is shorter than this; a row that begins with the same byte is not."""
 
 
+class OutOfOrder(Malformed):
+    """A packet's number is not the next one."""
+
+
+class TooLarge(Malformed):
+    """A packet is larger than any server takes."""
+
+
 class Packet(NamedTuple):
     """One payload with its sequence number. `payload` is None for one too large to keep."""
 
@@ -149,7 +157,7 @@ class Framer:
             if not self._size and not self._goes_on:
                 self._number = data[at + 3]
             if self._size + length > LARGEST:
-                raise Malformed(f"a packet of more than {LARGEST} bytes")
+                raise TooLarge(f"a packet of more than {LARGEST} bytes")
             if self._size + length > KEPT:
                 self._drop(data[at + 4 : at + 4 + BEGINNING], length)
                 at += 4

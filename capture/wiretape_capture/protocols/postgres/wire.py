@@ -18,6 +18,12 @@ LARGEST = 0x3FFFFFFF
 KEPT = 16 * 1024 * 1024
 """Bytes of one message that are kept; of a larger one only its kind is told."""
 
+FRONTEND = b"BCDEFHPQSXcdfp"
+"""Kinds of a client's messages."""
+_SHORT = frozenset(b"CDEHSXc")
+"""Of these, what the server takes no more of than `SHORT` bytes (PQ_SMALL_MESSAGE_LIMIT)."""
+SHORT = 10_000
+
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
 PROTOCOL_3 = 3
 TEXT, BINARY = 0, 1
@@ -40,7 +46,9 @@ class Message(NamedTuple):
 class Framer:
     """Cuts one direction of a connection, after its startup, into messages; holds at most one of `KEPT` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: bytes = b"") -> None:
+        """With `kinds` a message of another kind, or a length that the server would not take, is malformed."""
+        self._kinds = kinds
         self._held = bytearray()
         self._skip = 0
 
@@ -57,8 +65,10 @@ class Framer:
         at, size = 0, len(data)
         while size - at >= 5:
             length = int.from_bytes(data[at + 1 : at + 5])
-            if not 4 <= length <= LARGEST:
-                raise Malformed(f"a message {data[at : at + 1]!r} claims a length of {length} bytes")
+            if self._kinds and data[at] not in self._kinds:
+                raise Malformed(f"invalid frontend message type {data[at]}")
+            if not 4 <= length <= LARGEST or (self._kinds and length > SHORT and data[at] in _SHORT):
+                raise Malformed(f"invalid message length: {data[at : at + 1].decode('latin-1')!r} of {length} bytes")
             end = at + 1 + length
             if length > KEPT:
                 yield Message(data[at : at + 1], None)

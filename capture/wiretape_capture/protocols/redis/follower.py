@@ -82,6 +82,8 @@ class RedisFollower:
         """Bytes from the client. Raises Malformed."""
         for arguments in self._commands.feed(data):
             self._asked(arguments, at)
+        if self._commands.problem is not None:
+            raise self._commands.problem
 
     def _asked(self, arguments: Arguments, at: int) -> None:
         name = word(arguments[0])

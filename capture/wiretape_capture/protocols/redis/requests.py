@@ -1,11 +1,23 @@
-"""What a client of Redis sends: commands as arrays of strings, or inline as in telnet, in any pieces. Pure."""
+"""What a client of Redis sends: commands as arrays of strings, or inline as in telnet, in any pieces. Pure.
+
+What is malformed is called as the server calls it after "Protocol error: " (networking.c).
+"""
 
 from __future__ import annotations
 
-from wiretape_capture.protocols.redis.buffer import ENDS, KEPT, LINE_LIMIT, Buffer, Malformed, number_of
+import re
+
+from wiretape_capture.protocols.redis.buffer import ENDS, KEPT, LINE_LIMIT, LONGEST, Buffer, Malformed
 
 ARGUMENTS = 1 << 20
-"""Arguments of one command: the server takes no more."""
+"""Arguments of one command."""
+LONGEST_BULK = 512 << 20
+"""Bytes of one argument that a server takes unless it is told otherwise (proto-max-bulk-len)."""
+COMMAND_KEPT = 64 << 20
+"""Bytes of the arguments of one command that are kept; of further ones only the size is."""
+_NUMBER = re.compile(rb"0|-?[1-9]\d{0,18}")
+NUL = "an inline command with a byte 0x00"
+_BLANK = b" \t\r\n\v\f"
 
 type Arguments = list[bytes | int]
 """A command's name and arguments; the size of one that is longer than what is kept."""
@@ -14,9 +26,14 @@ type Arguments = list[bytes | int]
 class CommandReader:
     """What a client sends: arrays of strings, or commands inline (as in telnet)."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = LONGEST) -> None:
+        """`longest`: bytes of one argument beyond which its length is malformed."""
+        self._longest = longest
         self._buffer = Buffer()
         self._arguments: Arguments = []
+        self._kept = 0
+        self.problem: Malformed | None = None
+        """What came after the commands that were whole and is none."""
         self._left = 0
         self._length = -1
 
@@ -26,7 +43,7 @@ class CommandReader:
         return bool(self._buffer.data or self._left or self._buffer.skipping)
 
     def feed(self, data: bytes) -> list[Arguments]:
-        """The commands that are whole with these bytes. Raises Malformed."""
+        """The commands that are whole with these bytes. Raises Malformed; where any are whole, `problem` has it."""
         buffer = self._buffer
         done: list[Arguments] = []
         if not self.rest:
@@ -35,7 +52,12 @@ class CommandReader:
                 return done
             data = data[at:]
         buffer.add(data)
-        self._read(done)
+        try:
+            self._read(done)
+        except Malformed as problem:
+            if not done:
+                raise
+            self.problem = problem
         buffer.settle()
         return done
 
@@ -48,45 +70,61 @@ class CommandReader:
             elif not self._begin():
                 return
             if not self._left and self._arguments:
-                arguments, self._arguments = self._arguments, []
+                arguments, self._arguments, self._kept = self._arguments, [], 0
                 done.append(arguments)
 
     def _begin(self) -> bool:
-        line = self._buffer.line() if self._buffer.data[self._buffer.at] == 0x2A else self._inline()
+        line = self._line("too big mbulk count string") if self._next == 0x2A else self._inline()
         if line is None:
             return False
         if line[:1] == b"*":
-            self._left = max(number_of(line[1:], ARGUMENTS), 0)
+            self._left = max(_number(line[1:], ARGUMENTS, "invalid multibulk length"), 0)
         else:
             self._arguments = [*split_inline(line)]
         return True
 
+    @property
+    def _next(self) -> int:
+        return self._buffer.data[self._buffer.at]
+
+    def _line(self, too_long: str) -> bytes | None:
+        """The next line; None while it is not whole. Raises Malformed."""
+        try:
+            return self._buffer.line()
+        except Malformed as error:
+            raise Malformed(too_long) from error
+
     def _inline(self) -> bytes | None:
         """An inline command's line, which may end in a bare newline."""
         buffer = self._buffer
+        if self._next not in _BLANK and not 0x20 < self._next < 0x7F:
+            raise Malformed(f"the byte {self._next:#04x} begins no command")
         end = buffer.data.find(b"\n", buffer.at)
         if end < 0:
             if len(buffer.data) - buffer.at > LINE_LIMIT:
-                raise Malformed(f"a line is longer than {LINE_LIMIT} bytes")
+                raise Malformed("too big inline request")
+            if buffer.data.find(b"\0", buffer.at) >= 0:
+                raise Malformed(NUL)
             return None
         line = bytes(buffer.data[buffer.at : end]).removesuffix(b"\r")
-        if line[:1] in (b"\x16", b"\x80") or b"\0" in line:
-            raise Malformed("it is no command; TLS perhaps, which this port does not speak")
+        if b"\0" in line:
+            raise Malformed(NUL)
         buffer.at = end + 1
         return line
 
     def _argument(self) -> bool:
         buffer = self._buffer
         if self._length < 0:
-            line = buffer.line()
+            if self._next != 0x24:
+                raise Malformed(f"expected '$', got {chr(self._next)!r}")
+            line = self._line("too big bulk count string")
             if line is None:
                 return False
-            if line[:1] != b"$":
-                raise Malformed(f"{line[:20]!r} where an argument's length belongs")
-            length = number_of(line[1:])
+            length = _number(line[1:], self._longest, "invalid bulk length")
             if length < 0:
-                raise Malformed("an argument of no length")
-            if length > KEPT:
+                raise Malformed("invalid bulk length")
+            self._kept += length if length <= KEPT else 0
+            if length > KEPT or self._kept > COMMAND_KEPT:
                 buffer.skip(length + 2)
                 self._arguments.append(length)
                 self._left -= 1
@@ -99,6 +137,13 @@ class CommandReader:
         self._left -= 1
         self._arguments.append(raw)
         return True
+
+
+def _number(digits: bytes, most: int, problem: str) -> int:
+    """A number as string2ll reads it. Raises Malformed."""
+    if not _NUMBER.fullmatch(digits) or (number := int(digits)) > most:
+        raise Malformed(problem)
+    return number
 
 
 def _whole(data: bytes, done: list[Arguments]) -> int:
@@ -157,7 +202,7 @@ def split_inline(line: bytes) -> list[bytes]:
                 word.append(byte)
             at += 1
         if quote:
-            raise Malformed("an inline command with a quote that does not end")
+            raise Malformed("unbalanced quotes in request")
         words.append(bytes(word))
     return words
 

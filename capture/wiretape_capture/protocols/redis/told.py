@@ -19,6 +19,8 @@ OK, NIL = "OK", "NIL"
 """How a command ended that failed in no way: with an answer, or, of a transaction, with none because of WATCH."""
 CONNECT, TRANSACTION, MESSAGE, PUSH = "CONNECT", "MULTI", "MESSAGE", "PUSH"
 """Commands of exchanges that are no single command."""
+UNREACHABLE = "ERR could not connect to "
+"""Begins the error of a connection that came to nothing without a word from the server."""
 SERVICE_FAILED = frozenset({"LOADING", "MASTERDOWN", "BUSY", "CLUSTERDOWN", "OOM", "MISCONF", "TRYAGAIN", "READONLY",
                             "NOREPLICAS", "UNKILLABLE", "NOMASTERLINK"})  # fmt: skip
 """First words of errors in which the server is at fault and not the command."""

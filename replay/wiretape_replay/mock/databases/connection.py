@@ -8,14 +8,20 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from typing import Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
+from wiretape_capture.protocols.first_bytes import may_be_tls, spoken_by
 from wiretape_replay.mock.answer import Fault
 from wiretape_replay.mock.databases.direct import Direct, Line
+from wiretape_replay.mock.databases.outages import Doors
+from wiretape_replay.mock.databases.strangers import Stranger, check_hello, farewell
 from wiretape_replay.mock.journal import Journal
 from wiretape_replay.mock.tls import TlsLayer
 
-TLS_RECORD = 0x16
+HANDSHAKE_SECONDS = 10.0
+"""For a client that begins TLS to get through with it."""
+UNTRUSTED = "have the client trust wiretape's authority, or connect without TLS"
 
 
 class Session(Protocol):
@@ -35,6 +41,11 @@ class Session(Protocol):
         """Whether the client has begun something that it did not finish."""
         ...
 
+    @property
+    def rests(self) -> bool:
+        """Whether nothing would be lost with the connection: no transaction is open."""
+        ...
+
     def feed(self, data: bytes) -> None:
         """Bytes from the client. Raises the protocol's own error for those that are none of it."""
         ...
@@ -44,28 +55,62 @@ class Session(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How clients of one protocol behave."""
+
+    name: str
+    """The protocol, as `spoken_by` has it."""
+    words: str
+    """The same with what is to be known of TLS, for those who speak something else."""
+    malformed: type[Exception]
+    """Raised for bytes that are none of it."""
+    tls_first: bool = True
+    """A client may begin with TLS."""
+    server_first: bool = False
+    """The server speaks first: a client of another protocol has heard this one already."""
+
+
 class DatabaseConnection(asyncio.Protocol):
-    """The server side of one client's connection."""
+    """The server side of one client's connection. `service` is the database's name.
 
-    def __init__(self, session: Session, journal: Journal, tls: Callable[[], ssl.SSLContext],
-                 malformed: type[Exception], refusal: Callable[[Exception], bytes], *,
-                 tls_first: bool = False, direct: Direct | None = None) -> None:  # fmt: skip
-        """`refusal` says goodbye to what is `malformed`; `tls_first`: a client may begin with TLS.
+    `direct` is the short way of what came before, if there is one.
+    """
 
-        `direct` is the short way of what came before, if there is one.
-        """
+    def __init__(self, session: Session, manners: Manners, service: str, journal: Journal,
+                 tls: Callable[[], ssl.SSLContext], doors: Doors[Any], *,
+                 direct: Direct | None = None) -> None:  # fmt: skip
         self._session = session
+        self._manners = manners
+        self._service = service
         self._journal = journal
         self._context = tls
-        self._malformed = malformed
-        self._refusal = refusal
+        self._doors = doors if doors.any else None
         self._tls: TlsLayer | None = None
-        self._tls_first = tls_first
+        self._fresh = True
+        """What the client speaks is not known yet."""
+        self._first = b""
+        self._handshake: asyncio.TimerHandle | None = None
+        """Runs while TLS is set up."""
+        self._greeted = False
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._held: list[bytes] = []
         self._direct = direct
         self._line: Line | None = None
+
+    def refusal(self, error: Exception) -> bytes:
+        """The last words to a client that sent what is malformed, in the protocol's own form."""
+        raise NotImplementedError
+
+    def break_off(self) -> None:
+        """An outage has begun: every connection of the server is to end."""
+        raise NotImplementedError
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is under way on it."""
+        return self._session.rests and self._timer is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the client is here."""
@@ -76,10 +121,15 @@ class DatabaseConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """asyncio: the client is gone."""
         self._file = -1
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._session.within and not self._session.closing:
-            self._journal.refused += 1
+        for timer in (self._timer, self._handshake):
+            if timer is not None:
+                timer.cancel()
+        if self._session.closing:
+            return
+        if self._handshake is not None:
+            self._journal.refuse(f"connections to {self._service} that ended in their TLS handshake: {UNTRUSTED}")
+        elif self._session.within or self._first:
+            self._journal.refuse(f"connections to {self._service} that ended in the middle of something")
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes from the client; while an answer is held back they wait."""
@@ -87,26 +137,26 @@ class DatabaseConnection(asyncio.Protocol):
             self._held.append(data)
             return
         direct = self._direct
-        plain = self._tls is None and not self._tls_first
+        plain = self._tls is None and not self._fresh
         if direct is not None and plain and (answer := direct.answer(data)) is not None:
             self._write(answer)
             if direct.busy:
                 self._go_direct(direct)
             return
-        if self._tls_first:
-            self._tls_first = False
-            self._tls = TlsLayer(self._context()) if data[0] == TLS_RECORD else None
         self._busy = True
         try:
-            self._session.feed(self._plain(data) if self._tls is not None else data)
-        except ssl.SSLError:
-            self._journal.refused += 1
-            self._transport.abort()
-            return
-        except self._malformed as error:
-            self._journal.refused += 1
-            self._session.closing = True
-            self._write(self._session.take() + self._refusal(error))
+            if self._fresh:
+                data = self._begin(data)
+            elif self._tls is not None:
+                data = self._plain(self._tls, data)
+            self._session.feed(data)
+        except Stranger as stranger:
+            words = b"" if self._manners.server_first else farewell(stranger)
+            self._refuse(str(stranger), words or self.refusal(stranger))
+        except ssl.SSLError as error:
+            self._refuse(f"TLS failed ({error.reason}): {UNTRUSTED}", b"")
+        except self._manners.malformed as error:
+            self._refuse(str(error), self._session.take() + self.refusal(error))
         self._busy = False
         if self._session.delay > 0:
             self._transport.pause_reading()
@@ -137,12 +187,58 @@ class DatabaseConnection(asyncio.Protocol):
             if data:
                 self.data_received(data)
 
-    def _plain(self, data: bytes) -> bytes:
-        assert self._tls is not None
+    def _refuse(self, problem: str, words: bytes) -> None:
+        self._journal.refuse(f"connections to {self._service} that were refused: {problem}")
+        self._session.closing = True
+        if words and (self._tls is None or self._tls.established):
+            self._write(words)
+
+    def _begin(self, data: bytes) -> bytes:
+        """The first bytes, from which it shows what the client speaks; plain text. Raises Stranger, SSLError."""
+        if self._tls is None:
+            data, self._first = self._first + data, b""
+            if may_be_tls(data):
+                self._first = data
+                return b""
+            if spoken_by(data) == "TLS":
+                if not self._manners.tls_first:
+                    raise Stranger(f"this is TLS, and the port speaks {self._manners.words}", "TLS")
+                self._secure()
+        if self._tls is not None:
+            data = self._plain(self._tls, data)
+            if not data:
+                return b""
+        self._fresh = False
+        spoken = spoken_by(data)
+        if spoken is not None and spoken != self._manners.name:
+            raise Stranger(f"this is {spoken}, and the port speaks {self._manners.words}", spoken)
+        return data
+
+    def _secure(self) -> None:
+        """Go on in TLS."""
+        self._tls = TlsLayer(self._context())
+        self._handshake = asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._handshake = None
+        self._refuse(f"a TLS handshake took longer than {HANDSHAKE_SECONDS:.0f} s", b"")
+        self._transport.close()
+
+    def _plain(self, tls: TlsLayer, data: bytes) -> bytes:
+        if self._handshake is not None and not self._greeted:
+            try:
+                check_hello(data)
+            except Stranger:
+                self._tls = None  # so that it is told in plain text
+                raise
+            self._greeted = True
         try:
-            return self._tls.feed(data)
+            return tls.feed(data)
         finally:
-            self._transport.write(self._tls.pending())
+            self._transport.write(tls.pending())
+            if tls.established and self._handshake is not None:
+                self._handshake.cancel()
+                self._handshake = None
 
     def _write(self, data: bytes) -> None:
         if self._tls is not None:
@@ -178,11 +274,13 @@ class DatabaseConnection(asyncio.Protocol):
             self._write(data)
         if session.secures:
             session.secures = False
-            self._tls = TlsLayer(self._context())
+            self._secure()
         if session.fault == "reset":
             self._reset()
         elif session.closing and session.fault != "hang":
             self._transport.close()
+        if self._doors is not None and self._doors.breaks():
+            asyncio.get_running_loop().call_soon(self.break_off)
 
     def _reset(self) -> None:
         """End the connection with RST (SO_LINGER in socket(7))."""
@@ -202,6 +300,13 @@ class DatabaseConnection(asyncio.Protocol):
         """The session has something to say of itself."""
         if not self._busy and self._timer is None:
             self._send()
+
+    def hang_up(self) -> None:
+        """End the connection after what was said, as a server does that goes."""
+        self._session.closing = True
+        if self._line is not None:
+            self._line.end()
+        self._transport.close()
 
     def abort(self) -> None:
         """End the connection at once."""

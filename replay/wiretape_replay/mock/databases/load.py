@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Body, Exchange, Response
@@ -52,6 +52,12 @@ class DatabaseLoader:
             document = recording.document(sequence)
             if document:
                 yield sequence, Response(status=200, body=_body(document))
+
+    def settle(self, inbound: Iterable[Exchange]) -> bool:
+        """Learn into which requests outages fell; whether any fell into one."""
+        requests = list(inbound)
+        fell = {recording.outages.settle(requests) for recording in self._by_name.values()}
+        return True in fell
 
     def by_service(self, index: Index) -> dict[str, Recording]:
         """The databases by the names under which they are indexed."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.match.index import Index
 from wiretape_replay.match.matcher import Matcher
+from wiretape_replay.mock.databases.outages import Doors, Outages
 from wiretape_replay.mock.journal import Entry, Journal
 from wiretape_replay.mock.mongodb.recording import MongoRecording
 from wiretape_replay.mock.mysql.connection import Hall as MysqlHall
@@ -27,6 +28,9 @@ from wiretape_replay.mock.redis.recording import RedisRecording
 
 class Recording(Protocol):
     """All that is known of one database."""
+
+    outages: Outages[Any]
+    """When it could not be connected to."""
 
     @property
     def size(self) -> int:
@@ -45,6 +49,15 @@ class Recording(Protocol):
 class Client(Protocol):
     """One connection to a mocked database."""
 
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is under way on it."""
+        ...
+
+    def hang_up(self) -> None:
+        """End it after what was said."""
+        ...
+
     def abort(self) -> None:
         """End it at once."""
         ...
@@ -56,6 +69,11 @@ class Hall(Protocol):
     @property
     def clients(self) -> Collection[Client]:
         """Those that are connected."""
+        ...
+
+    @property
+    def doors(self) -> Doors[Any]:
+        """Who is let in."""
         ...
 
     def connection(self) -> asyncio.Protocol:

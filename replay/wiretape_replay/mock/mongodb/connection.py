@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from wiretape_capture.protocols.mongodb.documents import encode
 from wiretape_capture.protocols.mongodb.wire import Malformed, write_msg
-from wiretape_replay.mock.databases.connection import DatabaseConnection
+from wiretape_replay.mock.databases.connection import DatabaseConnection, Manners
+from wiretape_replay.mock.databases.outages import Doors
 from wiretape_replay.mock.mongodb.desk import MongoDesk, error_of
 from wiretape_replay.mock.mongodb.session import Server, Session
 
 PROTOCOL_ERROR = 17
+MANNERS = Manners("MongoDB", "MongoDB, plain or in TLS", Malformed)
 
 
 class Hall:
@@ -22,6 +24,15 @@ class Hall:
         self.server = Server(desk)
         self.tls = tls
         self.clients: set[MongoConnection] = set()
+
+    @property
+    def doors(self) -> Doors[None]:
+        """Who is let in."""
+        return self.server.desk.doors
+
+    def break_off(self) -> None:
+        """An outage may have begun."""
+        self.doors.break_off(self.clients)
 
     def connection(self) -> MongoConnection:
         """The server side of a new client's connection."""
@@ -34,7 +45,8 @@ class MongoConnection(DatabaseConnection):
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
         session = Session(hall.server, self._here)
-        super().__init__(session, hall.server.desk.journal, hall.tls, Malformed, _refusal, tls_first=True)
+        desk = hall.server.desk
+        super().__init__(session, MANNERS, desk.name, desk.journal, hall.tls, desk.doors)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the client is here."""
@@ -49,6 +61,10 @@ class MongoConnection(DatabaseConnection):
     def _here(self) -> str:
         return "{}:{}".format(*self._transport.get_extra_info("sockname")[:2])
 
+    def refusal(self, error: Exception) -> bytes:
+        """An error that belongs to no request; the server itself hangs up without one."""
+        return write_msg(0, 0, encode(error_of(PROTOCOL_ERROR, "ProtocolError", f"wiretape: {error}")))
 
-def _refusal(problem: Exception) -> bytes:
-    return write_msg(0, 0, encode(error_of(PROTOCOL_ERROR, "ProtocolError", f"wiretape: {problem}")))
+    def break_off(self) -> None:
+        """An outage has begun."""
+        self._hall.break_off()

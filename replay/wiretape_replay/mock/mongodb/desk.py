@@ -22,6 +22,7 @@ from wiretape_replay.match.index import Index
 from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher
 from wiretape_replay.mock.answer import Fault
+from wiretape_replay.mock.databases.outages import Doors, refused_entry
 from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal
 from wiretape_replay.mock.mongodb.recording import MongoRecording, Recorded, thread_of
@@ -64,6 +65,15 @@ class MongoDesk:
         self._matcher = matcher
         self._factor = delay_factor
         self._on_miss = on_miss
+        self.doors = Doors(recording.outages, matcher.used)
+
+    def refuses(self) -> bool:
+        """Whether a client that connects is refused, as one in the recording was."""
+        refused = self.doors.attempt()
+        if refused is None:
+            return False
+        self.journal.record(refused_entry(refused, self.name, Protocol.MONGODB, time.time_ns()))
+        return True
 
     def simulated(self, command: Command, sequence: int = 0, status: str = "") -> None:
         """Journal what was answered without matching; a further batch of a cursor with the exchange that brought it."""

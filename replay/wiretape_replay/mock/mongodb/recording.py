@@ -18,6 +18,7 @@ from wiretape_capture.protocols.mongodb.told import CONNECT, OK, plain
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.match.documents import command_of, is_document_command
 from wiretape_replay.mock.answer import Fault, fault_of
+from wiretape_replay.mock.databases.outages import Outages
 
 type Reply = dict[str, JsonValue]
 ENDS = frozenset({"commitTransaction", "abortTransaction"})
@@ -44,8 +45,8 @@ class MongoRecording:
     batches: dict[str, list[int]] = field(default_factory=dict)
     """Exchanges that brought further batches, by the cursor's recorded id."""
     hello: Reply | None = None
-    refused: Reply | None = None
-    """The error of a login or a connection, where none was ever made."""
+    outages: Outages[None] = field(default_factory=Outages)
+    """Connections that came to nothing; they ended without a word."""
     said: dict[str, Reply] = field(default_factory=dict)
     """Replies to commands of the connection, by name."""
     failed_ends: dict[tuple[str, int], Reply] = field(default_factory=dict)
@@ -57,8 +58,13 @@ class MongoRecording:
         """One more exchange; True for one that is to be matched."""
         command = command_of(exchange.request)
         name = exchange.command
+        matched = is_document_command(exchange)
+        if name == CONNECT and exchange.status != OK:
+            self.outages.refused(exchange, None)
+            return False
+        self.outages.served(exchange, matched=matched)
         if name == CONNECT:
-            self._greet(exchange)
+            self.hello = _reply_of(exchange)
         elif name in SESSION:
             self._concern_connection(exchange, command)
         else:
@@ -67,14 +73,7 @@ class MongoRecording:
                 self._last[transaction] = exchange.sequence
             if name == GET_MORE:
                 self.batches.setdefault(str(plain(command.get(GET_MORE))), []).append(exchange.sequence)
-        return is_document_command(exchange)
-
-    def _greet(self, exchange: Exchange) -> None:
-        reply = _reply_of(exchange)
-        if exchange.status == OK:
-            self.hello, self.refused = reply, None
-        elif self.hello is None:
-            self.refused = reply
+        return matched
 
     def _concern_connection(self, exchange: Exchange, command: Mapping[str, JsonValue]) -> None:
         reply, transaction = _reply_of(exchange), transaction_of(command)

@@ -65,9 +65,17 @@ class Session:
         """Whether a message has begun that did not end."""
         return self._framer.begun
 
+    @property
+    def rests(self) -> bool:
+        """Whether no transaction is open, of this client or another: they are not tied to connections."""
+        return self._server.transactions.rest
+
     def feed(self, data: bytes) -> None:
         """Bytes from the client. Raises Malformed."""
         for message in self._framer.feed(data):
+            if not self._begun:
+                # The recorder hears a client before it connects to the server, so it ends then, too.
+                self._begun, self.closing = True, self._desk.refuses()
             if self.closing:
                 return
             self._message(message)

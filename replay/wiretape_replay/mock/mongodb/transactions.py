@@ -19,6 +19,7 @@ class _Transaction:
     last: int = 0
     """The exchange that answered its last command."""
     failed: bool = False
+    over: bool = False
 
 
 class Transactions:
@@ -27,6 +28,11 @@ class Transactions:
     def __init__(self, recording: MongoRecording) -> None:
         self._recording = recording
         self._known: dict[str, _Transaction] = {}
+
+    @property
+    def rest(self) -> bool:
+        """Whether none is open."""
+        return all(each.over or each.failed for each in self._known.values())
 
     def refusal(self, command: Command) -> Document | None:
         """The error of a command in a transaction that has failed, or that never began."""
@@ -56,4 +62,5 @@ class Transactions:
         if known is None or (known.failed and name == "commitTransaction"):
             return error_of(NO_SUCH_TRANSACTION, "NoSuchTransaction", "the transaction has been aborted")
         recorded = self._recording.failed_ends.pop((name, known.last), None)
+        known.over = True
         return document_of(recorded) if recorded is not None else {"ok": 1.0}

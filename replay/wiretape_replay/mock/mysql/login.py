@@ -5,9 +5,10 @@ from __future__ import annotations
 from wiretape_capture.protocols.mysql import login, packets
 from wiretape_capture.protocols.mysql.login import Greeting
 from wiretape_capture.protocols.mysql.packets import Done, Terms
-from wiretape_capture.protocols.mysql.wire import Malformed, packet
+from wiretape_capture.protocols.mysql.wire import Malformed, OutOfOrder, packet
 from wiretape_replay.mock.mysql import replies
 from wiretape_replay.mock.mysql.desk import MysqlDesk
+from wiretape_replay.mock.sql.recording import Error
 
 LONGEST = 1 << 20
 """Bytes of one packet of a login."""
@@ -16,11 +17,13 @@ LONGEST = 1 << 20
 class Login:
     """The beginning of one connection, up to the OK that lets the client in."""
 
-    def __init__(self, desk: MysqlDesk, greeting: Greeting) -> None:
+    def __init__(self, desk: MysqlDesk, greeting: Greeting, refused: Error | None = None) -> None:
+        """`refused`: the error that takes the place of the greeting, or, for one of a user, of the OK."""
         self._desk = desk
         self._greeting = greeting
         self._held = bytearray()
         self._number = 1
+        self._refused = refused
         self.out: list[bytes] = [packet(0, login.write_greeting(greeting))]
         """What is to be sent."""
         self.terms: Terms | None = None
@@ -30,6 +33,13 @@ class Login:
         """The client goes on in TLS."""
         self.ends = False
         """The connection is over."""
+        if refused is not None and not refused.get("user"):
+            self.out, self.ends = [packet(0, replies.error(refused))], True
+
+    @property
+    def number(self) -> int:
+        """Of the packet that comes next."""
+        return self._number
 
     @property
     def within(self) -> bool:
@@ -42,8 +52,10 @@ class Login:
         held += data
         while self.terms is None and not self.ends and len(held) >= 4:
             length = int.from_bytes(held[:3], "little")
-            if length > LONGEST or held[3] != self._number:
-                raise Malformed(f"a packet of a login claims {length} bytes and the number {held[3]}")
+            if held[3] != self._number:
+                raise OutOfOrder(f"the login's has the number {held[3]}, not {self._number}")
+            if length > LONGEST:
+                raise Malformed(f"a packet of a login claims {length} bytes")
             if len(held) < 4 + length:
                 return b""
             payload = bytes(held[4 : 4 + length])
@@ -62,7 +74,7 @@ class Login:
     def _enter(self, payload: bytes) -> None:
         given = login.read_response(payload)
         self.user, self.database = given.user, given.database
-        refused = self._desk.refusal(given.user, given.database)
+        refused = self._refused or self._desk.refusal(given.user, given.database)
         if refused is not None:
             self._say(replies.error(refused))
             self.ends = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wiretape_capture.protocols.mysql.packets import Column
-from wiretape_capture.protocols.mysql.told import CONNECT, PREPARED, column_of
+from wiretape_capture.protocols.mysql.told import CONNECT, PREPARED, column_of, unreached
 from wiretape_capture.snapshot.exchange import Exchange, Protocol
 from wiretape_replay.mock.mysql.variables import variables_in
 from wiretape_replay.mock.sql.recording import Error, SqlRecording, documents_of
@@ -36,6 +36,14 @@ class MysqlRecording(SqlRecording[Column]):
     def add(self, exchange: Exchange) -> bool:
         """One more exchange; True for one that is to be matched."""
         document, answer = documents_of(exchange)
+        if exchange.command == CONNECT and (error := answer.get("error")) and unreached(document, error):
+            self.outages.refused(exchange, {**error, "user": document.get("user", "")})
+            return False
+        matched = self._add(exchange, document, answer)
+        self.outages.served(exchange, matched=matched)
+        return matched
+
+    def _add(self, exchange: Exchange, document: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
         if exchange.command == CONNECT:
             self.logins.append(Login(str(document.get("user", "")), str(document.get("database", "")),
                                      answer.get("server") or {}, answer.get("error")))  # fmt: skip

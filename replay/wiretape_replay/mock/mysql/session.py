@@ -29,9 +29,11 @@ from wiretape_capture.protocols.mysql.wire import (
     Command,
     Framer,
     Malformed,
+    OutOfOrder,
     Packet,
     Reader,
     Status,
+    TooLarge,
     decoded,
     encoded,
     packet,
@@ -47,7 +49,7 @@ from wiretape_replay.mock.mysql.prepared import LONG_LIMIT, Cursor, Prepared
 from wiretape_replay.mock.mysql.transaction import Transaction, error_of
 from wiretape_replay.mock.mysql.variables import Known, answer_of, label_of, result, variables_of
 from wiretape_replay.mock.sql.desk import MISS, Found
-from wiretape_replay.mock.sql.recording import failure_key
+from wiretape_replay.mock.sql.recording import Error, failure_key
 
 FILE_LIMIT = 256 * 1024 * 1024
 """Bytes of one file that are taken for LOAD DATA LOCAL INFILE."""
@@ -79,11 +81,11 @@ class _Taking:
 class Session:
     """One connection, from its first byte on. `take` gives what is to be sent, to begin with the greeting."""
 
-    def __init__(self, desk: MysqlDesk, greeting: Greeting) -> None:
+    def __init__(self, desk: MysqlDesk, greeting: Greeting, refused: Error | None = None) -> None:
         self._desk = desk
         self._thread = str(next(desk.threads))
         self._greeting = greeting
-        self._login = Login(desk, greeting)
+        self._login = Login(desk, greeting, refused)
         self._terms = Terms(0)
         self._framer = Framer()
         self._number = 0
@@ -103,7 +105,7 @@ class Session:
         self.secures = False
         self.ahead = b""
         """Bytes of TLS that came with the request for it."""
-        self.closing = False
+        self.closing = self._login.ends
         self.fault: Fault = ""
         self.delay = 0.0
 
@@ -145,6 +147,21 @@ class Session:
         """Whether the client has begun something that it did not finish."""
         return self._login.within or bool(self._framer.rest)
 
+    @property
+    def rests(self) -> bool:
+        """Whether no transaction is open."""
+        return not self._transaction.status & Status.IN_TRANSACTION
+
+    @property
+    def entered(self) -> bool:
+        """Whether the client is in."""
+        return self._login.terms is not None
+
+    @property
+    def next_number(self) -> int:
+        """Of an answer to what the client sent last."""
+        return self._number if self.entered else self._login.number + 1
+
     def _say(self, payloads: Sequence[bytes]) -> None:
         for payload in payloads:
             self._out.append(packet(self._number, payload))
@@ -159,8 +176,10 @@ class Session:
         if self._taking is not None:
             self._take_file(self._taking, one)
             return
+        if one.number:
+            raise OutOfOrder(f"a command's has the number {one.number}, not 0")
         if one.payload is None:
-            raise Malformed("a command is too large")
+            raise TooLarge("the mock keeps no more of one")
         try:
             self._command(one.first, one.payload)
         except Failed as failure:

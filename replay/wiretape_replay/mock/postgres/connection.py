@@ -8,10 +8,14 @@ from collections.abc import Callable
 
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.wire import Malformed
-from wiretape_replay.mock.databases.connection import DatabaseConnection
+from wiretape_replay.mock.databases.connection import DatabaseConnection, Manners
 from wiretape_replay.mock.databases.direct import Direct, Lines
+from wiretape_replay.mock.databases.outages import Doors
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.session import Session
+from wiretape_replay.mock.sql.recording import Error
+
+MANNERS = Manners("Postgres", "Postgres, plain or in TLS", Malformed)
 
 
 class Hall:
@@ -28,6 +32,15 @@ class Hall:
         """The server side of a new client's connection."""
         return PostgresConnection(self)
 
+    @property
+    def doors(self) -> Doors[Error]:
+        """Who is let in."""
+        return self.desk.doors
+
+    def break_off(self) -> None:
+        """An outage may have begun."""
+        self.doors.break_off(self.clients)
+
     def tell(self, told: list[tuple[str, str]]) -> None:
         """Bring notifications to everyone who listens."""
         for client in tuple(self.clients):
@@ -40,7 +53,8 @@ class PostgresConnection(DatabaseConnection):
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
         self._own = Session(hall.desk, hall.tell, offers_tls=True)
-        super().__init__(self._own, hall.desk.journal, hall.tls, Malformed, _refusal,
+        desk = hall.desk
+        super().__init__(self._own, MANNERS, desk.name, desk.journal, hall.tls, desk.doors,
                          direct=Direct(self._own, hall.lines))  # fmt: skip
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -59,6 +73,11 @@ class PostgresConnection(DatabaseConnection):
         self._own.notify(told)
         self.tell()
 
+    def refusal(self, error: Exception) -> bytes:
+        """The error of the server (08P01, protocol_violation), after which it hangs up."""
+        code = "0A000" if str(error).startswith("unsupported") else "08P01"
+        return wire.error(code, str(error), severity="FATAL", hint="told by wiretape's mock")
 
-def _refusal(error: Exception) -> bytes:
-    return wire.error("08P01", f"wiretape: {error}", severity="FATAL")
+    def break_off(self) -> None:
+        """An outage has begun."""
+        self._hall.break_off()

@@ -34,13 +34,13 @@ class Login:
         """Packets of the startup; what follows them is returned. Raises Malformed."""
         held = self._held
         held += data
-        while self.parameters is None and not self.ends and len(held) >= 8:
-            length, code = int.from_bytes(held[:4]), int.from_bytes(held[4:8])
+        while self.parameters is None and not self.ends and len(held) >= 4:
+            length = int.from_bytes(held[:4])
             if not 8 <= length <= wire.STARTUP_LIMIT:
-                raise Malformed(f"the first packet claims {length} bytes; this port speaks Postgres without TLS")
+                raise Malformed("invalid length of startup packet")
             if len(held) < length:
                 return b""
-            packet = bytes(held[8:length])
+            code, packet = int.from_bytes(held[4:8]), bytes(held[8:length])
             del held[:length]
             self._packet(code, packet)
         rest = bytes(held) if self.parameters is not None else b""
@@ -56,12 +56,15 @@ class Login:
             self.out.append(b"N")
         elif code >> 16 == wire.PROTOCOL_3:
             self._enter(wire.read_startup(packet), code & 0xFFFF)
+        elif code == wire.CANCEL_REQUEST:
+            self.ends = True  # it gets no answer
         else:
-            self.ends = True  # a CancelRequest gets no answer
+            problem = f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}: server supports 3.0 to 3.0"
+            raise Malformed(problem)
 
     def _enter(self, startup: dict[str, str], minor: int) -> None:
         self.user, self.database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
-        refused = self._desk.refusal(startup)
+        refused = self._desk.turned_away() or self._desk.refusal(startup)
         if refused is not None:
             self.out.append(replies.fields(b"E", refused))
             self.ends = True

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, NOTIFICATION
+from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, NOTIFICATION, failure_of
 from wiretape_capture.protocols.postgres.wire import Column
 from wiretape_capture.snapshot.exchange import Exchange, Protocol
 from wiretape_replay.match.statements import parts_of_statement
@@ -44,6 +44,14 @@ class DatabaseRecording(SqlRecording[Column]):
     def add(self, exchange: Exchange) -> bool:
         """One more exchange; True for one that is to be matched."""
         document, answer = documents_of(exchange)
+        if exchange.command == CONNECT and (error := answer.get("error")) and failure_of(exchange.status) == 2:
+            self.outages.refused(exchange, error)
+            return False
+        matched = self._add(exchange, document, answer)
+        self.outages.served(exchange, matched=matched)
+        return matched
+
+    def _add(self, exchange: Exchange, document: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
         match exchange.command:
             case _ if exchange.command == CONNECT:
                 self._log_in(document, answer)

@@ -49,7 +49,7 @@ class Session:
         self._desk = desk
         self._thread = str(next(desk.threads))
         self._tell = tell
-        self._framer = Framer()
+        self._framer = Framer(kinds=wire.FRONTEND)
         self._shortcut = Shortcut(desk.room)
         self._out: list[bytes] = []
         self._transaction = Transaction()
@@ -139,6 +139,11 @@ class Session:
         """Whether the client has begun something that it did not finish."""
         return bool(self._login.within or self._framer.rest)
 
+    @property
+    def rests(self) -> bool:
+        """Whether no transaction is open."""
+        return self._transaction.state == "I"
+
     def notify(self, told: list[tuple[str, str]]) -> None:
         """Notifications came from a session; they wait while a transaction is open."""
         self._arrived += [each for each in told if each[0] in self._transaction.channels]
@@ -161,7 +166,9 @@ class Session:
             self._copy_in(kind, payload)
             return
         if payload is None:
-            raise Malformed(f"a message {kind!r} is larger than {wire.KEPT} bytes")
+            raise Malformed(
+                f"invalid message length: a message {kind.decode('latin-1')!r} is larger than {wire.KEPT} bytes"
+            )
         if kind == b"X":
             self.closing = True
         elif kind == b"S":
@@ -188,7 +195,7 @@ class Session:
                 case b"C":
                     self._close(*wire.read_target(payload))
                 case _:
-                    raise Malformed(f"an unknown message {kind!r}")
+                    raise Malformed(f"invalid frontend message type {kind[0]}")
         except Failed as failure:
             self._fail(failure)
             self._skipping = True

@@ -6,13 +6,16 @@ import asyncio
 
 from wiretape_capture.protocols.redis.buffer import Malformed
 from wiretape_capture.protocols.redis.cells import Cell
-from wiretape_replay.mock.databases.connection import DatabaseConnection
+from wiretape_replay.mock.databases.connection import DatabaseConnection, Manners
 from wiretape_replay.mock.databases.direct import Direct
+from wiretape_replay.mock.databases.strangers import Stranger
 from wiretape_replay.mock.redis.connection_commands import COMMANDS
-from wiretape_replay.mock.redis.desk import error
+from wiretape_replay.mock.redis.desk import error as error_reply
 from wiretape_replay.mock.redis.hall import Hall
 from wiretape_replay.mock.redis.recording import Message
 from wiretape_replay.mock.redis.session import Session
+
+MANNERS = Manners("Redis", "Redis, plain or in TLS", Malformed)
 
 
 class RedisConnection(DatabaseConnection):
@@ -21,13 +24,17 @@ class RedisConnection(DatabaseConnection):
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
         self._own = Session(hall, COMMANDS)
-        super().__init__(self._own, hall.desk.journal, hall.tls, Malformed, _refusal, tls_first=True,
+        desk = hall.desk
+        super().__init__(self._own, MANNERS, desk.name, desk.journal, hall.tls, desk.doors,
                          direct=Direct(self._own, hall.lines))  # fmt: skip
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the client is here."""
         super().connection_made(transport)
         self._hall.listeners.add(self)
+        if (refusal := self._hall.desk.refusal()) is not None:
+            self._write(refusal)
+            self.hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the client is gone."""
@@ -52,6 +59,10 @@ class RedisConnection(DatabaseConnection):
         if self._own.arrived(sequence):
             self.go_on()
 
+    def refusal(self, error: Exception) -> bytes:
+        """The server's own words (networking.c) for what is malformed."""
+        return error_reply(f"ERR wiretape: {error}" if isinstance(error, Stranger) else f"ERR Protocol error: {error}")
 
-def _refusal(problem: Exception) -> bytes:
-    return error(f"ERR Protocol error: wiretape: {problem}")
+    def break_off(self) -> None:
+        """An outage has begun."""
+        self._hall.break_off()

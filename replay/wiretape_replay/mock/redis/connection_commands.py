@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from wiretape_capture.protocols.redis.buffer import Malformed
 from wiretape_capture.protocols.redis.cells import OK, Cell, error_of
 from wiretape_capture.protocols.redis.commands import PROBES, SUBSCRIBING, meaning_of, word
 from wiretape_capture.protocols.redis.requests import Arguments
@@ -210,6 +211,11 @@ def _wait(session: Session, arguments: Arguments) -> bool:
     return False
 
 
+def _http(_session: Session, _arguments: Arguments) -> bool:
+    """The server hangs up on these words, too: they are HTTP, whose first line was taken for a command (server.c)."""
+    raise Malformed("this is HTTP, and the port speaks Redis, plain or in TLS")
+
+
 def _not_mocked(session: Session, arguments: Arguments) -> bool:
     session.fail(f"WT001 wiretape: {word(arguments[0])} is not mocked")
     return False
@@ -221,6 +227,6 @@ COMMANDS: Mapping[str, Simulated] = {
     "MULTI": _multi, "EXEC": _exec, "DISCARD": _discard, "WATCH": _watch, "UNWATCH": _fine, "ASKING": _fine,
     "READONLY": _fine, "READWRITE": _fine, "SCRIPT": _script, "CLIENT": _client_or_reply, "WAIT": _wait,
     "WAITAOF": _wait, "MONITOR": _not_mocked, "SYNC": _not_mocked, "PSYNC": _not_mocked, "REPLCONF": _not_mocked,
-    **dict.fromkeys(SUBSCRIBING, _subscribe),
+    **dict.fromkeys(SUBSCRIBING, _subscribe), "POST": _http, "HOST:": _http,
 }  # fmt: skip
 """By name, what is answered here."""

@@ -28,6 +28,7 @@ from wiretape_replay.match.index import Recorded as Rung
 from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher
 from wiretape_replay.mock.answer import Fault
+from wiretape_replay.mock.databases.outages import Doors, refused_entry
 from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal, line_after_time
 from wiretape_replay.mock.redis.recording import Message, Recorded, RedisRecording, key_of
@@ -103,6 +104,15 @@ class RedisDesk:
         self._factor = delay_factor
         self._on_miss = on_miss
         self._said_at: dict[tuple[str, ...], int] = {}
+        self.doors = Doors(recording.outages, matcher.used)
+
+    def refusal(self) -> bytes | None:
+        """What a client that connects is told and refused with, as one in the recording was; None: it is served."""
+        refused = self.doors.attempt()
+        if refused is None:
+            return None
+        self.journal.record(refused_entry(refused, self.name, Protocol.REDIS, time.time_ns()))
+        return error(refused.said) if refused.said else b""
 
     def used(self, sequence: int) -> bool:
         """Whether an exchange was served."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from wiretape_capture.protocols.redis.cells import Cell
 from wiretape_replay.mock.databases.direct import Lines
+from wiretape_replay.mock.databases.outages import Doors
 from wiretape_replay.mock.redis.desk import Asked, RedisDesk
 from wiretape_replay.mock.redis.recording import Message
 
@@ -31,6 +32,15 @@ class Listener(Protocol):
 
     def arrived(self, sequence: int) -> None:
         """An exchange was served that a blocking command may wait for."""
+        ...
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is under way on it."""
+        ...
+
+    def hang_up(self) -> None:
+        """End the connection after what was said."""
         ...
 
     def abort(self) -> None:
@@ -60,6 +70,11 @@ class Hall:
         self._waiting: deque[Message] = deque(desk.published(0), maxlen=KEPT_MESSAGES)
 
     @property
+    def doors(self) -> Doors[str]:
+        """Who is let in."""
+        return self.desk.doors
+
+    @property
     def clients(self) -> Collection[Listener]:
         """Those that are connected."""
         return self.listeners
@@ -67,6 +82,10 @@ class Hall:
     def connection(self) -> asyncio.Protocol:
         """The server side of a new client's connection."""
         return self._connect(self)
+
+    def break_off(self) -> None:
+        """An outage may have begun."""
+        self.doors.break_off(self.listeners)
 
     def publish(self, message: Message, sharded: bool | None) -> bool:
         """Bring a message to all who subscribed."""

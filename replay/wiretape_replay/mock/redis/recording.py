@@ -13,14 +13,15 @@ from typing import Any
 
 import orjson
 
-from wiretape_capture.protocols.redis.cells import Cell, to_text
+from wiretape_capture.protocols.redis.cells import Cell, error_of, to_text
 from wiretape_capture.protocols.redis.commands import BLOCKING, SCRIPTED, meaning_of, word
 from wiretape_capture.protocols.redis.requests import Arguments
 from wiretape_capture.protocols.redis.template import script_sha
-from wiretape_capture.protocols.redis.told import CONNECT, MESSAGE, OK, PUSH, TRANSACTION
+from wiretape_capture.protocols.redis.told import CONNECT, MESSAGE, OK, PUSH, TRANSACTION, UNREACHABLE
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.match.commands import arguments_of, document_of, is_command, parts_of_command
 from wiretape_replay.mock.answer import Fault, fault_of
+from wiretape_replay.mock.databases.outages import Outages
 
 NOSCRIPT = "NOSCRIPT"
 
@@ -75,6 +76,8 @@ class RedisRecording:
     unknown_scripts: set[str] = field(default_factory=set)
     """Hashes of scripts that the server did not know when they were first asked for."""
     known_scripts: set[str] = field(default_factory=set)
+    outages: Outages[str] = field(default_factory=Outages)
+    """Connections that were refused, by the error that the server spoke; empty where it was not there."""
     size: int = 0
     _last: int = 0
     _published: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -88,10 +91,20 @@ class RedisRecording:
 
     def add(self, exchange: Exchange) -> bool:
         """One more exchange; True for one that is to be matched."""
+        if exchange.command == CONNECT:
+            self._refused(exchange)
+            return False
+        matched = self._add(exchange)
+        self.outages.served(exchange, matched=matched)
+        return matched
+
+    def _refused(self, exchange: Exchange) -> None:
+        error = error_of(_answer_of(exchange).get("reply")) or ""
+        self.outages.refused(exchange, "" if error.startswith(UNREACHABLE) else error)
+
+    def _add(self, exchange: Exchange) -> bool:
         document, answer = document_of(exchange.request), _answer_of(exchange)
         match exchange.command:
-            case _ if exchange.command == CONNECT:
-                return False
             case _ if exchange.command == MESSAGE:
                 self._message(exchange, document.get("channel"), answer.get("message"))
                 return False

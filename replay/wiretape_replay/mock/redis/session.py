@@ -12,7 +12,7 @@ from time import time_ns
 
 from wiretape_capture.protocols.redis.cells import Cell
 from wiretape_capture.protocols.redis.commands import SUBSCRIBING, word
-from wiretape_capture.protocols.redis.requests import Arguments, CommandReader
+from wiretape_capture.protocols.redis.requests import LONGEST_BULK, Arguments, CommandReader
 from wiretape_capture.protocols.redis.secrets import without_secrets
 from wiretape_capture.protocols.redis.subscriptions import Subscriptions, glob
 from wiretape_capture.protocols.redis.template import script_sha
@@ -63,7 +63,7 @@ class Session:
         """CLIENT REPLY: `off`, `skip` for the next command, or empty."""
         self.subscriptions = Subscriptions()
         self.transaction: Transaction | None = None
-        self._reader = CommandReader()
+        self._reader = CommandReader(LONGEST_BULK)
         self._out: list[bytes] = []
         self._memory: dict[object, Asked] = {}
         self._simple = False
@@ -111,6 +111,8 @@ class Session:
             if self.closing:
                 return
             self.command(arguments, whole)
+        if self._reader.problem is not None and not self.closing:
+            raise self._reader.problem
 
     def take(self) -> bytes:
         """What is to be sent now."""
@@ -123,6 +125,11 @@ class Session:
     def within(self) -> bool:
         """Whether the client has begun something that it did not finish."""
         return self._reader.rest or self.transaction is not None
+
+    @property
+    def rests(self) -> bool:
+        """Whether no transaction is open."""
+        return self.transaction is None
 
     # Saying
 

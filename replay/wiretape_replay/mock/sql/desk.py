@@ -21,6 +21,7 @@ from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher
 from wiretape_replay.match.statements import StatementParts, parts_of_statement, spoken
 from wiretape_replay.mock.answer import Fault
+from wiretape_replay.mock.databases.outages import Doors, refused_entry
 from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal, line_after_time
 from wiretape_replay.mock.spec import Candidate
@@ -68,6 +69,7 @@ class SqlDesk[C]:
         self.journal = journal
         self._factor = delay_factor
         self._on_miss = on_miss
+        self.doors = Doors(recording.outages, matcher.used)
         self._known: dict[tuple[object, ...], StatementParts] = {}
         self._read: dict[int, dict[str, Any]] = {}
         self.threads = count(1)
@@ -82,6 +84,14 @@ class SqlDesk[C]:
     def _miss_error(self, missed: Missed) -> Error:
         """The error of a miss in the protocol's own form."""
         raise NotImplementedError
+
+    def turned_away(self) -> Error | None:
+        """The error with which the next client is refused, whoever it is, as one in the recording was; None: served."""
+        refused = self.doors.attempt()
+        if refused is None:
+            return None
+        self.journal.record(refused_entry(refused, self.name, self.recording.protocol, time.time_ns()))
+        return refused.said
 
     def knows(self, template: str) -> bool:
         """Whether the recording has a statement like this, whatever its values."""

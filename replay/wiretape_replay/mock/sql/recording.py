@@ -16,6 +16,7 @@ from wiretape_capture.protocols.sql import Statement
 from wiretape_capture.snapshot.exchange import Exchange, Protocol
 from wiretape_replay.match.statements import ABORTED, document_of, of_connection, parts_of_statement, statement_in
 from wiretape_replay.mock.answer import Fault, fault_of
+from wiretape_replay.mock.databases.outages import Outages
 
 type Key = tuple[object, ...]
 type Error = Mapping[str, Any]
@@ -60,6 +61,8 @@ class SqlRecording[C]:
         self.failed: dict[Key, Error] = {}
         """Errors of statements that concern the connection, by statement; of an end of a transaction, by the exchange
         before it."""
+        self.outages: Outages[Error] = Outages()
+        """Connections that the server was at fault to refuse, or that did not reach it."""
         self.size = 0
         self._last = 0
         self._last_of: dict[str, int] = {}
