@@ -290,3 +290,26 @@ def test_passwords_are_taken_out_of_answers() -> None:
     assert users == ["user a on (secret) ~*"]
     plain: Arguments = [b"SET", b"AUTH", b"x"]
     assert without_secrets(plain) is plain
+
+
+def test_a_transaction_without_an_end_is_not_held() -> None:
+    follower = RedisFollower(lambda _begun: lambda _observed: None)
+    command, queued = write_command([b"SET", b"a", bytes(8 << 20)]), b"+QUEUED\r\n"
+    follower.client(write_command([b"MULTI"]), 0)
+    follower.server(b"+OK\r\n", 0)
+    with pytest.raises(Malformed, match="a transaction is larger"):
+        for at in range(20):
+            follower.client(command, at)
+            follower.server(queued, at)
+
+
+def test_scripts_are_remembered_within_a_bound() -> None:
+    seen: list[Observed] = []
+    follower = RedisFollower(lambda _begun: seen.append)
+    for number in range(5):
+        follower.client(write_command([b"SCRIPT", b"LOAD", b"%d" % number + bytes(8 << 20)]), number)
+        follower.server(b"$40\r\n" + b"%040d" % number + b"\r\n", number)
+    for number in (0, 4):
+        follower.client(write_command([b"EVALSHA", b"%040d" % number, b"0"]), 9)
+        follower.server(b":1\r\n", 9)
+    assert ["script" in each.question for each in seen[-2:] if isinstance(each.question, dict)] == [True, False]

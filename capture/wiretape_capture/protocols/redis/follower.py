@@ -22,8 +22,8 @@ from wiretape_capture.protocols.redis.subscriptions import KINDS, MESSAGES, Subs
 from wiretape_capture.protocols.redis.template import script_sha
 
 WAITING_LIMIT = 64 << 20
-"""Bytes of commands without a reply that are kept of one connection."""
-SCRIPTS = 1_000
+"""Bytes of commands without a reply that are kept of one connection, and of those of one transaction."""
+SCRIPTS, SCRIPT_BYTES = 1_000, 16 << 20
 """Scripts of one connection whose text is remembered."""
 CLOSED = "the connection ended first"
 NOT_FOLLOWED = {
@@ -55,6 +55,7 @@ class _Transaction:
 
     commands: list[Arguments] = field(default_factory=list)
     watched: list[Arguments] = field(default_factory=list)
+    size: int = 0
 
 
 class RedisFollower:
@@ -75,6 +76,7 @@ class RedisFollower:
         self._silent = ""
         """CLIENT REPLY: `off`, `skip` for the next command, or empty."""
         self._scripts: dict[str, Cell] = {}
+        self._script_bytes = 0
 
     # The client's side
 
@@ -179,6 +181,9 @@ class RedisFollower:
             case "UNWATCH" | "DISCARD" | "RESET" if not failed:
                 self._transaction, self._watched = None, []
             case _ if opened is not None and not failed:
+                opened.size += step.size
+                if opened.size > WAITING_LIMIT:
+                    raise Malformed(f"a transaction is larger than {WAITING_LIMIT} bytes")
                 opened.commands.append(step.arguments)
                 return True
             case _ if opened is not None:
@@ -223,7 +228,10 @@ class RedisFollower:
             self._remember(script_sha(arguments), arguments[1])
 
     def _remember(self, sha: Cell, script: bytes | int) -> None:
-        if isinstance(sha, str) and isinstance(script, bytes) and len(self._scripts) < SCRIPTS:
+        if not isinstance(sha, str) or not isinstance(script, bytes) or sha in self._scripts:
+            return
+        if len(self._scripts) < SCRIPTS and self._script_bytes + len(script) <= SCRIPT_BYTES:
+            self._script_bytes += len(script)
             self._scripts[sha] = told.to_document([script])[0]
 
     def _question(self, arguments: Arguments) -> dict[str, Any]:
