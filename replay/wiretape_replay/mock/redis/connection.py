@@ -32,9 +32,6 @@ class RedisConnection(DatabaseConnection):
         """asyncio: the client is here."""
         super().connection_made(transport)
         self._hall.listeners.add(self)
-        if (refusal := self._hall.desk.refusal()) is not None:
-            self._write(refusal)
-            self.hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the client is gone."""

@@ -65,6 +65,7 @@ class Session:
         self.transaction: Transaction | None = None
         self._reader = CommandReader(LONGEST_BULK)
         self._out: list[bytes] = []
+        self._admitted = False
         self._memory: dict[object, Asked] = {}
         self._simple = False
         """Nothing but the next command decides what comes of it."""
@@ -100,6 +101,13 @@ class Session:
 
     def feed(self, data: bytes) -> None:
         """Bytes from the client. Raises Malformed."""
+        if not self._admitted and data:
+            self._admitted = True
+            # The recorder hears a client before it connects to the server, so it is refused then, too.
+            if (refusal := self.desk.refusal()) is not None:
+                self._out.append(refusal)
+                self.closing = True
+                return
         if self._simple and (asked := self._memory.get(data)) is not None and not self._reader.rest:
             self._give(self.desk.answer(asked))
             return
