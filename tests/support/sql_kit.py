@@ -46,7 +46,8 @@ class Shop:
     @property
     def nowhere(self) -> str:
         """A URL of the same database that leads nowhere."""
-        return f"{urlsplit(self.url).scheme}://shop:wrong@127.0.0.1:9/shop"
+        scheme = urlsplit(self.url).scheme
+        return f"{scheme}://shop:wrong@127.0.0.1:9/{'0' if scheme == 'redis' else 'shop'}"
 
     def _maps(self, url: str, cache: str) -> tuple[ServiceMap, ...]:
         beside = (parse_map(f"cache={cache}"),) if self.cache else ()

@@ -73,7 +73,7 @@ class Mocks:
 @asynccontextmanager
 async def mocks(folder: Path) -> AsyncIterator[Mocks]:
     tape = await write_tape(folder / "shop.tape", [call(1, "GET", "/", answer(200, {}))])
-    maps = tuple(parse_map(f"{scheme}={scheme}://127.0.0.1:9/x") for scheme in SCHEMES.values())
+    maps = tuple(parse_map(f"{scheme}={scheme}://127.0.0.1:9") for scheme in SCHEMES.values())
     made, stop = Mocks(), asyncio.Event()
     task = asyncio.create_task(serve_mock(MockSpec(tape=tape, ca_dir=folder / "ca", maps=maps), made.emit, stop))
     try:
