@@ -18,7 +18,6 @@ from wiretape_replay.match.statements import parts_of_statement
 from wiretape_replay.mock.answer import Fault
 from wiretape_replay.mock.journal import Journal, Pen
 from wiretape_replay.mock.postgres import replies
-from wiretape_replay.mock.postgres.copying import Copying
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.login import Login
 from wiretape_replay.mock.postgres.prepared import Copying, Portal, Prepared, bound, with_cursor
