@@ -70,6 +70,11 @@ class Talk:
         async with asyncio.timeout(10):
             return await self.reader.readexactly(size)
 
+    async def end(self) -> bytes:
+        """What comes until the connection ends."""
+        async with asyncio.timeout(10):
+            return await self.reader.read()
+
     async def same(self, times: int) -> None:
         """Ask for the same again and again."""
         for _ in range(times):
@@ -218,6 +223,25 @@ async def test_connections_that_are_reset_give_their_lines_back(tape: Path) -> N
             assert await talk.ask(SMALL, len(X)) == X
     assert job.result is not None
     assert job.result.refused == 0
+
+
+async def test_no_line_where_an_outage_was_recorded(tmp_path: Path) -> None:
+    """It begins with an answer to somebody else, and ends every connection."""
+    server = await asyncio.start_server(_server, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with recording(tmp_path, f"redis://127.0.0.1:{port}") as recorder:
+        async with server, talking(recorder.port) as talk:
+            assert await talk.ask(SMALL, len(X)) + await talk.ask(OTHER, len(Y)) == X + Y
+        async with talking(recorder.port) as talk:
+            talk.writer.write(SMALL)
+            assert await talk.end() == b""
+        async with await asyncio.start_server(_server, "127.0.0.1", port), talking(recorder.port) as talk:
+            assert await talk.ask(LARGE, len(ANSWERS[b"large"])) == ANSWERS[b"large"]
+    async with mocking(tmp_path, NOWHERE) as job, talking(job.port) as busy, talking(job.port) as other:
+        await busy.same(4 * BUSY)
+        assert open_lines() == 0
+        assert await other.ask(OTHER, len(Y)) == Y
+        assert await busy.end() == await other.end() == b""
 
 
 async def test_in_tls_everything_stays_with_the_loop(tape: Path) -> None:

@@ -96,7 +96,7 @@ class DatabaseConnection(asyncio.Protocol):
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._held: list[bytes] = []
-        self._direct = direct
+        self._direct = direct if self._doors is None else None  # an outage may begin with any answer
         self._line: Line | None = None
 
     def refusal(self, error: Exception) -> bytes:
