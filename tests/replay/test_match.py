@@ -20,6 +20,7 @@ A = "5f0c8f3e-5b1e-4c59-9f6e-0a1b2c3d4e5f"
 B = "0d9a1d52-7c3b-4b7e-8a53-3c2f1e0d9b8a"
 C = "c2b8f7d4-1e6a-4f0b-9c3d-7a5e4b2f1d0c"
 D = "e7d6c5b4-a392-4817-b6f5-04e3d2c1b0a9"
+E = "1b2c3d4e-0f1a-4b2c-8d3e-4f5a6b7c8d9e"
 
 
 class Trace:
@@ -237,6 +238,56 @@ def test_an_answer_gets_the_live_id_even_when_the_request_does_not_name_it() -> 
     found = trace.find("GET", "/list")
     assert isinstance(found, Hit)
     assert (found.tier, found.echoes) == ("exact", ((A, B),))
+
+
+def orders(*, took_ms: int = 1) -> Trace:
+    """Two orders with an id of the app's own, each told to a second place."""
+    return Trace(*(
+        call(n, "POST", path, answer(201, {"id": made}), body={"order": made}, duration_us=took_ms * 1000)
+        for n, (path, made) in enumerate([("/rows", A), ("/events", A), ("/rows", B), ("/events", B)], 1)
+    ), call(5, "GET", "/last", answer(200, {"first": A, "last": B})))  # fmt: skip
+
+
+def echoes(trace: Trace) -> dict[str, str]:
+    found = trace.find("GET", "/last")
+    assert isinstance(found, Hit)
+    return dict(found.echoes)
+
+
+def test_an_id_stays_what_the_first_request_made_it() -> None:
+    trace = orders()
+    assert trace.ask("POST", "/rows", {"order": C}) == "normalized 1"
+    wrong = trace.find("POST", "/events", {"order": D})
+    assert isinstance(wrong, Hit)
+    assert (wrong.recorded.sequence, wrong.echoes) == (2, ((A, D),))  # the call that is due, not that of another order
+    assert echoes(trace) == {A: C}
+    assert trace.ask("POST", "/rows", {"order": E}) == "normalized 3"
+    assert trace.ask("POST", "/events", {"order": E}) == "normalized 4"
+    assert echoes(trace) == {A: C, B: E}
+
+
+def test_another_round_makes_it_anew() -> None:
+    trace = orders()
+    for made in (C, D, E):
+        for path in ("/rows", "/events"):
+            trace.ask("POST", path, {"order": made})
+    assert echoes(trace)[A] in (C, E)
+    assert set(echoes(trace).values()) >= {E}
+
+
+def test_requests_at_the_same_time_may_come_in_another_order() -> None:
+    trace = orders(took_ms=1500)
+    asked = [trace.ask("POST", path, {"order": made})
+             for path, made in (("/rows", C), ("/events", D), ("/rows", D), ("/events", C))]  # fmt: skip
+    assert asked == ["normalized 1", "normalized 4", "normalized 3", "normalized 2"]
+    assert echoes(trace) == {A: C, B: D}
+
+
+def test_two_places_of_one_request_are_bound_by_the_first() -> None:
+    trace = Trace(call(1, "POST", "/rows", answer(201, {"id": A}), body={"a": A, "b": A}),
+                  call(2, "GET", "/last", answer(200, {"id": A})))  # fmt: skip
+    assert trace.ask("POST", "/rows", {"a": B, "b": C}) == "normalized 1"
+    assert echoes(trace) == {A: B}
 
 
 def test_many_recordings_of_one_shape_are_given_out_once_each() -> None:

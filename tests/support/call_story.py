@@ -61,6 +61,10 @@ class Story:
         self.played.append(Played(exchange, start + ms(took), took, started_ns=start))
         self.live[sequence] = Response(status=status)
 
+    def answered(self, sequence: int, answer: Any) -> None:
+        """An inbound exchange got this answer in the run."""
+        self.live[sequence] = self.live[sequence].model_copy(update={"headers": JSON, "body": _body(answer)})
+
     def hits(self, *hits: tuple[int, float]) -> None:
         """Calls that the mock answers from the recording: sequence and time."""
         known = {one.sequence: one for one in self.outbound}

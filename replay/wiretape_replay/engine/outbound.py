@@ -89,6 +89,7 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
         evidence, unheard={one.service for one in answers if one.tier == "passthrough"},
         complete=len(answers) >= result.tally.total, lengths=lambda sequence: _lengths(by_sequence[sequence]),
         differing=differing,
+        answers=lambda sequence: (by_sequence[sequence].response, live.get(sequence)),
     )  # fmt: skip
     return Calls(evidence, faults.all, by_sequence, faults.causes)
 

@@ -31,6 +31,11 @@ class DatabaseParts(Parts):
         return ""
 
     @property
+    def housekeeping(self) -> bool:
+        """Whether it asks for no data of the app: a probe of the connection, a driver's look at the catalog."""
+        return False
+
+    @property
     def writes(self) -> bool:
         """Whether it may change data."""
         return self.changes

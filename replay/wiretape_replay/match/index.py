@@ -70,6 +70,8 @@ class Index:
     """Identifiers that the app's own callers named."""
     steady: set[tuple[Key, str]] = field(default_factory=set)
     """Places of a masked key at which different requests had the same identifier."""
+    beside: set[tuple[Key, str]] = field(default_factory=set)
+    """Places of a masked key that had an identifier while the request that had it first was not answered yet."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Names of services that stand for one: a map's `host:port` and its name."""
     names: dict[str, str] = field(default_factory=dict)
@@ -142,6 +144,8 @@ class IndexBuilder:
         self._index = Index(aliases=aliases or {})
         self._lanes = LaneLearner()
         self._places = Places()
+        self._answered_ns: dict[str, int] = {}
+        """By identifier, when the request that had it first had been answered."""
         self._texts: dict[str, str] = {}
         """Path segments and the like, of which a recording has few: one object for each."""
 
@@ -152,11 +156,20 @@ class IndexBuilder:
         parts = parts_of_request(service, request)
         parts = replace(parts, method=self._one(parts.method), segments=tuple(map(self._one, parts.segments)))
         self._lanes.see(request.headers)
+        masked = mask(parts)
+        if masked is not None:
+            self._see(masked, exchange)
         self._index.recorded.append(Recorded(
-            sequence=exchange.sequence, location=request.target, parts=parts, masked=mask(parts),
+            sequence=exchange.sequence, location=request.target, parts=parts, masked=masked,
             lane=SHARED, trace=exchange.trace or trace_of(request.headers), clock_ns=exchange.started_ns,
             places=(self._places.of(service, parts.segments),), writes=parts.writes, status=self._one(exchange.status),
         ))  # fmt: skip
+
+    def _see(self, masked: Masked, exchange: Exchange) -> None:
+        answered_ns = exchange.started_ns + exchange.duration_us * 1000
+        for piece in masked.volatile:
+            if piece.identifies and self._answered_ns.setdefault(piece.text, answered_ns) > exchange.started_ns:
+                self._index.beside.add((masked.key, piece.place))
 
     def finish(self, answers: Iterable[tuple[int, Response]], inbound: Sequence[Exchange]) -> Index:
         """The index; `answers` are the responses by sequence, looked at for ids only where requests have any."""

@@ -174,9 +174,7 @@ class Matcher:
 
     def _told(self, session: Session, recorded: Recorded, pairs: Sequence[tuple[Volatile, Volatile]],
               lane: str) -> Hit:  # fmt: skip
-        for before, after in pairs:
-            if before.identifies:
-                session.bind(before.text, after.text)
+        self._bind(session, recorded, pairs)
         differences = [
             *(_difference(before, after) for before, after in pairs),
             *self._lane_difference(session, recorded, lane),
@@ -184,6 +182,14 @@ class Matcher:
         return Hit(
             recorded, "normalized" if differences else "exact", tuple(differences), _echoes(session, recorded, pairs)
         )
+
+    def _bind(self, session: Session, recorded: Recorded, pairs: Sequence[tuple[Volatile, Volatile]]) -> None:
+        bound: set[str] = set()
+        for before, after in pairs:
+            if before.identifies:
+                first = recorded.sequence <= self.index.sent.get(before.text, recorded.sequence)
+                session.bind(before.text, after.text, anew=first and before.text not in bound)
+                bound.add(before.text)
 
     def _lane_difference(self, session: Session, recorded: Recorded, lane: str) -> Iterator[LeafDifference]:
         if session.lane is None and recorded.lane:
@@ -235,9 +241,21 @@ class Matcher:
             if before.identifies and session.recorded_by_live.get(after.text) != before.text:
                 if self._names_another(recorded, masked, before, after, session):
                     return None
-                unexplained += 2 if before.text in session.live_by_recorded else 1
+                unexplained += self._doubt(recorded, masked, before, session)
             pairs.append((before, after))
         return _Near(recorded, tuple(pairs), unexplained)
+
+    def _doubt(self, recorded: Recorded, masked: Masked, before: Volatile, session: Session) -> int:
+        """How much speaks against a value that nobody knows standing for a recorded one.
+
+        Where the recording had it from a request that had been answered before, that one has arrived by now: an
+        unknown value is a wrong one then, in the call that is due.
+        """
+        bound = before.text in session.live_by_recorded
+        follows = (
+            recorded.sequence > self.index.sent[before.text] and (masked.key, before.place) not in self.index.beside
+        )
+        return (2 if bound else 3) if follows else (2 if bound else 1)
 
     def _names_another(self, recorded: Recorded, masked: Masked, before: Volatile, after: Volatile,
                        session: Session) -> bool:  # fmt: skip
@@ -264,5 +282,5 @@ def _difference(before: Volatile, after: Volatile) -> LeafDifference:
 def _echoes(session: Session, recorded: Recorded, pairs: Sequence[tuple[Volatile, Volatile]]) -> tuple[Pair, ...]:
     known = session.live_by_recorded
     echoes = {name: known[name] for name in recorded.mentions if name in known} if known else {}
-    echoes.update((before.text, after.text) for before, after in pairs)
+    echoes.update((before.text, after.text) for before, after in reversed(pairs))
     return tuple(echoes.items())

@@ -26,10 +26,17 @@ class Session:
     cursors: dict[tuple[object, ...], int] = field(default_factory=dict)
     """For a long masked group, how many of its first requests have been served."""
 
-    def bind(self, recorded: str, live: str) -> None:
-        """The live session uses `live` where the recording had `recorded`."""
+    def bind(self, recorded: str, live: str, *, anew: bool) -> None:
+        """The live session uses `live` where the recording had `recorded`.
+
+        Answers have the value of the request that had it first (`anew`): a later one with another value does not
+        change what the session calls it.
+        """
         self.recorded_by_live[live] = recorded
-        self.live_by_recorded[recorded] = live
+        if anew or recorded not in self.live_by_recorded:
+            self.live_by_recorded[recorded] = live
         if len(self.recorded_by_live) > BINDING_LIMIT:
             oldest = next(iter(self.recorded_by_live))
-            self.live_by_recorded.pop(self.recorded_by_live.pop(oldest), None)
+            named = self.recorded_by_live.pop(oldest)
+            if self.live_by_recorded.get(named) == oldest:
+                del self.live_by_recorded[named]

@@ -42,6 +42,8 @@ LONGEST = 64 << 10
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)?\Z")
 _WHOLE = re.compile(r"-?\d+\.0\Z")
 
+_CATALOG = re.compile(r"\b(?:from|join) (?:pg_\w+|information_schema)\b")
+
 _SET = re.compile(r"\bin \(\?(?:, \?)+\)|\bany\(\?")
 _PLAIN_ARRAY = re.compile(r"\{[^{}\"\\]+\}\Z")
 
@@ -82,6 +84,12 @@ class StatementParts(DatabaseParts):
     """One statement."""
 
     tables: tuple[str, ...] = ()
+
+    @property
+    def housekeeping(self) -> bool:
+        """`select 1`, `select version()`, a read of the server's catalog."""
+        probes = not self.tables and (not self.content.leaves or self.path == "select ?")
+        return not self.changes and (probes or bool(_CATALOG.search(self.path)))
 
 
 def parts_of_statement(service: str, document: Mapping[str, Any], version: str = POSTGRES) -> StatementParts:

@@ -60,13 +60,26 @@ class Call:
     """The inbound exchanges that may have made it; none for a call outside of all of them."""
     fate: Fate | None = None
     """What became of it; None for a call that takes part in no transaction, or where that is not known."""
+    under_way: frozenset[int] = frozenset()
+    """The inbound exchanges that were being handled when it began, whatever it says."""
+    deferred: bool = False
+    """For a recorded call: it began when its owner had been answered."""
     specific: bool = False
     """It says something that its owner was asked for or answered, so that it belongs to no one else."""
+    names: tuple[tuple[str, str], ...] = ()
+    """Identifiers that a run may make afresh, as recorded, each with its place."""
+    afresh: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """For a live call: what it has in place of recorded ones, by place and recorded text."""
 
     @property
     def owner(self) -> int | None:
         """The inbound exchange that made it, where that is certain."""
         return next(iter(self.owners)) if len(self.owners) == 1 else None
+
+    @property
+    def housekeeping(self) -> bool:
+        """Whether it asks a database for no data of the app, such as `select 1`: how often and when is not judged."""
+        return isinstance(self.parts, DatabaseParts) and self.parts.housekeeping
 
     @property
     def failed(self) -> bool:
@@ -121,7 +134,8 @@ class Catalogue:
             call.key = call.exact  # the mock knows that it stands for no other request
         else:
             call = Call(known.place, known.service, known.line, known.key, known.exact, known.writes, known.parts,
-                        known.values, 0, 0, "", sequence=known.sequence)  # fmt: skip
+                        known.values, 0, 0, "", sequence=known.sequence, names=known.names)  # fmt: skip
+            call.afresh = {(one.where, one.recorded or ""): one.live or "" for one in answer.normalized}
         call.started_ns = call.ended_ns = answer.at_ns
         call.status, call.trace = answer.status, answer.trace
         call.near = answer.closest[0].sequence if answer.closest else 0
@@ -131,12 +145,16 @@ class Catalogue:
         parts = parts_of_request(service, request)
         masked = mask(parts)
         name = self.names.get(service, service)
+        key = masked.key if masked else parts.exact
         if isinstance(parts, DatabaseParts):
-            return _command(name, parts, masked.key if masked else parts.exact)
-        template = self._template(service, request)
-        place = f"{request.method} {name}{template}{_operation(parts, request.headers)}"
-        return Call(place, name, f"{request.method} {request.target[:_LINE]}", masked.key if masked else parts.exact,
-                    parts.exact, parts.writes, parts, frozenset(told_by(parts, template)), 0, 0, "")  # fmt: skip
+            call = _command(name, parts, key)
+        else:
+            template = self._template(service, request)
+            place = f"{request.method} {name}{template}{_operation(parts, request.headers)}"
+            call = Call(place, name, f"{request.method} {request.target[:_LINE]}", key, parts.exact, parts.writes,
+                        parts, frozenset(told_by(parts, template)), 0, 0, "")  # fmt: skip
+        call.names = tuple((one.place, one.text) for one in masked.volatile if one.identifies) if masked else ()
+        return call
 
     def _template(self, service: str, request: Request) -> str:
         table = self.routes.get(service) or RouteTable.infer([(request.method, request.target)])

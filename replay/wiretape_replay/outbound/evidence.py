@@ -11,13 +11,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import comb
+from math import ceil, comb
 
 from wiretape_replay.match.index import Key
 from wiretape_replay.outbound.calls import Call
 
 SURE = 0.001
 """Largest probability at which chance is ruled out."""
+EVEN = 1e-6
+"""What sums of thirds may be off."""
 TWINS = 500
 """Exchanges of the same route that are looked at."""
 
@@ -92,10 +94,13 @@ class Evidence:
     _places: dict[str, tuple[list[Call], list[Call]]] = field(default_factory=dict)
     _by_owner: dict[tuple[int, str, bool], list[Call]] = field(default_factory=dict)
     _most: dict[tuple[str, Key], int] = field(default_factory=dict)
+    _most_at: dict[tuple[str, str], int] = field(default_factory=dict)
+    _remembered: dict[Key, bool] = field(default_factory=dict)
     _sometimes: dict[Key, bool] = field(default_factory=dict)
     _gaps: dict[Key, int | None] = field(default_factory=dict)
     _starts: dict[Key, list[int]] = field(default_factory=dict)
     _live_starts: dict[Key, list[int]] = field(default_factory=dict)
+    _live_by_key: dict[Key, list[Call]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for one in self.handled.values():
@@ -104,14 +109,16 @@ class Evidence:
         self.timed = frozenset(call.place for call in (*self.recorded, *self.live)
                                if not call.owners and not call.specific)  # fmt: skip
         self.by_sequence = {call.sequence: call for call in self.recorded}
+        for (owner, place), share in shares((call, call.place) for call in self.recorded).items():
+            at = self.handled[owner].route, place
+            self._most_at[at] = max(self._most_at.get(at, 0), share)
         for owner, place in self.now.places:
             self._made.setdefault(owner, set()).add(place)
         for calls, starts, side in ((self.recorded, self._starts, 0), (self.live, self._live_starts, 1)):
             for call in sorted(calls, key=lambda call: call.started_ns):
                 starts.setdefault(call.key, []).append(call.started_ns)
                 self._places.setdefault(call.place, ([], []))[side].append(call)
-                if side == 0:
-                    self.by_key.setdefault(call.key, []).append(call)
+                (self.by_key, self._live_by_key)[side].setdefault(call.key, []).append(call)
 
     def calls_of(self, owner: int, place: str, *, live: bool = False) -> Sequence[Call]:
         """The calls of one place that an exchange surely made, as recorded or in the run."""
@@ -186,6 +193,57 @@ class Evidence:
             )  # fmt: skip
         return self._most[route, key]
 
+    def most_at(self, route: str, place: str) -> int:
+        """How often one recorded exchange of a route called a place at most; what several may have made is shared."""
+        return self._most_at.get((route, place), 0)
+
+    def remembered(self, call: Call) -> bool:
+        """Whether the recording shows that the answer to this read is kept: asked for the same, a route did without."""
+        if call.key not in self._remembered:
+            self._remembered[call.key] = any(
+                self.may_be_remembered(one, self.handled[owner])
+                for one in self.by_key.get(call.key, ()) for owner in one.owners
+            )  # fmt: skip
+        return self._remembered[call.key]
+
+    def raced(self, call: Call) -> bool:
+        """Whether an exchange that was handled at the same time made the same call: both found a cache empty."""
+        mine = [self.handled[one] for one in call.owners]
+        return any(
+            one is not call and (len(call.owners) > 1 or call.owners != one.owners)
+            and any(_met(self.handled[other], own) for other in one.owners for own in mine)
+            for one in self._live_by_key.get(call.key, ())
+        )  # fmt: skip
+
+    def fills(self, call: Call) -> bool:
+        """Whether a write is what another request for the same did when recorded.
+
+        That one does it no more then, or two did at the same time: who finds a cache empty fills it.
+        """
+        owners = self.together(call)[0]
+        same = [self._same(call, self.handled[owner]) for owner in owners]
+        did = [self._did(call, alike) for alike in same]
+        already = all(self.was.keys[owner, call.key] for owner in owners)
+        if already or not call.specific or not all(did) or self._made_by(call.key, owners) > sum(did):
+            return False
+        asked = {one.sequence for alike in same for one in alike if one.live_from_ns}
+        was = sum(not one.owners.isdisjoint(asked) for one in self.by_key.get(call.key, ()))
+        return self._made_by(call.key, asked) <= was or self.raced(call)
+
+    def _made_by(self, key: Key, owners: Collection[int]) -> int:
+        """How many calls of the run any of some exchanges may have made."""
+        return sum(not one.owners.isdisjoint(owners) for one in self._live_by_key.get(key, ()))
+
+    def _same(self, call: Call, owner: Handled) -> list[Handled]:
+        """An exchange and those that were asked for the same, as far as this call says it."""
+        carried = call.values & owner.values
+        return [one for one in (owner, *self.twins(owner)) if carried <= one.values]
+
+    def _did(self, call: Call, alike: Iterable[Handled]) -> int:
+        """How often one of them made this call at most when recorded."""
+        most = [(self.was.keys[one.sequence, call.key], self.was.most_keys[one.sequence, call.key]) for one in alike]
+        return max(surely or min(at_most, 1) for surely, at_most in most)
+
     def only_sometimes(self, key: Key) -> bool:
         """Whether exchanges of a route that makes this call do without it."""
         if key not in self._sometimes:
@@ -222,6 +280,19 @@ class Evidence:
         """The same where several requests were under way at once."""
         was, now = (sum(1 for call in calls if call.owners & judged) for calls in self._places[place])
         return f"made {often(was)} in {len(judged)} recorded requests, {often(now)} in {len(judged)} replayed"
+
+
+def shares(calls: Iterable[tuple[Call, str]]) -> dict[tuple[int, str], int]:
+    """Calls by exchange and name; of those that several may have made each has its share, rounded up."""
+    found: dict[tuple[int, str], float] = {}
+    for call, name in calls:
+        for owner in call.owners:
+            found[owner, name] = found.get((owner, name), 0.0) + 1 / len(call.owners)
+    return {at: ceil(share - EVEN) for at, share in found.items()}
+
+
+def _met(one: Handled, other: Handled) -> bool:
+    return one.live_from_ns < other.live_until_ns and other.live_from_ns < one.live_until_ns
 
 
 def often(times: int) -> str:

@@ -21,7 +21,7 @@ class Kind(StrEnum):
     DUPLICATED = "duplicated"
     """The same write more often than recorded."""
     REPEATED = "repeated"
-    """The same read more often than recorded."""
+    """A read more often than recorded, or one that the exchange did not make."""
     FAN_OUT = "n+1"
     """A read for each item instead of one for all."""
     REORDERED = "reordered"

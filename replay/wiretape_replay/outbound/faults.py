@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from wiretape_capture.snapshot.exchange import Response
 from wiretape_replay.bindings.tokens import is_id_name
 from wiretape_replay.leaves import leaf_name
 from wiretape_replay.match.closest import DIFFERENCES, leaf_by_leaf
@@ -20,20 +21,22 @@ from wiretape_replay.outbound.calls import TUNNEL, Call
 from wiretape_replay.outbound.consequences import other_reads, with_causes
 from wiretape_replay.outbound.evidence import Evidence, Handled, often, recorded_often
 from wiretape_replay.outbound.fault import Fault, Kind
+from wiretape_replay.outbound.fresh import Stand, merged, torn, withheld
 from wiretape_replay.outbound.order import swaps
 from wiretape_replay.outbound.outcomes import unlike_ends
 from wiretape_replay.outbound.pairing import NOBODY, Pairing, pair
+from wiretape_replay.outbound.reads import FanOuts, Reads, beyond, elsewhere, is_fan_out, new_reads
 from wiretape_replay.outbound.redis_transactions import one_by_one, undone
 from wiretape_replay.verdict.model import Severity
 
-FAN_OUT = 3
-"""Calls of one place in one exchange, and times as many as recorded, from which on it is a call for each item."""
 LOOKED_BACK = 500
 """Calls of the same request that are looked through for the attempt before."""
 PAIRED_AT_ONCE = 200
 """Changed calls of one place that are compared with each recorded one."""
 
 
+type Answers = Callable[[int], tuple[Response | None, Response | None]]
+"""What an inbound exchange was answered, as recorded and in the run."""
 type Lengths = Callable[[int], Mapping[str, int]]
 """The arrays of an inbound exchange by pointer, with their lengths."""
 
@@ -48,10 +51,11 @@ class Faults:
 
 
 def find_faults(evidence: Evidence, *, unheard: Collection[str] = (), complete: bool = True,
-                lengths: Lengths = lambda _: {}, differing: Collection[int] = ()) -> Faults:  # fmt: skip
+                lengths: Lengths = lambda _: {}, differing: Collection[int] = (),
+                answers: Answers = lambda _: (None, None)) -> Faults:  # fmt: skip
     """Every fault of a run. `unheard` are services that were reached for real; `complete` says that all calls of the
     run are known; `differing` are the exchanges whose answers are not as recorded."""
-    judged = _Judged(evidence, frozenset(unheard), complete, lengths)
+    judged = _Judged(evidence, frozenset(unheard), complete, lengths, answers)
     found = pair(filter(judged.heard, evidence.recorded), filter(judged.heard, evidence.live))
     return Faults(*with_causes(judged.faults(found), found, evidence, differing))
 
@@ -62,6 +66,7 @@ class _Judged:
     unheard: frozenset[str]
     complete: bool
     lengths: Lengths
+    answers: Answers
 
     def faults(self, found: Pairing) -> list[Fault]:
         """Each by itself."""
@@ -72,8 +77,9 @@ class _Judged:
         rest = [call for call in found.missed if (call.owners, call.place) not in fanned]
         changed, missed = _changed(rest, found.unmade)
         unmade = [call for call in unmade if all(call is not was for was, _ in changed)]
-        faults = [fault for call in fanned.values() for fault in self._fan_out(call, Severity.ERROR)]
-        faults += [*map(self._change, changed), *self._unexpected(missed), *self._extra(found), *self._siblings(found)]
+        faults = [fault for call in fanned.values() for fault in self._fan_out(self._misses_of(call), Severity.ERROR)]
+        faults += [*map(self._change, changed), *self._unexpected(missed), *self._extra(found)]
+        faults += [*self._more_reads(found), *self._torn()]
         faults += self._missing_of(unmade, found) if self.complete else []
         faults += [*torn, *(replace(self._change(one), severity=Severity.WARNING) for one in read_in_place)]
         faults += unlike_ends(found, self.evidence) if self.complete else []
@@ -105,7 +111,9 @@ class _Judged:
     def _missing(self, call: Call) -> Fault | None:
         evidence = self.evidence
         owner = evidence.handled[min(call.owners)]
-        if call.place in evidence.perishable or (call.place in evidence.timed and not call.specific):
+        if call.housekeeping or call.place in evidence.perishable:
+            return None
+        if call.place in evidence.timed and not call.specific:
             return None
         if any(evidence.may_be_remembered(call, evidence.handled[one]) for one in call.owners):
             return None
@@ -140,9 +148,29 @@ class _Judged:
             {one.where: one.live for one in told if one.live is not None},
         )  # fmt: skip
 
+    def _torn(self) -> Iterator[Fault]:
+        """Values made afresh that are not as alike any more as they were."""
+        live = list(filter(self.heard, self.evidence.live))
+        for owner, one in torn(live):
+            first, other = one.first, one.other
+            at = first.where if first.call is other.call else f"{first.where} of {first.call.place}"
+            yield _other_value(other, f"was the same as {at}, is {other.live} and not {first.live}", first.live, owner)
+        for call in live:
+            for two in merged(call) if call.owners else ():
+                yield _other_value(two.other, f"was another than {two.first.where}, both are {two.other.live}",
+                                   two.other.recorded, *_likeliest(call))  # fmt: skip
+        certain: dict[int, list[Call]] = {}
+        for call in live:
+            if call.owner is not None and call.names and self.evidence.handled[call.owner].answered:
+                certain.setdefault(call.owner, []).append(call)
+        for owner, calls in certain.items():
+            for gone in withheld(calls, *self.answers(owner)) if any(call.afresh for call in calls) else ():
+                said = f"was the same as {gone.pointer or 'the body'} of the answer, is {gone.stand.live} and not"
+                yield _other_value(gone.stand, f"{said} {gone.answered}", gone.answered, owner)
+
     def _misses_fan_out(self, call: Call, missed: Sequence[Call]) -> bool:
         different = {one.exact for one in missed if one.place == call.place and one.owners == call.owners}
-        return not call.writes and len(different) > 1 and self._is_fan_out(call)
+        return not call.writes and len(different) > 1 and is_fan_out(self.evidence, self._items, call)
 
     def _unexpected(self, missed: Sequence[Call]) -> Iterator[Fault]:
         groups: dict[tuple[frozenset[int], str], list[Call]] = {}
@@ -172,48 +200,46 @@ class _Judged:
     # More often than recorded
 
     def _extra(self, found: Pairing) -> Iterator[Fault]:
-        told: set[tuple[int, str]] = set()
         for call in found.extra:
             kind, severity = self._judge_extra(call, found)
-            if kind is Kind.FAN_OUT:
-                if (min(call.owners), call.place) not in told:
-                    told.update((one, call.place) for one in self.evidence.together(call)[0])
-                    yield from self._fan_out(call, severity)
-            elif kind is not None:
+            if kind is not None:
                 yield self._again(kind, severity, call, found)
-
-    def _siblings(self, found: Pairing) -> Iterator[Fault]:
-        """Reads of many resources of one collection, each by a path of its own, by a request that read none before."""
-        groups: dict[tuple[int, str], dict[str, Call]] = {}
-        for call in found.extra:
-            if not _collection(call):
-                continue
-            if not call.writes and call.owner is not None and call.place not in self.evidence.perishable:
-                groups.setdefault((call.owner, _collection(call)), {})[call.place] = call
-        for (owner, collection), calls in groups.items():
-            was = sum(_collection(one) == collection and owner in one.owners for one in self.evidence.recorded)
-            if was == 0 and len(calls) >= FAN_OUT:
-                message = f"{collection}* is called {often(len(calls))} in one request, {recorded_often(0)} (N+1)"
-                yield Fault(Kind.FAN_OUT, Severity.WARNING, f"{collection}*", (owner,), message, 0, len(calls))
 
     def _judge_extra(self, call: Call, found: Pairing) -> tuple[Kind | None, Severity]:
         evidence, quiet = self.evidence, (None, Severity.INFO)
-        kind = Kind.DUPLICATED if call.writes else Kind.REPEATED
         if not call.owners or (call.place in evidence.timed and not call.specific):
             return quiet
         if self._before(call, found):
-            return kind, Severity.WARNING if call.writes else Severity.INFO
-        if call.place in evidence.perishable:
+            return (Kind.DUPLICATED, Severity.WARNING) if call.writes else (Kind.REPEATED, Severity.INFO)
+        if call.place in evidence.perishable or not call.writes:
             return quiet
-        if call.writes and call.specific:
-            return kind, Severity.ERROR
+        if evidence.fills(call):
+            return quiet
+        if call.specific:
+            return Kind.DUPLICATED, Severity.ERROR
         route = evidence.handled[_likeliest(call)[0]].route
         times, most = max(evidence.now.keys[owner, call.key] for owner in call.owners), evidence.most(route, call.key)
-        if call.writes:
-            return self._unspecific(call, times, most)
-        if self._is_fan_out(call):
-            return Kind.FAN_OUT, Severity.WARNING
-        return (kind, Severity.INFO) if times > max(most, 1) else quiet
+        return self._unspecific(call, times, most)
+
+    def _more_reads(self, found: Pairing) -> Iterator[Fault]:
+        extra = [call for call in beyond(self.evidence, found) if not self._before(call, found)]
+        fans = list(FanOuts(self.evidence, self._items).found(extra))
+        for reads in fans:
+            yield from self._fan_out(reads, Severity.WARNING)
+        told = {id(call) for reads in fans for call in reads.calls}
+        new: list[Call] = []
+        for call in extra:
+            if id(call) in told:
+                continue
+            route = self.evidence.handled[_likeliest(call)[0]].route
+            times = max(self.evidence.now.keys[owner, call.key] for owner in call.owners)
+            if times > max(self.evidence.most(route, call.key), 1):
+                yield self._again(Kind.REPEATED, Severity.INFO, call, found)
+            else:
+                new.append(call)
+        for reads in new_reads(self.evidence, [*new, *elsewhere(self.evidence, found)]):
+            message = f"{reads.place} is called {often(reads.now)} in one request, {recorded_often(reads.was)}"
+            yield Fault(Kind.REPEATED, Severity.INFO, reads.place, reads.owners, message, reads.was, reads.now)
 
     def _unspecific(self, call: Call, times: int, most: int) -> tuple[Kind | None, Severity]:
         """A write that says nothing of its request: what is made once per process may be made by any exchange."""
@@ -243,33 +269,30 @@ class _Judged:
 
     # A call for each item
 
-    def _is_fan_out(self, call: Call) -> bool:
-        owners, was, now = self.evidence.together(call)
-        return now >= FAN_OUT * max(was, len(owners)) or (
-            now > max(was, len(owners)) and self._items(owners, now) != ""
-        )
-
     def _items(self, owners: Sequence[int], times: int) -> str:
         """The array that has as many items as there are calls."""
         lengths = [self.lengths(owner) for owner in owners]
         return next((pointer for pointer in lengths[0] if sum(one.get(pointer, 0) for one in lengths) == times), "")
 
-    def _fan_out(self, call: Call, severity: Severity) -> Iterator[Fault]:
+    def _misses_of(self, call: Call) -> Reads:
         owners, was, now = self.evidence.together(call)
-        items = self._items(owners, now)
-        grows = f", as many as {'the body' if items == '/' else items} has items" if items else ""
+        return Reads(call.place, owners, was, now, items=self._items(owners, now))
+
+    def _fan_out(self, reads: Reads, severity: Severity) -> Iterator[Fault]:
+        owners, now = reads.owners, reads.now
+        grows = f", as many as {'the body' if reads.items == '/' else reads.items} has items" if reads.items else ""
         missed = "; the recording does not answer them" if severity is Severity.ERROR else ""
         where = "one request" if len(owners) == 1 else f"{len(owners)} requests under way together"
-        message = f"{call.place} is called {often(now)} in {where}, {recorded_often(was)}{grows} (N+1){missed}"
+        message = f"{reads.place} is called {often(now)} in {where}, {recorded_often(reads.was)}{grows} (N+1){missed}"
         for owner in owners:
-            yield Fault(Kind.FAN_OUT, severity, call.place, (owner,), message, was, now)
+            yield Fault(Kind.FAN_OUT, severity, reads.place, (owner,), message, reads.was, now)
 
     def _no_longer_remembered(self, known: Iterable[Fault]) -> Iterator[Fault]:
         """Reads that far more exchanges make than in the recording: what was remembered is fetched anew."""
         evidence = self.evidence
-        told = {(fault.place, owner) for fault in known for owner in fault.owners}
+        told = {(one.place, owner) for one in known if one.severity is not Severity.INFO for owner in one.owners}
         places = {(evidence.handled[call.owner].route, call.place): call for call in evidence.live
-                  if call.owner is not None and not call.missed and not call.writes
+                  if call.owner is not None and not (call.missed or call.writes or call.housekeeping)
                   and call.place not in evidence.perishable and call.place not in evidence.timed}  # fmt: skip
         for (route, place), call in places.items():
             newly, sure = evidence.more_exchanges_call(route, place)
@@ -292,18 +315,15 @@ class _Judged:
             )  # fmt: skip
 
     def _keeps_its_place(self, call: Call) -> bool:
+        if call.housekeeping:
+            return False
         return call.place not in self.evidence.perishable and (call.specific or call.place not in self.evidence.timed)
 
 
-def _collection(call: Call) -> str:
-    """`GET catalog:80/products/` of `GET catalog:80/products/mug`, `cache: GET price:` of a read of `price:ink`.
-
-    Of a statement nothing: its place is its whole template.
-    """
-    if isinstance(call.parts, DatabaseParts):
-        return f"{call.service}: {call.parts.collection}" if call.parts.collection else ""
-    path, slash, _ = call.place.rpartition("/")
-    return path + slash
+def _other_value(stand: Stand, said: str, expected: str, *owners: int) -> Fault:
+    message = f"{stand.call.place} is called with another value: {stand.where} {said}"
+    return Fault(Kind.CHANGED, Severity.ERROR, stand.call.place, owners, message, {stand.where: expected},
+                 {stand.where: stand.live})  # fmt: skip
 
 
 def _likeliest(call: Call, other: Call | None = None) -> tuple[int, ...]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from wiretape_replay.match.index import Key
 from wiretape_replay.outbound.calls import Call
 
 DEFERRED_NS = 60_000_000_000
@@ -41,6 +44,7 @@ def attribute_recorded(calls: Sequence[Call], windows: Sequence[Window]) -> None
             # Work that an exchange left for later may fall into another one.
             owners = _deferred(call, by_end) or owners
         call.owners = _narrowed(call, owners, by_sequence)
+        call.under_way, call.deferred = traced or under_way, not traced and not owners & under_way
     callers = _callers(calls, by_sequence)
     for call in calls:
         call.owners = _by_route(call, call.owners, by_sequence, callers)
@@ -51,23 +55,82 @@ def attribute_live(calls: Sequence[Call], windows: Sequence[Window], recorded: S
     """Set the owners of live calls; what a call asked for tells whose it is, as the recording knows that."""
     by_trace = _by_trace(windows)
     by_sequence = {window.sequence: window for window in windows}
-    asked, callers = _askers(recorded), _callers(recorded, by_sequence)
+    callers = _callers(recorded, by_sequence)
     homes = {call.sequence: call.owners for call in recorded}
     specific = {key for call in recorded if call.specific for key in (call.key, call.exact)}
+    strays: list[Call] = []
     for call, under_way in zip(calls, _under_way(calls, windows), strict=True):
         traced = _by_its_trace(call, by_trace)
-        owners = _narrowed(call, traced or under_way, by_sequence)
-        owners = _by_route(call, owners, by_sequence, callers)
-        if call.missed and len(owners) > 1:
-            owners = (owners & homes.get(call.near, frozenset())) or owners
-        elif not traced and call.key in specific:
-            known = asked.get(call.exact) or asked[call.key]
-            if not any(call.values & by_sequence[one].values for one in owners):
-                owners = frozenset(one for one in known if one in by_sequence
-                                   and by_sequence[one].started_ns <= call.started_ns) or owners  # fmt: skip
-        call.owners = owners
-        own = any(call.values & by_sequence[one].values for one in owners)
+        call.under_way = traced or under_way
+        owners = _narrowed(call, call.under_way, by_sequence)
+        call.owners = _by_route(call, owners, by_sequence, callers)
+        if call.missed and len(call.owners) > 1:
+            call.owners = (call.owners & homes.get(call.near, frozenset())) or call.owners
+        elif not traced and call.key in specific and not _speaks_of(call, call.owners, by_sequence):
+            strays.append(call)
+    _bring_home(strays, calls, recorded, by_sequence, callers)
+    for call in calls:
+        own = _speaks_of(call, call.owners, by_sequence)
         call.specific = own or call.exact in specific or call.key in specific
+
+
+def _speaks_of(call: Call, owners: Iterable[int], windows: Mapping[int, Window]) -> bool:
+    return any(call.values & windows[one].values for one in owners)
+
+
+def _bring_home(strays: Sequence[Call], calls: Sequence[Call], recorded: Sequence[Call],
+                windows: Mapping[int, Window], callers: Mapping[str, set[str]]) -> None:  # fmt: skip
+    """Calls that say nothing of what was under way belong to the exchange that made them in the recording.
+
+    A read does not when that exchange has made it already, unless it reads when it has been answered: then it is one
+    that was under way which reads what only others read before.
+    """
+    keys = {call.key for call in strays}
+    asked, due = _askers(recorded), _Due(call for call in recorded if call.key in keys)
+    afterwards = {(one, call.key) for call in recorded if call.deferred for one in call.owners}
+    away = set(map(id, strays))
+    for call in sorted(calls, key=lambda call: len(call.owners)):
+        if call.key in keys and id(call) not in away:
+            due.take(call.owners, call.key)
+    for call in sorted(strays, key=lambda call: call.started_ns):
+        known = asked.get(call.exact) or asked[call.key]
+        begun = frozenset(one for one in known if one in windows and windows[one].started_ns <= call.started_ns)
+        home = due.take(begun, call.key) & begun
+        if not home:
+            always = call.writes or not call.owners
+            home = begun if always else frozenset(one for one in begun if (one, call.key) in afterwards)
+        call.owners = home or _newly(call, windows, callers)
+
+
+class _Due:
+    """Recorded calls that are not made yet."""
+
+    def __init__(self, recorded: Iterable[Call]) -> None:
+        self._taken: set[int] = set()
+        self._left: dict[tuple[int, Key], deque[Call]] = {}
+        for call in sorted(recorded, key=lambda call: len(call.owners)):
+            for one in call.owners:
+                self._left.setdefault((one, call.key), deque()).append(call)
+
+    def take(self, owners: Iterable[int], key: Key) -> frozenset[int]:
+        """One of them is made by one of several exchanges: those that may have made it when it was recorded."""
+        next_ones: list[Call] = []
+        for one in owners:
+            left = self._left.get((one, key), deque())
+            while left and id(left[0]) in self._taken:
+                left.popleft()
+            next_ones += islice(left, 1)
+        found = min(next_ones, key=lambda call: (len(call.owners), call.sequence), default=None)
+        if found is None:
+            return frozenset()
+        self._taken.add(id(found))
+        return found.owners
+
+
+def _newly(call: Call, windows: Mapping[int, Window], callers: Mapping[str, set[str]]) -> frozenset[int]:
+    """Of what was under way, exchanges whose routes do not make this call: those that do say what it is about."""
+    known = callers.get(call.place, set())
+    return frozenset(one for one in call.under_way if windows[one].route not in known) or call.owners
 
 
 def _callers(recorded: Iterable[Call], windows: Mapping[int, Window]) -> Mapping[str, set[str]]:

@@ -95,7 +95,8 @@ def _take(result: Pairing, slots: Sequence[Call], call: Call, shelf: _Shelf) -> 
     slots = [slot for slot in slots if call.failed or not (slot.writes and slot.failed)]
     if not slots:
         return False
-    slot = min(slots, key=lambda slot: (slot.sequence != call.sequence, len(slot.owners), slot.started_ns))
+    # What nobody else may have made goes first: the rest is left to those who may have made it, too.
+    slot = min(slots, key=lambda slot: (len(slot.owners), slot.sequence != call.sequence, slot.started_ns))
     shelf.taken.add(id(slot))
     result.pairs.append((slot, call))
     return True

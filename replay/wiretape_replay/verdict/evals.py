@@ -27,7 +27,7 @@ EXAMPLE = '"requests.failed > 0"'
 LONGEST = 1000
 """Characters; a route is the only long part."""
 
-_METRIC = re.compile(r"\s*([\w.-]*)\s*")
+_METRIC = re.compile(r"\s*([\w.+-]*)\s*")
 _OPERATOR = re.compile(r"==|!=|<=|>=|<|>")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)$", re.ASCII)
 _BASELINE = re.compile(r"baseline(?:\s*\*\s*(?P<factor>\d+(?:\.\d*)?|\.\d+))?$", re.ASCII)

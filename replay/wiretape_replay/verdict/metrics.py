@@ -19,6 +19,7 @@ MOCK = tuple(f"mock.{name}" for name in ("hits", "misses", "hit-pct", "unexpecte
 OUTBOUND = {
     "outbound.missing": ("missing",),
     "outbound.extra": ("unexpected", "repeated", "n+1"),
+    "outbound.n+1": ("n+1",),
     "outbound.duplicated": ("duplicated",),
     "outbound.reordered": ("reordered",),
     "outbound.changed": ("changed",),

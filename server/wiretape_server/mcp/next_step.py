@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wiretape_replay.verdict.causes import earliest
-from wiretape_replay.verdict.model import FindingClass, Run
+from wiretape_replay.verdict.model import FindingClass, Run, Severity
 
 
 def next_step(run: Run, app_log: str) -> str:
@@ -26,6 +26,11 @@ def _step(run: Run) -> str:
     if run.integrity is not None and run.integrity.refusal and not evals_failed:
         return "no eval failed; take the changes back if they are yours"
     if run.verdict.verdict == "pass" and not run.counts.failed:
+        warned = [one for one in run.verdict.findings if one.severity is Severity.WARNING]
+        if warned:
+            return (f'every recorded answer of {run.snapshot} is kept, but no eval judges warnings: '
+                    f'explain(id="{earliest(warned).id}", run="{run.id}") says why and where to look; mend it, or ask '
+                    "whether it is meant")  # fmt: skip
         return f"nothing to mend: the change keeps every recorded answer of {run.snapshot}"
     if run.verdict.findings:
         first = earliest(run.verdict.findings).id

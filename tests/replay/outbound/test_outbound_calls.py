@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from call_story import Story
 
+from wiretape_replay.mock.spec import LeafDifference
 from wiretape_replay.outbound.evidence import chance, grouped
 from wiretape_replay.verdict.model import Outcome
 
@@ -189,7 +190,7 @@ def test_reads_of_many_resources_by_their_names_are_n_plus_one() -> None:
         story.called(100 * at + 105, 5, f"GET /prices/{sku}")
     story.replayed()
     story.hits((4, 12), (6, 14))
-    assert story.told() == []
+    assert story.told() == [f"info GET /quotes: repeated GET /prices/{sku} 1/1" for sku in ("ink", "pen")]
     story.hits((8, 16))
     assert story.told() == ["warning GET /quotes: n+1 GET /prices/* 1/1"]
     assert "3 times in one request, which made no such call when it was recorded" in story.findings()[0].message
@@ -438,3 +439,154 @@ def test_fisher_and_groups() -> None:
     assert chance(0, 0, 14) == 1.0
     groups = grouped([frozenset({1, 2}), frozenset({4}), frozenset({2, 3}), frozenset()])
     assert [sorted(groups[one]) for one in (1, 3, 4)] == [[1, 2, 3], [1, 2, 3], [4]]
+
+
+class TestReadsOfOtherRoutes:
+    """The recording answers them, since another route made the same ones."""
+
+    def story(self, *, together: bool = False) -> Story:
+        """A list, then items one after the other; or all of them under way while the list is made."""
+        story = Story()
+        story.asked(0, 90 if together else 30, "GET /items")
+        story.called(2, 5, "GET /rows")
+        for number in (1, 2, 3, 4):
+            at = 10 + number if together else number * 100
+            story.asked(at, 30, f"GET /items/{number}")
+            story.called(at + 5, 5, f"GET /rows/{number}")
+        return story
+
+    def test_one_is_told_for_information(self) -> None:
+        story = self.story()
+        story.replayed()
+        story.hits((8, 20))
+        assert story.told() == ["info GET /items: repeated GET /rows/{id} 1/1"]
+        assert story.findings()[0].message.endswith(
+            "GET pay:80/rows/{id} is called once in one request, which made no such call when it was recorded"
+        )
+
+    @pytest.mark.parametrize("at", [10, 10_000])
+    def test_many_are_n_plus_one_before_the_others_and_after_them(self, at: float) -> None:
+        story = self.story()
+        story.replayed()
+        story.without(2)
+        story.played.pop(0)
+        story.plays(1, at - 5, 60)
+        story.hits((2, at), *((number * 2 + 2, at + number) for number in (1, 2, 3, 4)))
+        assert story.told() == ["warning GET /items: n+1 GET /rows/{id} 1/1"]
+        assert "is called 4 times in one request, which made no such call" in story.findings()[0].message
+
+    def test_many_are_blamed_on_who_made_them_though_others_are_under_way(self) -> None:
+        story = self.story(together=True)
+        story.replayed()
+        story.hits(*((number * 2 + 2, 20 + number) for number in (1, 2, 3)), (10, 80))
+        assert story.told() == ["warning GET /items: n+1 GET /rows/{id} 1/1"]
+
+    def test_a_read_that_two_may_have_made_is_left_to_the_one_that_made_no_other(self) -> None:
+        story = Story()
+        story.asked(0, 20, "GET /items")
+        for at in (100, 140):
+            story.asked(at, 50, "GET /items/1")
+        for at in (105, 145):  # the second one by either of them
+            story.called(at, 5, "GET /rows/1")
+        for sequence, at in ((1, 0), (2, 100), (3, 200)):
+            story.plays(sequence, at, 50)
+        story.hits((4, 5), (5, 105), (5, 205))
+        assert story.told() == ["info GET /items: repeated GET /rows/{id} 1/1"]
+
+    def test_a_run_without_the_other_route_says_so_for_information(self) -> None:
+        story = self.story()
+        story.plays(1, 0, 30)
+        story.hits((2, 2), *((number * 2 + 2, 5 + number) for number in (1, 2, 3, 4)))
+        assert story.told() == ["info GET /items: repeated GET /rows/{id} 1/1"]
+
+    def test_what_a_job_reads_afterwards_is_its_own(self) -> None:
+        story = Story()
+        story.asked(0, 30, "POST /orders", {"id": "ord-17"}, 202)
+        story.called(50, 5, "GET /rows/ord-17")
+        story.asked(45, 30, "GET /health")
+        story.replayed()
+        assert story.told() == []
+
+    def test_a_cache_filled_by_two_at_once(self) -> None:
+        story = Story()
+        for at in (0, 100, 200):
+            story.asked(at, 40, "GET /items/17")
+        story.called(5, 5, "GET /rows/17")
+        story.called(15, 5, "PUT /cache/17", {"row": 17})
+        for sequence, at in ((1, 0), (2, 3), (3, 200)):
+            story.plays(sequence, at, 40)
+        story.hits((4, 5), (4, 8), (5, 15), (5, 18))
+        assert story.told() == []
+        story.hits((5, 210))  # who came later found it
+        assert story.told() == ["error GET /items/{id}: duplicated PUT /cache/{id} 1/3"]
+
+    def test_a_cache_filled_by_the_other_of_two(self) -> None:
+        story = Story()
+        for at in (0, 100):
+            story.asked(at, 40, "GET /items/17")
+        story.called(5, 5, "GET /rows/17")
+        story.called(15, 5, "PUT /cache/17", {"row": 17})
+        for sequence, at in ((2, 0), (1, 100)):
+            story.plays(sequence, at, 40)
+        story.hits((3, 5), (4, 15))
+        assert story.told() == []
+
+
+ONE, TWO, THREE, FOUR = (f"5f0c8f3e-5b1e-4c59-9f6e-0a1b2c3d4e{number}f" for number in range(4))
+
+
+class TestValuesMadeAfresh:
+    """An order with an id of the app's own, told to two services."""
+
+    def story(self) -> Story:
+        story = Story()
+        story.asked(0, 40, "POST /orders", {"sku": "ink"}, 201, answer={"id": ONE})
+        story.called(2, 5, "POST /rows", {"order": ONE}, 201)
+        story.called(12, 5, "POST /events", {"event": TWO, "of": {"order": ONE}}, 201)
+        story.replayed()
+        return story
+
+    def lives(self, story: Story, *calls: dict[str, str]) -> Story:
+        """The run has these values in place of the recorded ones, call by call."""
+        recorded = {"body/order": ONE, "body/event": TWO, "body/of/order": ONE}
+        story.answers = [
+            one.model_copy(update={"tier": "normalized", "normalized": tuple(
+                LeafDifference(where=where, recorded=recorded[where], live=live) for where, live in values.items())})
+            for one, values in zip(story.answers, calls, strict=True)
+        ]  # fmt: skip
+        return story
+
+    def test_another_value_is_as_good_where_it_is_one(self) -> None:
+        story = self.lives(self.story(), {"body/order": THREE}, {"body/event": FOUR, "body/of/order": THREE})
+        assert story.told() == []
+
+    def test_two_values_where_there_was_one(self) -> None:
+        story = self.lives(self.story(), {"body/order": THREE}, {"body/event": TWO, "body/of/order": FOUR})
+        (finding,) = story.findings()
+        assert story.told() == ["error POST /orders: changed POST /events 1/1"]
+        assert finding.message == (
+            "POST /orders: POST pay:80/events is called with another value: body/of/order was the same as body/order"
+            f" of POST pay:80/rows, is {FOUR} and not {THREE}"
+        )
+        assert (finding.expected, finding.actual) == ({"body/of/order": THREE}, {"body/of/order": FOUR})
+        assert story.outcomes() == {1: Outcome.DIFFERENT}
+
+    def test_one_value_where_there_were_two(self) -> None:
+        story = self.lives(self.story(), {"body/order": THREE}, {"body/event": THREE, "body/of/order": THREE})
+        assert story.told() == ["error POST /orders: changed POST /events 1/1"]
+        assert "body/of/order was another than body/event, both are" in story.findings()[0].message
+
+    @pytest.mark.parametrize(("answered", "told"), [
+        (THREE, []), (FOUR, ["error POST /orders: changed POST /rows 1/1"]),
+    ])  # fmt: skip
+    def test_the_answer_says_what_was_written(self, answered: str, told: list[str]) -> None:
+        story = self.lives(self.story(), {"body/order": THREE}, {"body/event": TWO, "body/of/order": THREE})
+        story.answered(1, {"id": answered})
+        assert story.told() == told
+
+    def test_another_round_of_the_same_calls_has_values_of_its_own(self) -> None:
+        story = self.story()
+        story.hits((2, 20), (3, 25))
+        story = self.lives(story, {"body/order": THREE}, {"body/of/order": THREE}, {"body/order": FOUR},
+                           {"body/of/order": FOUR})  # fmt: skip
+        assert all("changed" not in line for line in story.told())

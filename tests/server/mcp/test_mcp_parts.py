@@ -199,5 +199,14 @@ def test_a_pass_with_differences_is_not_nothing_to_mend() -> None:
     assert "nothing to mend" not in next_step(run("pass", different=1), "")
 
 
+def test_a_pass_with_a_warning_says_where_to_look() -> None:
+    one = failure(FindingClass.OUTBOUND, "", Part.OUTBOUND)
+    warned = one.model_copy(update={"severity": Severity.WARNING, "breaking": False})
+    told = next_step(run("pass", "", warned), "")
+    assert 'explain(id="F-1", run="r")' in told
+    assert "nothing to mend" not in told
+    assert "nothing to mend" in next_step(run("pass", "", one.model_copy(update={"severity": Severity.INFO})), "")
+
+
 def test_a_cut_text_counts_bytes() -> None:
     assert cut("\u00e9" * 10, 5) == "\u00e9\u00e9\u2026 (+8 characters)"
