@@ -85,10 +85,10 @@ def left_alone(environ: Mapping[str, str]) -> Iterator[str]:
     for naming in NAMINGS.values():
         for variable, value in environ.items():
             for error in naming.urls.unusable(value):
-                yield f"what goes to the database that {variable} names: {error}"
+                yield f"what goes to the database that {variable} names is not recorded: {error}"
         if not naming.installed:
             for each in naming.named_servers(environ):
-                yield f"what goes to the database that {each.variable} names: {naming.missing}"
+                yield f"what goes to the database that {each.variable} names is not recorded: {naming.missing}"
 
 
 def _name_of(variable: str) -> str:

@@ -100,7 +100,8 @@ def _miss_lines(miss: MockAnswer) -> list[str]:
 
 
 def _near_lines(candidate: Candidate) -> list[str]:
-    place = visible(f"{candidate.command} {candidate.location}")
+    said = candidate.location.upper().startswith(candidate.command.upper())  # as statements of databases do
+    place = visible(candidate.location if said else f"{candidate.command} {candidate.location}")
     return [f"  closest: exchange {candidate.sequence}, {place}"] + [
         f"    {visible(leaf.where)}: recorded {_leaf(leaf.recorded)}, came {_leaf(leaf.live)}"
         for leaf in candidate.differences

@@ -31,7 +31,7 @@ def test_a_url_that_cannot_be_pointed_here_is_an_error_that_says_what_to_write(u
         parse_map(f"db={url}")
     assert found_databases({"MONGODB_URI": url}, ()) == ()
     (told,) = left_alone({"MONGODB_URI": url, "OTHER": "mongodb://a"})
-    assert told.startswith("what goes to the database that MONGODB_URI names: ")
+    assert told.startswith("what goes to the database that MONGODB_URI names is not recorded: ")
 
 
 POINTED = {

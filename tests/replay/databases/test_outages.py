@@ -142,7 +142,7 @@ class Story:
         return came
 
 
-async def _told(story: Story) -> None:
+async def _told(story: Story, *, own_clock: bool = False) -> None:
     assert await story.record() == STATUSES
     tape = await exchanges(story.folder / "tape.tape")
     assert any(each.command == "CONNECT" and each.status not in ("00000", "ok") for each in tape)
@@ -150,7 +150,13 @@ async def _told(story: Story) -> None:
     assert [(each.pointer, each.message) for each in run.verdict.findings] == []
     assert run.mock is not None
     assert run.mock.miss == 0
-    assert await story.mocked() == STATUSES
+    mocked = await story.mocked()
+    if own_clock:
+        # MongoDB's drivers look for their servers by a clock of their own: how many attempts fall into a request is not
+        # the recording's to say, so the mock by itself may come back one request later (docs/databases.md).
+        assert mocked[4] in (200, 503)
+        mocked[4] = STATUSES[4]
+    assert mocked == STATUSES
 
 
 @pytest.mark.xdist_group("redis")
@@ -170,7 +176,7 @@ async def test_mysql(mysql: MysqlServer, tmp_path: Path, free_port: Callable[[],
 
 @pytest.mark.xdist_group("mongodb")
 async def test_mongodb(mongodb: MongoServer, tmp_path: Path, free_port: Callable[[], int]) -> None:
-    await _told(Story(tmp_path, mongodb.url, free_port))
+    await _told(Story(tmp_path, mongodb.url, free_port), own_clock=True)
 
 
 # What refuses and what serves, without sockets
