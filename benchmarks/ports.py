@@ -1,16 +1,8 @@
-"""Free ports, and servers that have begun to listen."""
+"""Servers that have begun to listen."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-
-
-def free_port() -> int:
-    """A port of loopback on which nobody listens now."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 async def listening(port: int, seconds: float = 120) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import compileall
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +21,8 @@ from postgres_server import MISSING, Server, binaries, running
 from redis_server import MISSING as NO_REDIS
 from redis_server import RedisServer, binary
 from redis_server import running as running_redis
+
+from wiretape_capture.launch.free_port import free_port as a_free_port
 
 # What a busy machine takes to draw an example says nothing about the code.
 settings.register_profile("wiretape", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,14 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """A function that gives a loopback port nobody listened on a moment ago."""
-
-    def pick() -> int:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port: int = listener.getsockname()[1]
-            return port
-
-    return pick
+    return a_free_port
 
 
 @pytest.fixture(scope="session")

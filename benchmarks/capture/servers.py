@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.mock.pinned import CLIENT_CORE, SERVER_CORE, on_core
-from benchmarks.ports import free_port, listening
+from benchmarks.ports import listening
 from wiretape_capture.jobs.events import Finished
 from wiretape_capture.jobs.parent import Job
 from wiretape_capture.launch.ca import load_or_create
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.proxy.spec import Engine, RecordResult, RecordSpec
 
 ANSWER = '{"text": "' + "x" * 600 + '"}'

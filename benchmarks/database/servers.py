@@ -14,8 +14,9 @@ from pathlib import Path
 
 from benchmarks.database.client import KEYS
 from benchmarks.mock.pinned import CLIENT_CORE, SERVER_CORE, on_core
-from benchmarks.ports import free_port, listening
+from benchmarks.ports import listening
 from wiretape_capture.jobs.parent import Job
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.launch.mapping import parse_map
 from wiretape_capture.proxy.spec import RecordSpec
 from wiretape_replay.mock.spec import MockSpec

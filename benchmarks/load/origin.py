@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.ports import free_port
+from wiretape_capture.launch.free_port import free_port
 
 TEA = b'{"name":"tea","price":4,"tags":["green","loose"],"stock":120,"origin":"Fujian"}'
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from benchmarks.mock.pinned import SERVER_CORE, on_core
 from benchmarks.mock.recordings import HOST
-from benchmarks.ports import free_port, listening
+from benchmarks.ports import listening
 from wiretape_capture.jobs.events import EVENT, Ready
 from wiretape_capture.launch.ca import load_or_create
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.mock.spec import MockSpec

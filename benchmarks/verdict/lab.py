@@ -14,10 +14,11 @@ from typing import Any
 from benchmarks.verdict.calls import CallFault
 from benchmarks.verdict.client import STEP_HEADER
 from benchmarks.verdict.faults import Fault, apply
-from benchmarks.verdict.recording import Recording, free_port
+from benchmarks.verdict.recording import Recording
 from benchmarks.verdict.unchanged import mock_of
 from benchmarks.verdict.wire import Forward, Message, ask, reverse_proxy
 from wiretape_capture.jobs.events import Event, Ready
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.snapshot.bodies import body_of

@@ -6,11 +6,10 @@ import asyncio
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from benchmarks.verdict.client import STEP_HEADER, Journey, TrueEdge
 from benchmarks.verdict.journeys import JOURNEYS
 from wiretape_capture.jobs.events import Failed, Finished, Ready
 from wiretape_capture.jobs.parent import Job, failure
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import AppSpec
 from wiretape_capture.proxy.spec import RecordSpec
@@ -28,19 +28,6 @@ from wiretape_capture.snapshot.tape_writer import TapeWriter
 ROOT = Path(__file__).parents[2]
 APPS = ROOT / "benchmarks" / "apps"
 DAY = 86_400
-PORTS = (11_000, 29_000)
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that the system gives to clients, and that is not given out again."""
-    while True:
-        port = random.randint(*PORTS)
-        with socket.socket() as listener, suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            if port not in _given:
-                _given.add(port)
-                return port
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.verdict.recording import Recording, environment, free_port, step_of
+from benchmarks.verdict.recording import Recording, environment, step_of
 from wiretape_capture.jobs.events import Failed, Finished
 from wiretape_capture.jobs.parent import Job, failure
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.snapshot.exchange import Response
 from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.engine.spec import BaselineSpec, ReplaySpec

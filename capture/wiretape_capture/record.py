@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 TICK = 0.2
 """Seconds between two progress events."""
 FILES = 65_536
+"""Open files that the recorder allows itself, where the system does."""
 NICENESS = 5
 """Of a recorder beside its tee: a third of the processor time of others that want it too (sched(7))."""
-"""Open files that the recorder allows itself, where the system does."""
 
 
 async def record(spec: RecordSpec, emit: Emit, stop: asyncio.Event) -> RecordResult:

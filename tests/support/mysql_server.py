@@ -16,6 +16,8 @@ from pathlib import Path
 
 from postgres_server import write_certificate
 
+from wiretape_capture.launch.free_port import free_port
+
 USER, PASSWORD, DATABASE = "shop", "s3cr=t/p@ss", "shop"
 MISSING = "needs a MariaDB server: install Debian's mariadb-server"
 SETTINGS = (
@@ -68,9 +70,7 @@ def running() -> Iterator[MysqlServer]:
             [install, "--no-defaults", f"--datadir={data}", f"--user={_account()}", "--skip-test-db",
              "--auth-root-authentication-method=normal"],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)  # fmt: skip
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         server = MysqlServer(folder, port)
         with (folder / "server.log").open("wb") as log:
             process = subprocess.Popen(

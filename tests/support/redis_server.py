@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from wiretape_capture.launch.free_port import free_port
+
 PASSWORD = "s3cr=t/p@ss"
 QUOTED = "s3cr%3Dt%2Fp%40ss"
 MISSING = "needs a Redis server: install Debian's redis-server"
@@ -53,18 +55,11 @@ def binary() -> str | None:
     return shutil.which("redis-server")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running(server: str) -> Iterator[RedisServer]:
     """Start a server; it is gone with its files when the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="wt-redis-"))
-    made = RedisServer(folder, _free_port(), _free_port())
+    made = RedisServer(folder, free_port(), free_port())
     try:
         write_certificate(folder)
         (folder / "redis.conf").write_text(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -17,6 +16,7 @@ from random import Random
 from time import monotonic, time_ns
 
 from wiretape_capture.errors import WiretapeError
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.launch.spec import AppSpec
 from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange
@@ -49,7 +49,7 @@ async def take_turns(spec: ReplaySpec, plan: Plan, body_chunks: BodyChunks, rand
     assert spec.against is not None
     theirs = spec.against.app
     if theirs is not None and spec.against.target is None and _same_port(spec.app, theirs):
-        theirs = moved(theirs, await asyncio.to_thread(_any_port))
+        theirs = moved(theirs, await asyncio.to_thread(free_port))
         if theirs is None:
             return Turns(note=f"response times were not compared with the baseline: {_ONE_PORT}")
     baseline = spec.model_copy(update={
@@ -81,13 +81,6 @@ def moved(app: AppSpec, port: int) -> AppSpec | None:
     if (command, env) == (app.command, app.env):
         return None
     return app.model_copy(update={"command": command, "env": env, "port": port})
-
-
-def _any_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _apart(spec: ReplaySpec, side: str) -> ReplaySpec:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import difflib
 import shutil
-import socket
 import sys
 import sysconfig
 from collections.abc import AsyncIterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.ca import load_or_create
+from wiretape_capture.launch.free_port import free_ports
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import AppSpec
 
@@ -72,13 +72,9 @@ def example_folder() -> Path:
     raise WiretapeError("the shop example is not installed", "reinstall wiretape, or run the demo from a checkout")
 
 
-def free_ports() -> Ports:
-    """Three loopback ports that nobody listens on at this moment."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    numbers = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return Ports(*numbers)
+def three_ports() -> Ports:
+    """Loopback ports that nobody listens on at this moment."""
+    return Ports(*free_ports(3))
 
 
 def project_file(ports: Ports) -> str:

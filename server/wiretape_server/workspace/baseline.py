@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import socket
 import subprocess
 from pathlib import Path
 
 from wiretape_capture.errors import UsageError
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.launch.spec import AppSpec
 from wiretape_replay.engine.spec import BaselineSpec
 from wiretape_replay.mock.spec import MockSpec
@@ -50,10 +50,7 @@ def _port(wanted: int | None, command: tuple[str, ...], app: AppSpec | None) -> 
     if wanted:
         return wanted
     if any(PORT_MARK in word for word in command):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            number: int = free.getsockname()[1]
-            return number
+        return free_port()
     if app is not None and app.port is not None:
         return app.port  # its replays and the app's take turns
     raise UsageError(f"the port of the baseline {shlex.join(command)!r} is not known",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 
 from wiretape_capture.jobs.events import Failed, Finished, Ready
 from wiretape_capture.jobs.parent import Job
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.launch.spec import AppSpec
 from wiretape_capture.proxy.spec import RecordSpec
 from wiretape_replay.engine.spec import ReplaySpec
@@ -32,13 +32,6 @@ pytestmark = pytest.mark.xdist_group("calling_app")  # one recording for all
 
 SOURCE = Path(__file__).parents[2] / "support" / "calling_app.py"
 SKUS = {"a": ["ink", "pen"], "b": ["pen", "pad", "cap"], "c": ["ink", "pad", "cap", "pen"]}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from wiretape_capture.launch.free_port import free_port
+
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.xdist_group("cli_replay")  # one recording and one port for all
@@ -69,13 +71,6 @@ def recorded(recording: tuple[Path, int], tmp_path: Path) -> int:
     """A copy of the recording in the test's own directory; gives the app's port."""
     shutil.copytree(recording[0], tmp_path, dirs_exist_ok=True)
     return recording[1]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def wait_until_open(port: int, seconds: float = 20.0) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pytest
 from workbench import BIN, wait_until
 
+from wiretape_capture.launch.free_port import free_port
 from wiretape_replay.run_file import write_run
 from wiretape_replay.verdict.basis import BasisChange, Effect, Integrity, Kind
 from wiretape_replay.verdict.model import Counts, Run, Verdict
@@ -36,13 +37,6 @@ class App(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), App).serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")
