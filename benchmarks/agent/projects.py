@@ -15,7 +15,7 @@ from benchmarks.verdict.client import Journey
 from benchmarks.verdict.journeys import JOURNEYS
 from benchmarks.verdict.recording import APPS, dependency
 from wiretape_capture.launch.free_port import free_port
-from wiretape_server.demo.stage import Ports, send_traffic, services, set_stage, three_ports
+from wiretape_server.demo.stage import Ports, free_ports, send_traffic, services, set_stage
 
 EXAMPLE = "examples/shop"
 SEED = 4
@@ -60,7 +60,7 @@ def project(app: str, work: Path) -> Project:
     """The app laid out in a folder of its own."""
     folder = work / app.replace("/", "-")
     if app == EXAMPLE:
-        ports = three_ports()
+        ports = free_ports()
         set_stage(folder, ports)
         return Project(app, folder, ports)
     package = folder / "benchmarks" / "apps"

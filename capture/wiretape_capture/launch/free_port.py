@@ -11,22 +11,17 @@ CHOICE = range(11_000, 32_000)
 A port that bind(0) gave comes from that range: until the server listens, any connection of the machine may take it.
 """
 TRIES = 100
+"""Ports looked at before any other one is taken."""
 _given: set[int] = set()
 """Ports that were given out by this process, whose servers may not listen yet."""
 
 
-def free_port() -> int:
-    """A port of loopback on which nobody listens now, and which no outgoing connection takes before the server does."""
-    return free_ports(1)[0]
+def free_port(choice: range = CHOICE) -> int:
+    """A port of loopback on which nobody listens now, and which no outgoing connection takes before the server does.
 
-
-def free_ports(count: int) -> list[int]:
-    """So many different ones."""
-    return [_next() for _ in range(count)]
-
-
-def _next() -> int:
-    for port in random.sample(CHOICE, TRIES):
+    Where none that it looks at is free it is any free one.
+    """
+    for port in random.sample(choice, min(TRIES, len(choice))):
         if port not in _given and _is_free(port):
             _given.add(port)
             return port

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from wiretape_capture.errors import WiretapeError
 from wiretape_capture.launch.ca import load_or_create
-from wiretape_capture.launch.free_port import free_ports
+from wiretape_capture.launch.free_port import free_port
 from wiretape_capture.launch.process import App
 from wiretape_capture.launch.spec import AppSpec
 
@@ -72,9 +72,9 @@ def example_folder() -> Path:
     raise WiretapeError("the shop example is not installed", "reinstall wiretape, or run the demo from a checkout")
 
 
-def three_ports() -> Ports:
-    """Loopback ports that nobody listens on at this moment."""
-    return Ports(*free_ports(3))
+def free_ports() -> Ports:
+    """Three loopback ports that nobody listens on at this moment."""
+    return Ports(*(free_port() for _ in range(3)))
 
 
 def project_file(ports: Ports) -> str:

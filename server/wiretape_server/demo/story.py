@@ -14,7 +14,7 @@ from wiretape_capture.jobs.events import Failed, Finished, Progress
 from wiretape_capture.jobs.parent import Job, failure
 from wiretape_capture.proxy.spec import RecordResult
 from wiretape_replay.verdict.model import Run
-from wiretape_server.demo.stage import Ports, plant, send_traffic, services, set_stage, three_ports
+from wiretape_server.demo.stage import Ports, free_ports, plant, send_traffic, services, set_stage
 from wiretape_server.workspace.specs import record_spec, replay_spec
 from wiretape_server.workspace.workspace import Workspace
 
@@ -44,7 +44,7 @@ class Story:
 
 async def tell(folder: Path, say: Say) -> Story:
     """Play all acts in `folder`, which becomes a workspace of its own."""
-    ports = three_ports()
+    ports = free_ports()
     set_stage(folder, ports)
     workspace = Workspace.find(folder).with_settings({"record.listen": 0, "record.proxy_port": 0, "mock.proxy_port": 0})
     workspace.create()
