@@ -10,7 +10,7 @@ from typing import Any
 
 import bson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wiretape_capture.protocols.mongodb import scram, wire
@@ -172,7 +172,12 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
+NANS = [struct.unpack(">d", bytes.fromhex(bits))[0] for bits in ("fff8000000000000", "7ff80000000007a2")]
+"""The one that processors make, and R's missing value."""
+
+
 @settings(max_examples=200)
+@example({"x": NANS[0], "y": [NANS[1], float("nan")]})
 @given(st.dictionaries(st.sampled_from(["x", "y", "z"]), VALUES, max_size=3))
 def test_every_document_comes_back_from_extended_json_byte_by_byte(document: dict[str, Any]) -> None:
     data = bson.encode(document)
@@ -184,6 +189,10 @@ def apart(command: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     assert isinstance(told, dict)
     template, values = taken_apart(told)
     return template, dict(spelled(values))
+
+
+def test_a_nan_is_one_value_whatever_its_bits() -> None:
+    assert [apart({"find": "t", "filter": {"a": nan}})[1] for nan in (*NANS, float("nan"))] == [{"filter/a": "NaN"}] * 3
 
 
 OID = bson.ObjectId("6b0b3ac7546f015fd0e887a4")

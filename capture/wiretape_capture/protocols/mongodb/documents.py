@@ -1,6 +1,8 @@
 """BSON documents to and from canonical Extended JSON (version 2), so that every type comes back as it was. Pure.
 
-A UUID is written as `{"$uuid": text}`, which every reader knows too, so that it can be found in a document.
+A UUID is written as `{"$uuid": text}`, which every reader knows too, so that it can be found in a document. Extended
+JSON has one NaN; another one, such as the negative one that processors make or R's missing value, is followed by its
+bits: `{"$numberDouble": "NaN(fff8000000000000)"}`.
 
 BSON itself is read by the library `bson` that comes with pymongo, the optional extra `wiretape[mongodb]`: this
 module is imported only where a MongoDB is recorded, mocked or judged.
@@ -8,6 +10,7 @@ module is imported only where a MongoDB is recorded, mocked or judged.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,6 +35,8 @@ type Document = dict[str, Any]
 """A document with values as `bson` has them."""
 
 UUID = bson.binary.UUID_SUBTYPE
+_DOUBLE = struct.Struct(">d")
+_NAN = _DOUBLE.pack(float("nan"))
 NESTED = 200
 """Levels of a document: twice what the server allows (100), and few enough for every reader of JSON."""
 _OPTIONS: CodecOptions[Document] = CodecOptions(
@@ -73,6 +78,8 @@ def to_json(value: Any, depth: int = 0) -> JsonValue:
         return {"$numberLong": str(int(value))}
     if isinstance(value, int):
         return {"$numberInt": str(value)}
+    if isinstance(value, float) and value != value and (bits := _DOUBLE.pack(value)) != _NAN:
+        return {"$numberDouble": f"NaN({bits.hex()})"}
     if isinstance(value, bson.Binary) and value.subtype == UUID and len(value) == 16:
         return {"$uuid": str(value.as_uuid())}
     if isinstance(value, bson.dbref.DBRef):
@@ -90,8 +97,11 @@ def from_json(value: JsonValue) -> Any:
     if not any(name.startswith("$") for name in inside) or "$ref" in inside or "$regex" in inside:
         return inside
     try:
+        double = inside.get("$numberDouble")
+        if isinstance(double, str) and double.startswith("NaN(") and len(inside) == 1:
+            return _DOUBLE.unpack(bytes.fromhex(double[4:-1]))[0]
         return json_util.object_hook(inside, _CANONICAL)
-    except (TypeError, ValueError, BSONError):
+    except (TypeError, ValueError, BSONError, struct.error):
         return inside  # an operator, such as a $regex
 
 

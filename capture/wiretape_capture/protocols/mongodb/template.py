@@ -153,6 +153,8 @@ def scalar(value: dict[str, JsonValue]) -> tuple[str, JsonValue] | None:
 def _number(inside: JsonValue) -> tuple[str, JsonValue]:
     if not isinstance(inside, str):
         raise TypeError
+    if inside.startswith("NaN"):
+        return "", "NaN"  # whatever its bits: see `documents`
     number = float(inside) if not inside.lstrip("-").isdecimal() else int(inside)
     return "", int(number) if isinstance(number, float) and number.is_integer() else _finite(number, inside)
 
