@@ -22,6 +22,7 @@ from wiretape_replay.outbound.evidence import Evidence, Handled
 from wiretape_replay.outbound.fault import Fault
 from wiretape_replay.outbound.faults import find_faults
 from wiretape_replay.outbound.findings import collect_faults, with_causes, with_faults
+from wiretape_replay.outbound.newcomers import settled
 from wiretape_replay.outbound.owners import Window, attribute_live, attribute_recorded
 from wiretape_replay.verdict.model import ExchangeResult, Finding
 
@@ -80,11 +81,11 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     windows = [_live_window(one, route(one.exchange), values[sequence]) for sequence, one in sent.items()]
     discarded = [catalogue.live(one, {}) for one in answers if one.command == DISCARD and one.request is not None]
     attribute_live([*calls, *discarded], windows, recorded)
-    evidence = Evidence(
+    evidence = settled(Evidence(
         {one.sequence: _handled(one, route(one), values[one.sequence], sent, live) for one in inbound},
         recorded, calls, perishable(outbound, catalogue), cold,
         max((*(one.ended_ns for one in sent.values()), *(one.at_ns for one in answers)), default=0), discarded,
-    )  # fmt: skip
+    ))  # fmt: skip
     faults = find_faults(
         evidence, unheard={one.service for one in answers if one.tier == "passthrough"},
         complete=len(answers) >= result.tally.total, lengths=lambda sequence: _lengths(by_sequence[sequence]),

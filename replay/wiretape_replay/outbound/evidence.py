@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil, comb
@@ -120,6 +120,16 @@ class Evidence:
                 self._places.setdefault(call.place, ([], []))[side].append(call)
                 (self.by_key, self._live_by_key)[side].setdefault(call.key, []).append(call)
 
+    def again(self) -> Evidence:
+        """Counted anew, after owners of calls have changed."""
+        return Evidence(self.handled, self.recorded, self.live, self.perishable, self.cold, self.until_ns,
+                        self.discarded)  # fmt: skip
+
+    def interchangeable(self, call: Call) -> Iterator[Call]:
+        """Other calls of the same request in the run, of whoever may have made this one."""
+        same = self._live_by_key.get(call.key, ())
+        return (one for one in same if one is not call and not one.owners.isdisjoint(call.owners))
+
     def calls_of(self, owner: int, place: str, *, live: bool = False) -> Sequence[Call]:
         """The calls of one place that an exchange surely made, as recorded or in the run."""
         if not self._by_owner:
@@ -169,6 +179,19 @@ class Evidence:
     def _calls_like(self, owner: Handled, twin: Handled) -> bool:
         """Whether an exchange made no call in the run that the recording of another one is without."""
         return all(self.was.most_places[twin.sequence, place] for place in self._made.get(owner.sequence, ()))
+
+    def done_without_by_another(self, call: Call) -> bool:
+        """Whether each exchange that made no such call in the run can do without it.
+
+        Several found a cache empty when recorded, and not all of them now. Which of them a call belongs to is not
+        always sure, so that the one that is left over may be another's than that of the one that did without.
+        """
+        among = set(self.together(call)[0])
+        recorded = [one for one in self.by_key.get(call.key, ()) if one.owners and one.owners <= among]
+        owners = frozenset[int]().union(*(one.owners for one in recorded))
+        without = len(owners) - self._made_by(call.key, owners)
+        able = sum(self.may_be_remembered(call, self.handled[owner]) for owner in owners)
+        return 0 < without <= able
 
     def asked_too_soon(self, call: Call, owner: Handled) -> bool:
         """Whether the app asked the same so short a time ago that the recording has no request repeated that soon."""

@@ -117,6 +117,8 @@ class _Judged:
             return None
         if any(evidence.may_be_remembered(call, evidence.handled[one]) for one in call.owners):
             return None
+        if evidence.done_without_by_another(call):
+            return None
         if not call.writes and evidence.asked_too_soon(call, owner):
             return None
         _, was, now = evidence.together(call)
@@ -238,8 +240,11 @@ class _Judged:
             else:
                 new.append(call)
         for reads in new_reads(self.evidence, [*new, *elsewhere(self.evidence, found)]):
-            message = f"{reads.place} is called {often(reads.now)} in one request, {recorded_often(reads.was)}"
-            yield Fault(Kind.REPEATED, Severity.INFO, reads.place, reads.owners, message, reads.was, reads.now)
+            message = f"{reads.place} is called {often(reads.now)} in {_where(reads)}, {recorded_often(reads.was)}"
+            # Where there is one for each of several requests, it is each one's.
+            each = reads.now - reads.was >= len(reads.owners)
+            for owners in ((owner,) for owner in reads.owners) if each else (reads.owners,):
+                yield Fault(Kind.REPEATED, Severity.INFO, reads.place, owners, message, reads.was, reads.now)
 
     def _unspecific(self, call: Call, times: int, most: int) -> tuple[Kind | None, Severity]:
         """A write that says nothing of its request: what is made once per process may be made by any exchange."""
@@ -282,10 +287,9 @@ class _Judged:
         owners, now = reads.owners, reads.now
         grows = f", as many as {'the body' if reads.items == '/' else reads.items} has items" if reads.items else ""
         missed = "; the recording does not answer them" if severity is Severity.ERROR else ""
-        where = "one request" if len(owners) == 1 else f"{len(owners)} requests under way together"
-        message = f"{reads.place} is called {often(now)} in {where}, {recorded_often(reads.was)}{grows} (N+1){missed}"
+        message = f"{reads.place} is called {often(now)} in {_where(reads)}, {recorded_often(reads.was)}{grows} (N+1)"
         for owner in owners:
-            yield Fault(Kind.FAN_OUT, severity, reads.place, (owner,), message, reads.was, now)
+            yield Fault(Kind.FAN_OUT, severity, reads.place, (owner,), message + missed, reads.was, now)
 
     def _no_longer_remembered(self, known: Iterable[Fault]) -> Iterator[Fault]:
         """Reads that far more exchanges make than in the recording: what was remembered is fetched anew."""
@@ -324,6 +328,10 @@ def _other_value(stand: Stand, said: str, expected: str, *owners: int) -> Fault:
     message = f"{stand.call.place} is called with another value: {stand.where} {said}"
     return Fault(Kind.CHANGED, Severity.ERROR, stand.call.place, owners, message, {stand.where: expected},
                  {stand.where: stand.live})  # fmt: skip
+
+
+def _where(reads: Reads) -> str:
+    return "one request" if len(reads.owners) == 1 else f"{len(reads.owners)} requests under way together"
 
 
 def _likeliest(call: Call, other: Call | None = None) -> tuple[int, ...]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.outbound.calls import Call
 from wiretape_replay.outbound.evidence import Evidence, shares
+from wiretape_replay.outbound.newcomers import is_usual, kind_of
 from wiretape_replay.outbound.pairing import Pairing
 
 FAN_OUT = 3
@@ -36,7 +36,7 @@ class Reads:
 
 def beyond(evidence: Evidence, found: Pairing) -> list[Call]:
     """Reads that say something new: neither timers' nor probes', nor what an empty cache makes an app ask for."""
-    return [call for call in found.extra if not call.writes and call.owners and not _is_usual(evidence, call)]
+    return [call for call in found.extra if not call.writes and call.owners and not is_usual(evidence, call)]
 
 
 def elsewhere(evidence: Evidence, found: Pairing) -> list[Call]:
@@ -44,15 +44,7 @@ def elsewhere(evidence: Evidence, found: Pairing) -> list[Call]:
     return [now for was, now in found.pairs
             if not now.writes and now.owners and was.owners and not was.owners & now.owners
             and not any(evidence.handled[one].live_from_ns for one in was.owners)
-            and not _is_usual(evidence, now) and not evidence.remembered(now)]  # fmt: skip
-
-
-def _is_usual(evidence: Evidence, call: Call) -> bool:
-    if call.housekeeping or call.place in evidence.perishable:
-        return True
-    if not call.specific:
-        return call.place in evidence.timed
-    return evidence.raced(call) and evidence.remembered(call)
+            and not is_usual(evidence, now) and not evidence.remembered(now)]  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -65,7 +57,7 @@ class FanOuts:
     """Recorded calls by exchange and kind."""
 
     def __post_init__(self) -> None:
-        self._was = shares((call, _kind(call)) for call in self.evidence.recorded)
+        self._was = shares((call, kind_of(call)) for call in self.evidence.recorded)
 
     def found(self, extra: Sequence[Call]) -> Iterator[Reads]:
         """Those among reads beyond the recorded ones, each read in one of them at most.
@@ -129,7 +121,7 @@ class FanOuts:
         was, more = self._recorded(owner, calls[0]), len({call.key for call in made})
         if was + more < FAN_OUT * max(was, 1) or was + more <= self._usual_of_kind(owner, calls[0]):
             return None
-        place = made[0].place if len({call.place for call in made}) == 1 else f"{_kind(made[0])}*"
+        place = made[0].place if len({call.place for call in made}) == 1 else f"{kind_of(made[0])}*"
         return Reads(place, (owner,), was, was + more, made)
 
     def _rank(self, reads: Reads) -> tuple[int, int, int]:
@@ -138,7 +130,7 @@ class FanOuts:
         return self._usual_of_kind(owner, reads.calls[0]), -reads.now, -surely
 
     def _recorded(self, owner: int, call: Call) -> int:
-        return self._was.get((owner, _kind(call)), 0)
+        return self._was.get((owner, kind_of(call)), 0)
 
     def _usual_of_kind(self, owner: int, call: Call) -> int:
         route = self.evidence.handled[owner].route
@@ -148,12 +140,8 @@ class FanOuts:
 def _by_kind(calls: Iterable[Call]) -> dict[str, list[Call]]:
     found: dict[str, list[Call]] = {}
     for call in calls:
-        found.setdefault(_kind(call), []).append(call)
+        found.setdefault(kind_of(call), []).append(call)
     return found
-
-
-def _kind(call: Call) -> str:
-    return collection(call) or call.place
 
 
 def _meanwhile(reads: Reads, calls: Iterable[Call]) -> Iterator[Call]:
@@ -178,14 +166,3 @@ def new_reads(evidence: Evidence, extra: Iterable[Call]) -> Iterator[Reads]:
         together, was, now = evidence.together(calls[0])
         if now > sum(evidence.most_at(evidence.handled[one].route, place) for one in together):
             yield Reads(place, tuple(sorted(owners)), was, now, tuple(calls))
-
-
-def collection(call: Call) -> str:
-    """`GET catalog:80/products/` of `GET catalog:80/products/mug`, `cache: GET price:` of a read of `price:ink`.
-
-    Of a statement nothing: its place is its whole template.
-    """
-    if isinstance(call.parts, DatabaseParts):
-        return f"{call.service}: {call.parts.collection}" if call.parts.collection else ""
-    path, slash, _ = call.place.rpartition("/")
-    return path + slash if "/" in path else ""

@@ -493,6 +493,50 @@ class TestReadsOfOtherRoutes:
         story.hits((4, 5), (5, 105), (5, 205))
         assert story.told() == ["info GET /items: repeated GET /rows/{id} 1/1"]
 
+    def under_overlap(self) -> Story:
+        """Four requests for items at a time, and the list of them, which newly reads each of its items."""
+        story = Story()
+        for number in (1, 2, 3, 4):
+            story.asked(number * 100, 30, f"GET /items/{number}")
+            story.called(number * 100 + 5, 5, f"GET /rows/{number}")
+            story.asked(number * 100 + 50, 30, f"GET /labels/{number}")
+            story.called(number * 100 + 55, 5, f"GET /names/{number}")
+        for at in (600, 700):
+            story.asked(at, 30, "GET /items")
+            story.called(at + 5, 5, "GET /all")
+        for number in (1, 2, 3, 4):
+            story.plays(number * 4 - 3, 0 if number == 3 else number * 100, 100)
+            story.plays(number * 4 - 1, 40 if number < 3 else number * 100, 100)
+            story.hits((number * 4 - 2, 95 if number == 3 else number * 100 + 5))
+            story.hits((number * 4, (50 if number < 3 else number * 100) + 5))
+        story.plays(17, 45, 60)
+        story.plays(19, 500, 60)
+        story.hits((18, 46), (20, 505), *((number * 4 - 2, at + number) for at in (60, 510) for number in (1, 2, 3, 4)))
+        return story
+
+    def test_new_reads_belong_to_the_route_that_explains_them_all(self) -> None:
+        assert self.under_overlap().told() == ["warning GET /items: n+1 GET /rows/{id} 2/2"]
+
+    def test_a_stream_that_is_open_all_the_time_explains_nothing(self) -> None:
+        story = self.under_overlap()
+        stream = story.asked(2000, 500, "GET /events")
+        story.plays(stream, 0, 1000)
+        assert story.told() == ["warning GET /items: n+1 GET /rows/{id} 2/2"]
+
+    def test_new_reads_that_two_routes_explain_are_left_to_both(self) -> None:
+        story = self.story()
+        other = story.asked(900, 30, "GET /offers")
+        story.replayed()
+        story.plays(other, 0, 30)
+        story.hits((8, 20))
+        (finding,) = story.findings()
+        assert (finding.route, finding.count, finding.sequences) == ("GET pay:80/rows/{id}", 1, (1, 11))
+
+    def test_a_read_that_speaks_of_another_request_and_its_own_may_change_places(self) -> None:
+        story = self.under_overlap()
+        calls = [call for call in story.judged().evidence.live if call.line == "GET /rows/3"]
+        assert [sorted(call.owners) for call in calls] == [[17], [9], [19]]
+
     def test_a_run_without_the_other_route_says_so_for_information(self) -> None:
         story = self.story()
         story.plays(1, 0, 30)
@@ -519,6 +563,27 @@ class TestReadsOfOtherRoutes:
         assert story.told() == []
         story.hits((5, 210))  # who came later found it
         assert story.told() == ["error GET /items/{id}: duplicated PUT /cache/{id} 1/3"]
+
+    def filled_by_three(self) -> Story:
+        """Three find a cache empty and fill it, a fourth finds it filled; in the run the third finds it filled, too."""
+        story = Story()
+        for at, fills in ((0, 10), (20, 30), (50, 70)):
+            story.asked(at, 40, "GET /items/17")
+            story.called(fills - 5, 2, "GET /rows/17")
+            story.called(fills, 5, "PUT /cache/17", {"row": 17})
+        story.asked(200, 40, "GET /items/17")
+        for sequence, at, took in ((1, 0, 40), (4, 20, 80), (7, 60, 35), (10, 200, 40)):
+            story.plays(sequence, at, took)
+        story.hits((2, 5), (3, 10), (5, 45), (6, 70))  # the last while the third was handled as well
+        return story
+
+    def test_a_cache_filled_by_three_of_whom_one_finds_it_filled(self) -> None:
+        assert self.filled_by_three().told() == []
+
+    def test_a_cache_filled_by_three_of_whom_one_fills_it_no_more(self) -> None:
+        story = self.filled_by_three()
+        story.without(6)
+        assert story.told() == ["error GET /items/{id}: missing PUT /cache/{id} 1/4"]
 
     def test_a_cache_filled_by_the_other_of_two(self) -> None:
         story = Story()

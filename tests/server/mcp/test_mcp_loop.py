@@ -14,6 +14,7 @@ import httpx
 import pytest
 from mcp import Client, MCPError
 from mcp.types import CallToolResult, TextContent
+from processes import processes_in
 
 from wiretape_capture.snapshot.exchange import SnapshotInfo
 from wiretape_capture.snapshot.tape_reader import TapeReader
@@ -84,18 +85,22 @@ class Shop:
         (self.root / "app.py").write_text(code.replace(*change))
 
     async def is_gone(self) -> bool:
-        """Whether nothing listens on the app's port any more."""
-        return await gone(self.port)
+        """Whether nothing listens on the app's port any more, within a bound."""
+        for _ in range(200):
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                return True
+            writer.close()
+            await asyncio.sleep(0.05)
+        return False
 
 
-async def gone(port: int) -> bool:
-    """Whether nothing listens on a port any more, within a bound."""
-    for _ in range(200):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
+async def nothing_in(folder: Path) -> bool:
+    """Whether no process works in a folder any more, within a bound."""
+    for _ in range(1200):
+        if not processes_in(folder):
             return True
-        writer.close()
         await asyncio.sleep(0.05)
     return False
 
@@ -298,8 +303,7 @@ async def test_mocks_started_at_the_same_time_are_all_reached_and_ended(stdio: C
     assert len({each["mock"] for each in started}) == 3
     proxies = {each["endpoints"]["proxy"] for each in started}
     assert len(proxies) == 3
-    for proxy in proxies:
-        assert await gone(int(proxy.rpartition(":")[2])), "a mock outlived its server"
+    assert await nothing_in(shop.root), "a mock outlived its server"
 
 
 async def info_of(tape: Path) -> SnapshotInfo:
@@ -320,13 +324,10 @@ async def test_nothing_is_left_when_the_server_ends(shop: Shop, web: Web, end: s
             async with asyncio.timeout(60):
                 await process.wait()
         assert await shop.is_gone()
-        assert await gone(int(inbound.rpartition(":")[2]))
+        assert await nothing_in(shop.root)
 
-    # The recorder's ports are gone a moment before it has closed its tape.
-    async with asyncio.timeout(60):
-        while not (info := await info_of(shop.root / ".wiretape" / "snapshots" / "cut.tape")).closed:  # noqa: ASYNC110 - another process writes it
-            await asyncio.sleep(0.05)
-    assert info.inbound == 1
+    info = await info_of(shop.root / ".wiretape" / "snapshots" / "cut.tape")
+    assert (info.closed, info.inbound) == (True, 1)
 
 
 async def test_mocks_answer_without_the_service_and_tell_what_they_were_asked(stdio: Connect, shop: Shop) -> None:

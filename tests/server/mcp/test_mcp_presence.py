@@ -17,6 +17,7 @@ import httpx
 import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
+from processes import processes_in
 
 from wiretape_server.mcp.presence import Presence
 from wiretape_server.workspace.workspace import Workspace
@@ -64,14 +65,6 @@ def listens(url: str) -> bool:
     return f"0100007F:{port:04X}" in inodes
 
 
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def fields(result: Any) -> dict[str, Any]:
     assert not result.is_error, result.content
     found: dict[str, Any] = result.structured_content
@@ -103,13 +96,12 @@ async def test_an_agent_that_is_killed_leaves_neither_server_nor_mock(project: W
         told = json.loads(await agent.stdout.readline())
     (endpoint,) = [url for url in told["endpoints"].values() if url.startswith("http://127")][:1]
     assert listens(endpoint)
-    assert alive(told["server"])
+    assert len(processes_in(project.root)) == 3  # agent, server, mock
 
     agent.kill()
     await agent.wait()
 
-    await until(lambda: not alive(told["server"]), "the server has ended")
-    await until(lambda: not listens(endpoint), "the mock has ended")
+    await until(lambda: not processes_in(project.root), "server and mock have ended")
 
 
 @pytest.mark.parametrize("transport", ["--http", "--sse"])
@@ -120,13 +112,13 @@ async def test_what_clients_leave_on_a_port_ends_a_while_after_them(
         endpoint = Client(sse_client(url)) if transport == "--sse" else Client(url)
         async with endpoint as client:
             started = fields(await client.call_tool("start_mock", {"snapshot": "first", "start_app": False}))
-        proxy = started["endpoints"]["proxy"]
+        assert len(processes_in(project.root)) == 2
 
         assert process.stderr is not None
         async with asyncio.timeout(SECONDS):
             line = (await process.stderr.readline()).decode()
         assert line == f"wiretape mcp: no client for 0.03 min, ending mock {started['mock']}\n"
-        await until(lambda: not listens(proxy), "the mock has ended")
+        await until(lambda: processes_in(project.root) == {process.pid}, "the mock has ended")
         async with Client(sse_client(url)) if transport == "--sse" else Client(url) as client:
             stopped = fields(await client.call_tool("stop_mock", {"mock": started["mock"]}))
         assert stopped["mock"] == started["mock"]
@@ -237,7 +229,8 @@ async def test_a_signal_on_stdio_ends_a_mock_too(project: Workspace, end: signal
     assert agent.stdout is not None
     async with asyncio.timeout(SECONDS):
         told = json.loads(await agent.stdout.readline())
+    assert listens(told["endpoints"]["proxy"])
     os.kill(told["server"], end)
     async with asyncio.timeout(SECONDS):
         await agent.wait()
-    await until(lambda: not listens(told["endpoints"]["proxy"]), "the mock has ended")
+    await until(lambda: not processes_in(project.root), "the mock has ended")
