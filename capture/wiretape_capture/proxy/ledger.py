@@ -15,8 +15,8 @@ from wiretape_capture.snapshot.exchange import Exchange
 class Tape(Protocol):
     """What is needed of the snapshot's writer."""
 
-    def put(self, exchange: Exchange) -> None:
-        """Queue an exchange."""
+    def put(self, exchange: Exchange, *, named: bool = False) -> None:
+        """Queue an exchange; `named`: its bodies have the names of their contents."""
         ...
 
     def note(self, text: str, count: int = 1) -> None:
@@ -61,5 +61,5 @@ class Ledger:
 
     def record(self, exchange: Exchange) -> None:
         """Put a finished exchange on the tape."""
-        self._tape.put(exchange)
+        self._tape.put(exchange, named=True)
         self._seen(exchange)

@@ -23,7 +23,9 @@ _here = threading.local()
 
 def body_of(data: bytes, *, complete: bool = True) -> Body:
     """The body that consists of `data`."""
-    return Body(size=len(data), sha256=hashlib.sha256(data).hexdigest(), data=data, complete=complete)
+    if not data and complete:
+        return EMPTY
+    return Body.made(size=len(data), sha256=hashlib.sha256(data).hexdigest(), data=data, complete=complete)
 
 
 def _compressor() -> zstandard.ZstdCompressor:

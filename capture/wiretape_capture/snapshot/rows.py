@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -26,6 +26,8 @@ COLUMNS = (
 """The columns in the order in which they enter the digest."""
 INT64 = 1 << 63
 _PLAIN = COLUMNS[: COLUMNS.index("request_method")]
+_NONE = "[]"
+"""No header, no trailer, no message."""
 
 
 def named(body: Body) -> Body:
@@ -57,6 +59,16 @@ def bodies(exchange: Exchange) -> Iterable[Body]:
         yield message.body
 
 
+def bytes_held(exchange: Exchange) -> int:
+    """Bytes of the bodies that are loaded."""
+    size = len(exchange.request.body.data or b"")
+    if exchange.response is not None:
+        size += len(exchange.response.body.data or b"")
+    for message in exchange.stream:
+        size += len(message.body.data or b"")
+    return size
+
+
 def to_row(exchange: Exchange) -> tuple[Value, ...]:
     """The values of `COLUMNS` followed by their digest. Raises ValueError or TypeError for what SQLite cannot hold."""
     e, q, a = exchange, exchange.request, exchange.response
@@ -70,16 +82,18 @@ def to_row(exchange: Exchange) -> tuple[Value, ...]:
         a.status, a.reason, a.version, _pairs(a.headers), _pairs(a.trailers),
         a.body.size, a.body.sha256, int(a.body.complete),
     )  # fmt: skip
-    values = (*head, *answer, _stream(e.stream))
-    numbers = [value for value in values if isinstance(value, int)]
+    numbers: tuple[int, ...] = (e.sequence, e.started_ns, e.duration_us, q.body.size)
+    if a is not None:
+        numbers += (a.status, a.body.size)
     if not -INT64 <= min(numbers) <= max(numbers) < INT64:
         raise ValueError("a number has more than 64 bits")
+    values = (*head, *answer, _stream(e.stream))
     return (*values, digest(values))
 
 
 def digest(values: Iterable[Value]) -> str:
     """SHA-256 over the row as a compact JSON array: what the snapshot's content hash is made of."""
-    return hashlib.sha256(orjson.dumps(list(values))).hexdigest()
+    return hashlib.sha256(orjson.dumps(tuple(values))).hexdigest()
 
 
 def intact(row: Mapping[str, Value]) -> bool:
@@ -120,10 +134,10 @@ def _message(row: Mapping[str, Any], side: str, load: LoadBody) -> dict[str, Any
 
 
 def _pairs(headers: Headers) -> str:
-    return orjson.dumps(headers).decode()
+    return orjson.dumps(headers).decode() if headers else _NONE
 
 
-def _stream(messages: Iterable[StreamMessage]) -> str:
-    return orjson.dumps([
+def _stream(messages: Sequence[StreamMessage]) -> str:
+    return _NONE if not messages else orjson.dumps([
         (m.from_client, m.offset_us, m.kind, m.body.size, m.body.sha256, m.body.complete) for m in messages
     ]).decode()  # fmt: skip

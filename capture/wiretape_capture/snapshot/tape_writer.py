@@ -55,6 +55,7 @@ class TapeWriter:
         self._connection = connection
         self._queue: list[Exchange] = []
         self._queued_bytes = 0
+        self._all_named = True
         self._notes: Counter[str] = Counter()
         self._last_sequence = 0
         self._turn = asyncio.Lock()
@@ -80,8 +81,11 @@ class TapeWriter:
         """Whether so much waits to be written that a source which can wait should."""
         return self.failure is None and (len(self._queue) > WAITING_LIMIT or self._queued_bytes > QUEUE_LIMIT // 4)
 
-    def put(self, exchange: Exchange) -> None:
-        """Queue an exchange; sequence 0 takes the next one. Sequences must be unique, in any order."""
+    def put(self, exchange: Exchange, *, named: bool = False) -> None:
+        """Queue an exchange; sequence 0 takes the next one. Sequences must be unique, in any order.
+
+        `named` says that every body has the name of its content already, as `body_of` and a sink give it.
+        """
         if self.failure is not None:
             return
         if self._queued_bytes > QUEUE_LIMIT:
@@ -90,7 +94,8 @@ class TapeWriter:
         if exchange.sequence == 0:
             exchange = exchange.model_copy(update={"sequence": self._last_sequence + 1})
         self._last_sequence = max(self._last_sequence, exchange.sequence)
-        self._queued_bytes += sum(len(body.data or b"") for body in rows.bodies(exchange))
+        self._queued_bytes += rows.bytes_held(exchange)
+        self._all_named = self._all_named and named
         self._queue.append(exchange)
         self._wake.set()
 
@@ -146,9 +151,10 @@ class TapeWriter:
         async with self._turn:
             self._wake.clear()
             batch, self._queue, self._queued_bytes = self._queue, [], 0
+            named, self._all_named = self._all_named, True
             notes, self._notes = self._notes, Counter()
             if self.failure is None and (batch or notes):
-                chunks, lines, refused = await asyncio.to_thread(_encode, batch)
+                chunks, lines, refused = await asyncio.to_thread(_encode, batch, named)
                 await self._commit(chunks, lines, notes + refused)
 
     async def _write_chunks(self, chunks: Sequence[Chunk]) -> None:
@@ -216,12 +222,12 @@ async def _begin(path: Path, name: str, created_ns: int, app_command: Sequence[s
         return connection
 
 
-def _encode(batch: Iterable[Exchange]) -> tuple[list[Chunk], list[Line], Counter[str]]:
+def _encode(batch: Iterable[Exchange], named: bool) -> tuple[list[Chunk], list[Line], Counter[str]]:
     """Chunks, rows and, for an exchange that no row can hold, a note."""
     chunks: dict[tuple[str, int], bytes] = {}
     lines: list[Line] = []
     refused: Counter[str] = Counter()
-    for exchange in map(rows.with_named_bodies, batch):
+    for exchange in batch if named else map(rows.with_named_bodies, batch):
         try:
             lines.append(rows.to_row(exchange))
         except (ValueError, TypeError) as error:

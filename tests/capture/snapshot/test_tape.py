@@ -15,7 +15,7 @@ import pytest
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.snapshot import tape_writer
 from wiretape_capture.snapshot.bodies import CHUNK, body_of
-from wiretape_capture.snapshot.exchange import Exchange, Response, SnapshotInfo
+from wiretape_capture.snapshot.exchange import Body, Exchange, Response, SnapshotInfo
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_capture.snapshot.tape_writer import TapeWriter
@@ -75,6 +75,18 @@ async def test_sequences_come_in_any_order_and_zero_takes_the_next(
 ) -> None:
     await tape_of(tmp_path / "a.tape", [plain(3), plain(1), plain(0), plain(2)])
     assert [exchange.sequence for exchange in await read(tmp_path / "a.tape")] == [1, 2, 3, 4]
+
+
+async def test_bodies_get_the_names_of_their_contents_unless_they_have_them(tmp_path: Path, plain: Made) -> None:
+    unnamed = plain(2).model_copy(update={"response": Response(status=200, body=Body(data=b"ours"))})
+    async with await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1) as tape:
+        tape.put(plain(1), named=True)
+        tape.put(unnamed)
+        tape.put(plain(3), named=True)
+        await tape.flush()
+        tape.put(plain(4), named=True)
+    named = unnamed.model_copy(update={"response": Response(status=200, body=body_of(b"ours"))})
+    assert await read(tmp_path / "a.tape") == [plain(1), named, plain(3), plain(4)]
 
 
 async def test_the_hash_is_that_of_the_exchanges_alone(
