@@ -11,15 +11,18 @@ from typing import cast
 
 from wiretape_capture.proxy import translate
 from wiretape_capture.proxy.body_tap import BodyTap
-from wiretape_capture.proxy.copied import Copied, fields, marks_of, request_of, response_of, service_of
+from wiretape_capture.proxy.copied import Asked, Copied, asked_of, request_of, response_of
+from wiretape_capture.proxy.known import Known
 from wiretape_capture.proxy.ledger import Ledger
 from wiretape_capture.proxy.listening import Listening
 from wiretape_capture.snapshot.bodies import EMPTY, body_of
-from wiretape_capture.snapshot.exchange import Body, Exchange
-from wiretape_capture.tee.records import Kind, Record, Unpacker, answer_of, begin_of
+from wiretape_capture.snapshot.exchange import Body, Exchange, Protocol
+from wiretape_capture.tee.records import Kind, Record, Unpacker, answer_of, apart, begin_of
 
 LOOK_AGAIN = 0.02
 """Seconds after which a full tape is looked at again."""
+WHOLE = Kind.WHOLE
+"""An enumeration's members cost a look-up each time."""
 NEVER_CAME = Body(complete=False)
 ENDED_FIRST = "the recording ended first"
 
@@ -33,6 +36,7 @@ class Copies(asyncio.Protocol):
         self._full = full
         self._unpacker = Unpacker()
         self._open: dict[int, Copied] = {}
+        self._asked: Known[Asked] = Known()
         self._names: dict[int, str] = {}
         self._finishing: set[asyncio.Task[None]] = set()
         self.places: list[Listening] = []
@@ -80,14 +84,17 @@ class Copies(asyncio.Protocol):
         await asyncio.gather(*self._finishing)
 
     def _begin(self, record: Record) -> None:
-        begin = begin_of(record.payload)
-        name = self._names.get(begin.connection)
+        kind, number, time, payload = record
+        connection, rest = apart(payload)
+        asked = self._asked.get(rest)
+        if asked is None:
+            asked = self._asked.remember(rest, asked_of(begin_of(payload)))
+        name = self._names.get(connection)
         if name is None:
-            name = self._names[begin.connection] = self._ledger.connection()
-        ticket = self._source.told(record.time)
-        copied = Copied(record.number, ticket, self.places[begin.place], name, begin, record.time)
-        copied.request_done = record.kind == Kind.WHOLE
-        self._open[record.number] = copied
+            name = self._names[connection] = self._ledger.connection()
+        ticket = self._source.told(time)
+        copied = self._open[number] = Copied(number, ticket, self.places[asked.place], name, asked, time)
+        copied.request_done = kind == WHOLE
 
     def _sent(self, record: Record) -> None:
         if (copied := self._open.get(record.number)) is not None:
@@ -150,11 +157,17 @@ class Copies(asyncio.Protocol):
     def _finish(self, copied: Copied) -> None:
         del self._open[copied.number]
         if copied.small:
-            copied.ticket.then(lambda: self._ledger.record(in_memory(copied, self._started(copied))))
+            if copied.ticket.number:
+                self._in_memory(copied)
+            else:
+                copied.ticket.then(lambda: self._in_memory(copied))
             return
         task = asyncio.ensure_future(self._spilled(copied))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
+
+    def _in_memory(self, copied: Copied) -> None:
+        self._ledger.record(in_memory(copied, self._started(copied)))
 
     async def _spilled(self, copied: Copied) -> None:
         request = await stored(copied.request_tap, copied.request_done)
@@ -186,24 +199,25 @@ def held(tap: BodyTap | None, done: bool) -> Body:
 
 def exchange_of(copied: Copied, request_body: Body, response_body: Body, started_ns: int) -> Exchange:
     """The finished exchange with these bodies. `started_ns` is when it was sent on, since the Unix epoch, UTC."""
-    headers = fields(copied.begin.head)
-    request = request_of(copied, headers, request_body)
+    asked = copied.asked
+    request = request_of(copied, request_body)
     response = response_of(copied, response_body) if copied.response_head else None
-    session, trace = marks_of(headers)
-    return Exchange(
+    return Exchange.made(
         sequence=copied.ticket.number,
         direction=copied.listening.direction,
-        scheme="https" if copied.begin.secure else "http",
-        service=copied.listening.service or service_of(copied.begin, headers),
+        protocol=Protocol.HTTP,
+        scheme=asked.scheme,
+        service=copied.listening.service or asked.service,
         command=request.method,
         location=request.target,
         status="" if response is None else str(response.status),
         started_ns=started_ns,
         duration_us=max(copied.ended - copied.begun, 0) // 1000,
         connection=copied.connection,
-        session=session,
-        trace=trace,
+        session=asked.session,
+        trace=asked.trace,
         error=copied.error,
         request=request,
         response=response,
+        stream=(),
     )

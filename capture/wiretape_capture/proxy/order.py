@@ -92,12 +92,18 @@ class Order:
     def here(self, begun: int) -> Ticket:
         """An exchange began; another process may have carried one before it that is not told yet."""
         ticket = Ticket(begun, next(self._told))
-        if self._waiting or any(source.told_until < begun for source in self.sources):
+        if self._waiting or not self._all_told(begun):
             heapq.heappush(self._waiting, ticket)
             self.settle()
         else:
             self._settle(ticket)
         return ticket
+
+    def _all_told(self, begun: int) -> bool:
+        for source in self.sources:  # noqa: SIM110 - a generator costs more than all else here
+            if source.told_until < begun:
+                return False
+        return True
 
     def settle(self) -> None:
         """Number what no source can come before any more, and hurry those that something waits for."""

@@ -22,7 +22,8 @@ class Tally:
         """Count one exchange."""
         key = (exchange.direction.value, exchange.service, exchange.command)
         self._durations[key].append(max(exchange.duration_us, 0))
-        self._errors[key] += failed(exchange)
+        if failed(exchange):
+            self._errors[key] += 1
         self.total += 1
 
     def rows(self) -> tuple[CommandStats, ...]:

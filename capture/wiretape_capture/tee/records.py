@@ -8,10 +8,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 _RECORD = struct.Struct("<BIqI")
 _BEGIN = struct.Struct("<IHBH")
+_CONNECTION = struct.Struct("<I")
 _HEAD = struct.Struct("<I")
 
 
@@ -52,6 +54,10 @@ class Record(NamedTuple):
     payload: bytes
 
 
+_record = partial(tuple.__new__, Record)
+"""A record of its four values: what `Record` itself does, without a call of Python."""
+
+
 class Begin(NamedTuple):
     """The beginning of an exchange."""
 
@@ -76,6 +82,12 @@ def begin_of(payload: bytes) -> Begin:
     connection, place, secure, size = _BEGIN.unpack_from(payload)
     start = _BEGIN.size + size
     return Begin(connection, place, bool(secure), payload[_BEGIN.size : start].decode("latin-1"), payload[start:])
+
+
+def apart(payload: bytes) -> tuple[int, bytes]:
+    """The connection of a beginning, and the rest, which is equal for equal requests that came to one listener."""
+    (connection,) = _CONNECTION.unpack_from(payload)
+    return connection, payload[_CONNECTION.size :]
 
 
 def answer_front(head_size: int) -> bytes:
@@ -105,5 +117,5 @@ class Unpacker:
             if start + length > size:
                 break
             at = start + length
-            yield Record(kind, number, time, data[start:at])
+            yield _record((kind, number, time, data[start:at]))
         self._rest = data[at:]
