@@ -53,15 +53,20 @@ class Model(BaseModel):
         What a recorder makes for each exchange is of the right types already, and checking it was the greatest part of
         its work. Pydantic's own `model_construct` looks each field up again, which costs more than checking.
         """
-        made = cls.__new__(cls)
-        _set(made, "__dict__", values)
-        _set(made, "__pydantic_fields_set__", _names(cls))
-        _set(made, "__pydantic_extra__", None)
-        _set(made, "__pydantic_private__", None)
+        made = _new(cls)
+        _set_values(made, values)
+        _set_given(made, _names(cls))
+        _set_extra(made, None)
+        _set_private(made, None)
         return made
 
 
-_set = object.__setattr__
+_new = object.__new__
+# What a model consists of; its own `__setattr__` refuses, and `object`'s looks each of them up.
+_set_values, _set_given, _set_extra, _set_private = (
+    BaseModel.__dict__[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
 
 
 @cache
