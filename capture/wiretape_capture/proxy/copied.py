@@ -21,6 +21,7 @@ from wiretape_capture.tee.route import split
 
 MARKS = frozenset({SESSION_HEADER, "traceparent", *REQUEST_IDS})
 KNOWN_LINES = 1024
+KNOWN_SERVICES = 64
 
 
 class Asked(NamedTuple):
@@ -85,7 +86,7 @@ def asked_of(begin: Begin) -> Asked:
     session, trace = marks_of(headers)
     request = Request.made(method=method, target=target, version=version, headers=headers, body=EMPTY, trailers=())
     scheme = "https" if begin.secure else "http"
-    return Asked(begin.place, scheme, service_of(begin, headers), session, trace, request)
+    return Asked(begin.place, scheme, _service_of(begin.authority, header(headers, "host")), session, trace, request)
 
 
 def request_of(copied: Copied, body: Body) -> Request:
@@ -159,7 +160,8 @@ def marks_of(headers: Headers) -> tuple[str, str]:
     return (header(marks, SESSION_HEADER) or "", trace(marks)) if marks else ("", "")
 
 
-def service_of(begin: Begin, headers: Headers) -> str:
-    """The service by the name that the app used."""
-    place = split(begin.authority, 0)
-    return begin.authority if place is None else named_authority(*place, headers)
+@lru_cache(KNOWN_SERVICES)
+def _service_of(authority: str, said: str | None) -> str:
+    """The service by the name that the app used; `said` is the request's Host."""
+    place = split(authority, 0)
+    return authority if place is None else named_authority(*place, () if said is None else (("host", said),))

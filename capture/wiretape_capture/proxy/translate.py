@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from mitmproxy import http
@@ -84,12 +83,7 @@ def version(raw: bytes) -> str:
 def named_authority(host: str, port: int, headers: Headers) -> str:
     """A service by the name the app used: SOCKS clients often resolve it themselves and ask for an address."""
     said = header(headers, "host")
-    return authority(host, port) if said is None else _named(host, port, said)
-
-
-@lru_cache(512)
-def _named(host: str, port: int, said: str) -> str:
-    if not is_address(host):
+    if said is None or not is_address(host):
         return authority(host, port)
     try:
         name, said_port = url.parse_authority(said, check=True)
