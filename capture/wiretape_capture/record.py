@@ -262,7 +262,7 @@ def collect_less() -> None:
     """What was imported stays, and exchanges that wait are no garbage: looking at them was a quarter of the work."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def give_way() -> None:
