@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -25,6 +26,7 @@ from wiretape_replay.mock.allow import allow_list
 from wiretape_replay.mock.conversation import House, Seconds
 from wiretape_replay.mock.databases.protocols import PROTOCOLS, Hall, Means
 from wiretape_replay.mock.desk import Desk
+from wiretape_replay.mock.huge_pages import use_huge_pages
 from wiretape_replay.mock.journal import Entry, Journal
 from wiretape_replay.mock.listen import allow_many_connections, databases_listening, listening
 from wiretape_replay.mock.load import Loaded, load_snapshot
@@ -77,6 +79,7 @@ async def serve_mock(spec: MockSpec, emit: Emit, stop: asyncio.Event, seconds: S
             hall.doors.in_flight = knowledge.in_flight
         # What was loaded lives as long as the mock: the collector need not look at it again.
         gc.freeze()
+        threading.Thread(target=use_huge_pages, name="huge-pages", daemon=True).start()
         ports = listening(house, (spec.proxy_port, spec.proxy_from), spec.maps, _progress(journal, emit))
         endpoints = await stack.enter_async_context(ports)
         endpoints |= await stack.enter_async_context(databases_listening(spec.maps, halls))
