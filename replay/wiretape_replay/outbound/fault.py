@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
+from wiretape_replay.outbound.calls import Call
 from wiretape_replay.verdict.model import Severity
 
 
@@ -49,3 +50,9 @@ class Fault:
     actual: JsonValue = None
     after: Fault | None = None
     """What it follows from: a call before it that brought the same exchange something else than recorded."""
+
+
+def likeliest(call: Call, other: Call | None = None) -> tuple[int, ...]:
+    """The exchanges that may have made a call, those of a second one first."""
+    first = other.owners if other is not None else frozenset[int]()
+    return tuple(sorted(call.owners or first, key=lambda one: (one not in first, one)))
