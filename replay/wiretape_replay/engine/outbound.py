@@ -72,11 +72,11 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     values = {one.sequence: values_of(one, route(one)) for one in inbound}
     catalogue = Catalogue.of(outbound, aliases)
     recorded = [catalogue.recorded(one) for one in outbound]
+    for call in recorded:
+        call.fate = ends.get(call.sequence)
     attribute_recorded(recorded, [recorded_window(one, route(one), values[one.sequence]) for one in inbound])
     sent = {one.exchange.sequence: one for one in played if one.started_ns}
     known = {call.sequence: call for call in recorded}
-    for call in recorded:
-        call.fate = ends.get(call.sequence)
     calls = _live(catalogue, answers, known)
     windows = [_live_window(one, route(one.exchange), values[sequence]) for sequence, one in sent.items()]
     discarded = [catalogue.live(one, {}) for one in answers if one.command == DISCARD and one.request is not None]

@@ -92,6 +92,8 @@ class Evidence:
     _groups: dict[str, dict[int, frozenset[int]]] = field(default_factory=dict)
     _together: dict[tuple[str, frozenset[int]], tuple[tuple[int, ...], int, int]] = field(default_factory=dict)
     _places: dict[str, tuple[list[Call], list[Call]]] = field(default_factory=dict)
+    _making: dict[str, set[str]] = field(default_factory=dict)
+    """Routes that surely make the calls of a place in the run."""
     _by_owner: dict[tuple[int, str, bool], list[Call]] = field(default_factory=dict)
     _most: dict[tuple[str, Key], int] = field(default_factory=dict)
     _most_at: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -192,6 +194,19 @@ class Evidence:
         without = len(owners) - self._made_by(call.key, owners)
         able = sum(self.may_be_remembered(call, self.handled[owner]) for owner in owners)
         return 0 < without <= able
+
+    def who_left_out(self, call: Call) -> frozenset[int]:
+        """Of the exchanges that may have made a recorded call, those of routes that surely make none in the run.
+
+        All of them where that is no route's, or every one's.
+        """
+        if call.place not in self._making:
+            lives = self._places[call.place][1]
+            routes = ({self.handled[owner].route for owner in one.owners} for one in lives)
+            self._making[call.place] = {route for some in routes if len(some) == 1 for route in some}
+        making = self._making[call.place]
+        left = frozenset(owner for owner in call.owners if self.handled[owner].route not in making)
+        return left or call.owners
 
     def asked_too_soon(self, call: Call, owner: Handled) -> bool:
         """Whether the app asked the same so short a time ago that the recording has no request repeated that soon."""

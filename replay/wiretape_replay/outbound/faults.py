@@ -121,7 +121,8 @@ class _Judged:
             message = f"{call.place} is called {often(now)} instead of {often(was)}{_after_failure(call, evidence)}"
         elif now:
             message = f"{call.place} is called {often(now)}, recorded {often(was)}, but not any more as {call.line}"
-        return Fault(Kind.MISSING, self._weight(call, owner), call.place, likeliest(call), message, was, now)
+        owners = tuple(sorted(evidence.who_left_out(call)))
+        return Fault(Kind.MISSING, self._weight(call, owner), call.place, owners, message, was, now)
 
     def _weight(self, call: Call, owner: Handled) -> Severity:
         """A single call that says nothing of its request may be a timer's that happened to fall there."""

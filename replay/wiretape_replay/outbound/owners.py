@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,6 +16,8 @@ DEFERRED_NS = 60_000_000_000
 """How long after its answer an exchange may still make calls that speak of it."""
 DEFERRED_LOOKED_AT = 200
 """Exchanges that ended before a call and are looked at for its values."""
+NEARLY = 0.8
+"""Share of a route's exchanges that are enough to say that its exchanges make a call."""
 DISTINCT = 4
 """Characters of a value that ties a call to an exchange which is over."""
 
@@ -37,17 +39,28 @@ def attribute_recorded(calls: Sequence[Call], windows: Sequence[Window]) -> None
     by_trace = _by_trace(windows)
     by_sequence = {window.sequence: window for window in windows}
     by_end = sorted(windows, key=lambda window: window.ended_ns)
-    for call, under_way in zip(calls, _under_way(calls, windows), strict=True):
-        traced = _by_its_trace(call, by_trace)
-        owners = traced or under_way
-        if not traced and not any(call.values & by_sequence[one].values for one in owners):
+    traced = [_by_its_trace(call, by_trace) for call in calls]
+    for call, known, under_way in zip(calls, traced, _under_way(calls, windows), strict=True):
+        call.under_way = known or under_way
+    _within_transactions(calls)
+    first = _Habits.of([call for call in calls if len(call.under_way) == 1], by_sequence)
+    usual = _usual(calls, by_sequence)
+    for call, known in zip(calls, traced, strict=True):
+        owners = call.under_way
+        if (
+            not known
+            and not _speaks_of(call, owners, by_sequence)
+            and usual.isdisjoint((by_sequence[one].route, call.place) for one in owners)
+        ):
             # Work that an exchange left for later may fall into another one.
             owners = _deferred(call, by_end) or owners
-        call.owners = _narrowed(call, owners, by_sequence)
-        call.under_way, call.deferred = traced or under_way, not traced and not owners & under_way
-    callers = _callers(calls, by_sequence)
+        call.deferred = not known and not owners & call.under_way
+        call.owners = first.narrowed(call, owners, by_sequence)
+    habits = _Habits.of(calls, by_sequence)
     for call in calls:
-        call.owners = _by_route(call, call.owners, by_sequence, callers)
+        call.owners = habits.by_route(call, call.owners, by_sequence)
+    _jointly(calls)
+    for call in calls:
         call.specific = any(call.values & by_sequence[one].values for one in call.owners)
 
 
@@ -55,23 +68,115 @@ def attribute_live(calls: Sequence[Call], windows: Sequence[Window], recorded: S
     """Set the owners of live calls; what a call asked for tells whose it is, as the recording knows that."""
     by_trace = _by_trace(windows)
     by_sequence = {window.sequence: window for window in windows}
-    callers = _callers(recorded, by_sequence)
+    habits, asked = _Habits.of(recorded, by_sequence), _askers(recorded)
     homes = {call.sequence: call.owners for call in recorded}
     specific = {key for call in recorded if call.specific for key in (call.key, call.exact)}
+    traced = [_by_its_trace(call, by_trace) for call in calls]
+    for call, known, under_way in zip(calls, traced, _under_way(calls, windows), strict=True):
+        call.under_way = known or under_way
+    _within_transactions(calls)
+    for call in calls:
+        call.owners = habits.narrowed(call, call.under_way, by_sequence)
+    _jointly(calls)
+    told = {id(call.fate.transaction) for call in calls
+            if call.fate is not None and _speaks_of(call, call.owners, by_sequence)}  # fmt: skip
     strays: list[Call] = []
-    for call, under_way in zip(calls, _under_way(calls, windows), strict=True):
-        traced = _by_its_trace(call, by_trace)
-        call.under_way = traced or under_way
-        owners = _narrowed(call, call.under_way, by_sequence)
-        call.owners = _by_route(call, owners, by_sequence, callers)
+    for call, known in zip(calls, traced, strict=True):
         if call.missed and len(call.owners) > 1:
             call.owners = (call.owners & homes.get(call.near, frozenset())) or call.owners
-        elif not traced and call.key in specific and not _speaks_of(call, call.owners, by_sequence):
-            strays.append(call)
-    _bring_home(strays, calls, recorded, by_sequence, callers)
+        elif known or call.key not in specific or _speaks_of(call, call.owners, by_sequence):
+            continue
+        elif call.fate is None or id(call.fate.transaction) not in told:
+            own = call.under_way & asked.get(call.key, frozenset())
+            if own:
+                call.owners = own
+            elif not any(habits.mute(by_sequence[one].route, call.place) for one in call.owners):
+                strays.append(call)
+    _bring_home(strays, calls, recorded, by_sequence, habits.callers)
     for call in calls:
-        own = _speaks_of(call, call.owners, by_sequence)
-        call.specific = own or call.exact in specific or call.key in specific
+        speaks = _speaks_of(call, call.owners, by_sequence)
+        call.specific = speaks or call.exact in specific or call.key in specific
+
+
+def _usual(calls: Iterable[Call], windows: Mapping[int, Window]) -> set[tuple[str, str]]:
+    """Routes with the places that were called while nearly each of their exchanges was under way."""
+    within: dict[tuple[str, str], set[int]] = {}
+    for call in calls:
+        for one in call.under_way:
+            within.setdefault((windows[one].route, call.place), set()).add(one)
+    all_of = Counter(window.route for window in windows.values())
+    return {at for at, some in within.items() if len(some) > 1 and len(some) >= NEARLY * all_of[at[0]]}
+
+
+def _within_transactions(calls: Sequence[Call]) -> None:
+    """Statements of one transaction are one exchange's: of one that was under way at all of them."""
+    for some in _transactions(calls):
+        if owners := frozenset.intersection(*(call.under_way for call in some)):
+            for call in some:
+                call.under_way = owners
+
+
+def _jointly(calls: Sequence[Call]) -> None:
+    """All of a transaction are those of whom most of its statements speak: a short value may be another's by chance."""
+    for some in _transactions(calls):
+        votes = Counter(owner for call in some for owner in call.owners)
+        most = max(votes.values(), default=0)
+        for call in some:
+            call.owners = frozenset(owner for owner, count in votes.items() if count == most)
+
+
+def _transactions(calls: Iterable[Call]) -> Iterator[list[Call]]:
+    """The statements of each transaction of several."""
+    together: dict[int, list[Call]] = {}
+    for call in calls:
+        if call.fate is not None:
+            together.setdefault(id(call.fate.transaction), []).append(call)
+    return (some for some in together.values() if len(some) > 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Habits:
+    """What the recording shows of the calls of each route."""
+
+    callers: Mapping[str, set[str]]
+    """By place: the routes that certainly make the call; else those that were under way at every one of them."""
+    _said: Mapping[tuple[str, str], tuple[int, int]]
+    """By route and place: how many of its certain calls there are, and how many say what the request was about."""
+
+    @classmethod
+    def of(cls, calls: Iterable[Call], windows: Mapping[int, Window]) -> _Habits:
+        """Those of recorded calls whose owners are known, or under way alone."""
+        certain: dict[str, set[str]] = {}
+        always: dict[str, set[str]] = {}
+        said: dict[tuple[str, str], tuple[int, int]] = {}
+        for call in calls:
+            owners = call.owners or call.under_way
+            routes = {windows[one].route for one in owners if one in windows}
+            if len(owners) == 1 and routes:
+                certain.setdefault(call.place, set()).update(routes)
+                at = next(iter(routes)), call.place
+                made, spoke = said.get(at, (0, 0))
+                said[at] = made + 1, spoke + _speaks_of(call, owners, windows)
+            elif routes:
+                always[call.place] = always.get(call.place, routes) & routes
+        return cls(always | certain, said)
+
+    def mute(self, route: str, place: str) -> bool:
+        """Whether calls of a route there mostly say nothing of the request: that one does not, then says nothing."""
+        made, spoke = self._said.get((route, place), (0, 0))
+        return made > 2 * spoke
+
+    def by_route(self, call: Call, owners: frozenset[int], windows: Mapping[int, Window]) -> frozenset[int]:
+        """Of several exchanges, those of a route that is known to make this call."""
+        known = self.callers.get(call.place, set())
+        return frozenset(one for one in owners if windows[one].route in known) or owners
+
+    def narrowed(self, call: Call, owners: frozenset[int], windows: Mapping[int, Window]) -> frozenset[int]:
+        """Of several exchanges those of whose requests it speaks most, and those whose calls never speak of them."""
+        owners = self.by_route(call, owners, windows)
+        mute = frozenset(one for one in owners if self.mute(windows[one].route, call.place))
+        said = _narrowed(call, owners - mute, windows)
+        return said | mute
 
 
 def _speaks_of(call: Call, owners: Iterable[int], windows: Mapping[int, Window]) -> bool:
@@ -131,26 +236,6 @@ def _newly(call: Call, windows: Mapping[int, Window], callers: Mapping[str, set[
     """Of what was under way, exchanges whose routes do not make this call: those that do say what it is about."""
     known = callers.get(call.place, set())
     return frozenset(one for one in call.under_way if windows[one].route not in known) or call.owners
-
-
-def _callers(recorded: Iterable[Call], windows: Mapping[int, Window]) -> Mapping[str, set[str]]:
-    """The routes that certainly make each call; else those that were under way at every one of them."""
-    certain: dict[str, set[str]] = {}
-    always: dict[str, set[str]] = {}
-    for call in recorded:
-        routes = {windows[one].route for one in call.owners if one in windows}
-        if call.owner in windows:
-            certain.setdefault(call.place, set()).update(routes)
-        elif routes:
-            always[call.place] = always.get(call.place, routes) & routes
-    return always | certain
-
-
-def _by_route(call: Call, owners: frozenset[int], windows: Mapping[int, Window],
-              callers: Mapping[str, set[str]]) -> frozenset[int]:  # fmt: skip
-    """Of several exchanges, those of a route that is known to make this call."""
-    known = callers.get(call.place, set())
-    return frozenset(one for one in owners if windows[one].route in known) or owners
 
 
 def _askers(recorded: Iterable[Call]) -> Mapping[object, set[int]]:

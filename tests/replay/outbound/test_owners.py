@@ -1,0 +1,84 @@
+"""Which request made a call: what its route usually does counts for more than a short value that two have by chance."""
+
+from __future__ import annotations
+
+from call_story import Story
+
+from wiretape_replay.outbound.calls import Call, Catalogue
+from wiretape_replay.outbound.owners import Window, attribute_live, attribute_recorded
+from wiretape_replay.outbound.transactions import Fate, Transaction
+
+
+def orders(*, at_once: bool) -> Story:
+    """Orders of items, and cancellations, which name an order: both forget what is known of the item."""
+    story = Story()
+    for number in (1, 2, 3, 4):
+        begun = number * 100
+        story.asked(begun, 40, "POST /orders", {"item": f"70{number}"}, 201, answer={"id": 5 - number})
+        story.called(begun + 5, 5, "POST /rows", {"item": f"70{number}"}, 201)
+        story.called(begun + 20, 5, f"DELETE /cache/70{number}")
+        begun += 15 if at_once and number > 2 else 50
+        story.asked(begun, 40, f"POST /orders/{5 - number}/cancel", {}, answer={"cancelled": 5 - number})
+        story.called(begun + 3, 2, "POST /states", {"order": f"of {number}"})
+        story.called(begun + 10, 5, f"DELETE /cache/70{number}")
+    return story
+
+
+def test_a_call_that_says_nothing_of_its_request_is_its_route_s() -> None:
+    story = orders(at_once=False)
+    story.replayed()
+    assert story.told() == []
+    story.without(*(number * 6 - 3 for number in (1, 2, 3, 4)))  # the orders forget nothing any more
+    assert story.told() == ["error POST /orders: missing DELETE /cache/{id} 4/4"]
+
+
+def test_of_two_under_way_the_route_that_makes_none_any_more_is_blamed() -> None:
+    story = orders(at_once=True)
+    story.replayed()
+    assert story.told() == []
+    story.without(*(number * 6 - 3 for number in (1, 2, 3, 4)))
+    assert story.told() == ["error POST /orders: missing DELETE /cache/{id} 4/4"]
+
+
+def test_an_earlier_request_with_the_same_value_is_not_the_one_that_always_makes_the_call() -> None:
+    story = Story()
+    for number in (1, 2, 3):
+        story.asked(number * 100, 20, f"GET /members/90{number}")
+        story.asked(number * 100 + 40, 30, f"POST /loans/{number}/return", {})
+        story.called(number * 100 + 50, 5, f"PUT /counts/90{number}")
+    story.replayed()
+    evidence = story.judged().evidence
+    assert [sorted(call.owners) for call in evidence.recorded] == [[2], [5], [8]]
+    assert not any(call.deferred for call in evidence.recorded)
+    story.without(3, 6, 9)
+    assert story.told() == ["error POST /loans/{id}/return: missing PUT /counts/{id} 3/3"]
+
+
+def loans() -> list[Call]:
+    """Two transactions with a statement of their own each and one that both have."""
+    story = Story()
+    for at, target in ((10, "/loans/2"), (11, "/loans/3"), (12, "/stock/4"), (13, "/stock/4"), (14, "/audit/2"),
+                       (15, "/audit/3")):  # fmt: skip
+        story.called(at, 1, f"PUT {target}")
+    catalogue = Catalogue.of(story.outbound, {})
+    calls = [catalogue.recorded(one) for one in story.outbound]
+    both = Fate(Transaction()), Fate(Transaction())
+    for number, call in enumerate(calls):
+        call.fate = both[number % 2]
+    return calls
+
+
+def windows(calls: list[Call]) -> list[Window]:
+    """Three requests under way at all of them; what the third is about, both transactions say, too."""
+    first, last = calls[0].started_ns - 10**6, calls[-1].started_ns + 10**6
+    return [
+        Window(number, first, last, "", "POST /loans/{id}/return", frozenset({str(number)})) for number in (2, 3, 4)
+    ]
+
+
+def test_the_statements_of_a_transaction_are_one_request_s() -> None:
+    recorded, live = loans(), loans()
+    attribute_recorded(recorded, windows(recorded))
+    attribute_live(live, windows(live), recorded)
+    for calls in (recorded, live):
+        assert [sorted(call.owners) for call in calls] == [[2], [3]] * 3
