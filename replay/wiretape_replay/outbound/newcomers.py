@@ -10,15 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log
 
 from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.outbound.calls import Call
 from wiretape_replay.outbound.evidence import Evidence
+from wiretape_replay.outbound.likelihood import CLEARLY, likelihood, usual_share
 from wiretape_replay.outbound.pairing import pair
-
-CLEARLY = log(20)
-"""How much likelier a route must be than the next, as a logarithm."""
 
 
 def settled(evidence: Evidence) -> Evidence:
@@ -109,7 +106,7 @@ def _likeliest(some: Sequence[_Newcomer], usual: _Usual) -> str | None:
     """
     times = Counter(route for one in some for route in one.by_route)
     routes = {route for one in some if one.strays for route in one.by_route}
-    judged = sorted(((_evidence(times[route], len(some), usual.share(route)), route) for route in routes),
+    judged = sorted(((likelihood(times[route], len(some), usual.share(route)), route) for route in routes),
                     reverse=True)  # fmt: skip
     if not judged or (len(judged) > 1 and judged[0][0] - judged[1][0] < CLEARLY):
         return None
@@ -126,13 +123,4 @@ class _Usual:
                               for route in {evidence.handled[owner].route for owner in call.under_way})  # fmt: skip
 
     def share(self, route: str) -> float:
-        return (self._times[route] + 1) / (len(self._calls) + 2)
-
-
-def _evidence(times: int, of: int, share: float) -> float:
-    """Log likelihood ratio of a route's own rate against the usual one; 0 where it is no larger than that."""
-    rate = times / of
-    if rate <= share:
-        return 0.0
-    rest = (of - times) * log((1 - rate) / (1 - share)) if times < of else 0.0
-    return times * log(rate / share) + rest
+        return usual_share(self._times[route], len(self._calls))

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from wiretape_capture.protocols.http import SAFE
 from wiretape_replay.match.index import Key
 from wiretape_replay.outbound.calls import Call
+from wiretape_replay.outbound.likelihood import CLEARLY, likelihood, usual_share
 
 DEFERRED_NS = 60_000_000_000
 """How long after its answer an exchange may still make calls that speak of it."""
@@ -47,13 +49,12 @@ def attribute_recorded(calls: Sequence[Call], windows: Sequence[Window]) -> None
     usual = _usual(calls, by_sequence)
     for call, known in zip(calls, traced, strict=True):
         owners = call.under_way
-        if (
-            not known
-            and not _speaks_of(call, owners, by_sequence)
-            and usual.isdisjoint((by_sequence[one].route, call.place) for one in owners)
-        ):
+        if not known and not _speaks_of(call, owners, by_sequence):
             # Work that an exchange left for later may fall into another one.
-            owners = _deferred(call, by_end) or owners
+            left = _deferred(call, by_end)
+            writers = call.writes and any((by_sequence[one].route, call.place) in usual for one in owners)
+            if not (writers and all(_only_reads(by_sequence[one].route) for one in left)):
+                owners = left or owners
         call.deferred = not known and not owners & call.under_way
         call.owners = first.narrowed(call, owners, by_sequence)
     habits = _Habits.of(calls, by_sequence)
@@ -98,14 +99,29 @@ def attribute_live(calls: Sequence[Call], windows: Sequence[Window], recorded: S
         call.specific = speaks or call.exact in specific or call.key in specific
 
 
-def _usual(calls: Iterable[Call], windows: Mapping[int, Window]) -> set[tuple[str, str]]:
-    """Routes with the places that were called while nearly each of their exchanges was under way."""
+def _usual(calls: Sequence[Call], windows: Mapping[int, Window]) -> set[tuple[str, str]]:
+    """Routes that write, with the places that they surely call: in nearly each of their exchanges, not by chance."""
     within: dict[tuple[str, str], set[int]] = {}
+    times: Counter[tuple[str, str]] = Counter()
+    of, in_all = Counter(call.place for call in calls), Counter[str]()
     for call in calls:
         for one in call.under_way:
             within.setdefault((windows[one].route, call.place), set()).add(one)
-    all_of = Counter(window.route for window in windows.values())
-    return {at for at, some in within.items() if len(some) > 1 and len(some) >= NEARLY * all_of[at[0]]}
+        routes = {windows[one].route for one in call.under_way}
+        times.update((route, call.place) for route in routes)
+        in_all.update(routes)
+    exchanges = Counter(window.route for window in windows.values())
+    return {
+        (route, place) for (route, place), some in within.items()
+        if len(some) >= NEARLY * exchanges[route] and not _only_reads(route)
+        and likelihood(times[route, place], of[place], usual_share(in_all[route] - times[route, place],
+                                                                   len(calls) - of[place])) > CLEARLY
+    }  # fmt: skip
+
+
+def _only_reads(route: str) -> bool:
+    """Whether its method is safe (RFC 9110 §9.2.1): such a request leaves no writes for later."""
+    return route.partition(" ")[0] in SAFE
 
 
 def _within_transactions(calls: Sequence[Call]) -> None:
