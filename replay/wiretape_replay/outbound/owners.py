@@ -135,10 +135,12 @@ def _within_transactions(calls: Sequence[Call]) -> None:
 def _jointly(calls: Sequence[Call]) -> None:
     """All of a transaction are those of whom most of its statements speak: a short value may be another's by chance."""
     for some in _transactions(calls):
-        votes = Counter(owner for call in some for owner in call.owners)
-        most = max(votes.values(), default=0)
-        for call in some:
-            call.owners = frozenset(owner for owner, count in votes.items() if count == most)
+        within = frozenset.intersection(*(call.under_way for call in some))
+        votes = Counter(owner for call in some for owner in call.owners & within)
+        if votes:  # else it goes on from one request to the next: nobody ended it
+            most = max(votes.values())
+            for call in some:
+                call.owners = frozenset(owner for owner, count in votes.items() if count == most)
 
 
 def _transactions(calls: Iterable[Call]) -> Iterator[list[Call]]:

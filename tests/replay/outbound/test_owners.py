@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from call_story import Story
 
 from wiretape_replay.outbound.calls import Call, Catalogue
@@ -84,3 +86,13 @@ def test_the_statements_of_a_transaction_are_one_request_s() -> None:
     attribute_live(live, windows(live), recorded)
     for calls in (recorded, live):
         assert [sorted(call.owners) for call in calls] == [[2], [3]] * 3
+
+
+def test_a_transaction_that_goes_on_through_several_requests_is_nobody_s_alone() -> None:
+    calls = loans()
+    for call in calls:
+        call.fate = calls[0].fate
+    first, second = windows(calls)[:2]
+    half = calls[2].started_ns
+    attribute_recorded(calls, [replace(first, ended_ns=half), replace(second, started_ns=half + 1)])
+    assert [sorted(call.owners) for call in calls] == [[2], [2], [2], [3], [3], [3]]
