@@ -84,10 +84,13 @@ class StatementParts(DatabaseParts):
     """One statement."""
 
     tables: tuple[str, ...] = ()
+    several: bool = False
 
     @property
     def housekeeping(self) -> bool:
-        """`select 1`, `select version()`, a read of the server's catalog."""
+        """`select 1`, `select version()`, a read of the server's catalog, several statements of which none is more."""
+        if self.several:
+            return not self.changes
         probes = not self.tables and (not self.content.leaves or self.path == "select ?")
         return not self.changes and (probes or bool(_CATALOG.search(self.path)))
 
@@ -111,7 +114,7 @@ def parts_of_statement(service: str, document: Mapping[str, Any], version: str =
     digest = blake2b(orjson.dumps(leaves), digest_size=16).digest() if leaves else b""
     tables = statement.tables[:1] if statement.writes and not statement.several else statement.tables
     return StatementParts(statement.command, service, (template,), (), (), Content(digest, tuple(leaves)),
-                          statement.writes, tables)  # fmt: skip
+                          statement.writes, tables, statement.several)  # fmt: skip
 
 
 def parts_of_request_for_sql(service: str, request: Request) -> StatementParts:

@@ -20,7 +20,7 @@ from wiretape_replay.mock.journal import Journal, Pen
 from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.login import Login
-from wiretape_replay.mock.postgres.prepared import Copying, Portal, Prepared, bound, with_cursor
+from wiretape_replay.mock.postgres.prepared import Copying, Held, Portal, Prepared, bound, with_cursor
 from wiretape_replay.mock.postgres.recording import UNSAID_TYPE
 from wiretape_replay.mock.postgres.replies import columns_in
 from wiretape_replay.mock.postgres.shortcut import Given, Shortcut, is_plain
@@ -30,8 +30,8 @@ from wiretape_replay.mock.sql.recording import failure_key
 
 NOT_UNDERSTOOD = ("42", "3D", "3F", "0A")
 """Classes of SQLSTATE that come before a statement can be described: syntax, unknown names."""
-SCOPES = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"})
-"""Commands that change nothing but the state of the transaction."""
+RELEASES = frozenset({"CLOSE", "DEALLOCATE", "DISCARD"})
+"""Commands that let go of what the connection holds by name."""
 COPY_LIMIT = 256 * 1024 * 1024
 """Bytes of one COPY that are taken."""
 
@@ -53,9 +53,10 @@ class Session:
         self._shortcut = Shortcut(desk.room)
         self._out: list[bytes] = []
         self._transaction = Transaction()
-        self._prepared: dict[bytes, Prepared] = {}
-        self._portals: dict[bytes, Portal] = {}
-        self._cursors: dict[str, str] = {}
+        self._held = Held()
+        self._prepared, self._portals, self._cursors = self._held.statements, self._held.portals, self._held.cursors
+        self._at_login: dict[str, str] = {}
+        """Values that settings had before they were set, by the names that are told to the client."""
         self._skipping = False
         self._copying: Copying | None = None
         self._last = 0
@@ -217,7 +218,7 @@ class Session:
 
     def _query(self, sql: str) -> None:
         statement = statement_of(sql)
-        whole = not statement.several or self._desk.knows(statement.template)
+        whole = not statement.several or self._desk.knows_whole(statement, self._last)
         self._go_on([sql] if whole else statements_in(sql))
 
     def _go_on(self, texts: list[str]) -> None:
@@ -307,14 +308,13 @@ class Session:
         return probe(statement, self._login.parameters or {}, self._login.user, self._login.database)
 
     def _simulate(self, statement: Statement, sql: str) -> Found:
-        if statement.command not in SCOPES:
-            self._shortcut.forget()
         recorded = self._desk.recording.failed.get(failure_key(statement, self._last))
         if recorded is not None:
             self._desk.simulated(statement, self._thread, str(recorded.get("C", "XX000")))
             if statement.command in ("COMMIT", "END"):
                 self._transaction.state = "I"
             raise Failed(recorded)
+        settings = dict(self._transaction.settings)
         effect = self._transaction.simulate(statement, sql)
         undone = statement.command in ("COMMIT", "END") and effect.tag == "ROLLBACK"
         self._desk.simulated(statement, self._thread, effect.error["C"] if effect.error else "",
@@ -324,21 +324,21 @@ class Session:
         if effect.error is not None:
             raise Failed(effect.error)
         for name, value in effect.reported:
-            assert self._login.parameters is not None
-            self._login.parameters[name] = value
-            self._out.append(replies.reported(name, value))
+            self._report(name, value)
         if statement.command in ("ROLLBACK", "ABORT"):
             self._mine.clear()
-        if statement.command in ("DEALLOCATE", "DISCARD"):
-            self._deallocate(sql)
+        gone = statement.command in RELEASES and self._held.let_go(statement.command, sql, self._encoding)
+        if gone or self._transaction.settings != settings:
+            self._shortcut.forget()
         return Found([{"tag": effect.tag}])
 
-    def _deallocate(self, sql: str) -> None:
-        name = sql.rstrip("; \n").split()[-1].strip('"')
-        if name.lower() == "all":
-            self._prepared.clear()
-        else:
-            self._prepared.pop(name.encode(self._encoding, "replace"), None)
+    def _report(self, name: str, value: str | None) -> None:
+        """Tell the client of a setting, which has the value of its login again where none is given."""
+        parameters = self._login.parameters
+        assert parameters is not None
+        before = self._at_login.setdefault(name, parameters.get(name, ""))
+        parameters[name] = before if value is None else value
+        self._out.append(replies.reported(name, parameters[name]))
 
     # The extended protocol
 

@@ -25,7 +25,7 @@ from wiretape_replay.mock.databases.outages import Doors, refused_entry
 from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal, line_after_time
 from wiretape_replay.mock.spec import Candidate
-from wiretape_replay.mock.sql.recording import Error, Shape, SqlRecording
+from wiretape_replay.mock.sql.recording import Error, Shape, SqlRecording, failure_key
 
 MISS = "WT001"
 """Status of a statement that no recording answers; as a SQLSTATE the class is nobody else's."""
@@ -96,6 +96,10 @@ class SqlDesk[C]:
     def knows(self, template: str) -> bool:
         """Whether the recording has a statement like this, whatever its values."""
         return self.recording.knows(template)
+
+    def knows_whole(self, statement: Statement, last: int) -> bool:
+        """Whether the recording has an answer to several statements at once, after an exchange of their connection."""
+        return self.knows(statement.template) or failure_key(statement, last) in self.recording.failed
 
     def shape(self, template: str) -> Shape[C] | None:
         """What such a statement takes and gives."""
