@@ -64,6 +64,9 @@ def bound(prepared: Prepared, bind: Bind, encoding: str) -> Portal:
     return Portal(prepared, params, bind.results)
 
 
+_LETS_GO = frozenset({"CLOSE", "DEALLOCATE", "DISCARD"})
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a connection holds by name until it is told to let go of it."""
@@ -74,7 +77,9 @@ class Held:
     """What declared each."""
 
     def let_go(self, command: str, sql: str, encoding: str) -> bool:
-        """Carry out CLOSE, DEALLOCATE or DISCARD; whether there was such a thing."""
+        """Carry out CLOSE, DEALLOCATE or DISCARD; whether there was such a thing. Other commands let go of nothing."""
+        if command not in _LETS_GO:
+            return False
         every, name = _named(sql)
         if command == "DISCARD" and not every:
             return False

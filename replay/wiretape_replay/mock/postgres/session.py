@@ -30,8 +30,8 @@ from wiretape_replay.mock.sql.recording import failure_key
 
 NOT_UNDERSTOOD = ("42", "3D", "3F", "0A")
 """Classes of SQLSTATE that come before a statement can be described: syntax, unknown names."""
-RELEASES = frozenset({"CLOSE", "DEALLOCATE", "DISCARD"})
-"""Commands that let go of what the connection holds by name."""
+RESETS = frozenset({"CLOSE", "UNLISTEN", "RESET"})
+"""Commands that, where they find nothing to do, find nothing again while what is remembered is not forgotten."""
 COPY_LIMIT = 256 * 1024 * 1024
 """Bytes of one COPY that are taken."""
 
@@ -96,8 +96,8 @@ class Session:
             self._message(message)
         kept = lines and rests and self._at_rest and self._transaction.state == state and is_plain(messages)
         if kept and self._desk.journal.recorded - done == len(lines):
-            answered = Given(b"".join(self._out[before:]), tuple(lines), self._last, self._prepared.get(b""),
-                             self._portals.get(b""))  # fmt: skip
+            answered = Given.of(b"".join(self._out[before:]), lines, self._last, self._prepared.get(b""),
+                                self._portals.get(b""))  # fmt: skip
             self._shortcut.keep(state, data, answered)
 
     @property
@@ -118,7 +118,7 @@ class Session:
         given = self._shortcut.answer(self._transaction.state, data, pen)
         if given is None:
             return None
-        self._last = given.last
+        self._last = given.last or self._last
         if given.prepared is not None:
             self._prepared[b""] = given.prepared
         if given.portal is not None:
@@ -283,7 +283,7 @@ class Session:
         if statement.session:
             return self._simulate(statement, sql)
         if (told := self._known_here(statement)) is not None:
-            self._desk.simulated(statement, self._thread)
+            self._desk.simulated(statement, self._thread, settled=statement.command != "SHOW")
             return Found([replies.single_value(*told, "SHOW" if statement.command == "SHOW" else "SELECT 1")])
         found = self._desk.find(document, self._thread)
         self._last = found.sequence or self._last
@@ -314,11 +314,16 @@ class Session:
             if statement.command in ("COMMIT", "END"):
                 self._transaction.state = "I"
             raise Failed(recorded)
-        settings = dict(self._transaction.settings)
+        before = dict(self._transaction.settings), set(self._transaction.channels)
         effect = self._transaction.simulate(statement, sql)
+        gone = effect.error is None and self._held.let_go(statement.command, sql, self._encoding)
+        same = not gone and before == (self._transaction.settings, self._transaction.channels)
+        if not same:
+            self._shortcut.forget()
         undone = statement.command in ("COMMIT", "END") and effect.tag == "ROLLBACK"
         self._desk.simulated(statement, self._thread, effect.error["C"] if effect.error else "",
-                             command="ROLLBACK" if undone else "")  # fmt: skip
+                             command="ROLLBACK" if undone else "",
+                             settled=same and self.rests and statement.command in RESETS)  # fmt: skip
         if effect.warning is not None:
             self._out.append(replies.fields(b"N", effect.warning))
         if effect.error is not None:
@@ -327,9 +332,6 @@ class Session:
             self._report(name, value)
         if statement.command in ("ROLLBACK", "ABORT"):
             self._mine.clear()
-        gone = statement.command in RELEASES and self._held.let_go(statement.command, sql, self._encoding)
-        if gone or self._transaction.settings != settings:
-            self._shortcut.forget()
         return Found([{"tag": effect.tag}])
 
     def _report(self, name: str, value: str | None) -> None:

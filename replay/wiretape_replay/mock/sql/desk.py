@@ -109,12 +109,14 @@ class SqlDesk[C]:
         """The recorded types of a statement's parameters."""
         return self.recording.types(template, count)
 
-    def simulated(self, statement: Statement, thread: str, status: str = "", *, command: str = "") -> None:
+    def simulated(self, statement: Statement, thread: str, status: str = "", *, command: str = "",
+                  settled: bool = False) -> None:  # fmt: skip
         """Journal what was answered without the recording, on one connection; `command` says what it came to."""
-        self.journal.record(Entry(
-            time.time_ns(), self.name, command or statement.command, spoken(statement), "simulated", status=status,
-            protocol=self.recording.protocol, thread=thread,
-        ))  # fmt: skip
+        entry = Entry(time.time_ns(), self.name, command or statement.command, spoken(statement), "simulated",
+                      status=status, protocol=self.recording.protocol, thread=thread)  # fmt: skip
+        self.journal.record(entry)
+        if settled:
+            self.settled.append(line_after_time(entry))
 
     def find(self, document: Mapping[str, Any], thread: str) -> Found:
         """The answer to one execution on a connection. It moves the matching state on and writes the journal."""
