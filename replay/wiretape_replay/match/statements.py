@@ -42,6 +42,7 @@ LONGEST = 64 << 10
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)?\Z")
 _WHOLE = re.compile(r"-?\d+\.0\Z")
 
+_PROBE = re.compile(r"select \?\Z|select @@[\w.]+ limit \?\Z|show ")
 _CATALOG = re.compile(r"\b(?:from|join) (?:pg_\w+|information_schema)\b")
 
 _SET = re.compile(r"\bin \(\?(?:, \?)+\)|\bany\(\?")
@@ -91,7 +92,7 @@ class StatementParts(DatabaseParts):
         """`select 1`, `select version()`, a read of the server's catalog, several statements of which none is more."""
         if self.several:
             return not self.changes
-        probes = not self.tables and (not self.content.leaves or self.path == "select ?")
+        probes = not self.tables and (not self.content.leaves or bool(_PROBE.match(self.path)))
         return not self.changes and (probes or bool(_CATALOG.search(self.path)))
 
 
