@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 LONGEST = 1 << 20
 """Characters of a statement that are taken apart; a longer one is its own template."""
@@ -55,6 +56,10 @@ class Dialect:
     """First words of statements that change data."""
     session: frozenset[str]
     """First words of statements that concern the connection and not the data: transactions, settings, cursors."""
+    releases: frozenset[str]
+    """Templates of queries that only let go of what their connection holds."""
+    probes: re.Pattern[str]
+    """Matches the template of a query that asks for nothing but the server or the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,10 @@ class Statement:
     """Tables that it names, without a schema; for a write the one that it writes to comes first."""
     several: bool = False
     writes: bool = False
-    """Whether it changes data, as far as its text tells: a function that does is not seen."""
+    """Whether it changes data, as far as its text tells: a function that does is not seen. Several statements count
+    as a write, but for those of the connection, which may have probes beside them."""
     session: bool = False
-    """Whether it concerns the connection and not the data."""
+    """Whether it concerns the connection and not the data; of several, whether each does."""
 
 
 def tokens(sql: str, dialect: Dialect) -> Iterator[Token]:
@@ -89,22 +95,35 @@ def taken_apart(sql: str, dialect: Dialect) -> Statement:
     """A text taken apart."""
     if len(sql) > LONGEST:
         command = sql.lstrip()[:20].partition(" ")[0].upper()
-        return _statement(dialect, command, sql, (), (), several=False)
+        return _statement(dialect, command, sql, (), ())
     pieces = _merged([each for each in tokens(sql, dialect) if each.kind != "space"])
     while pieces and pieces[-1].text == ";":
         pieces.pop()
     words, constants = _taken_out(pieces, dialect)
-    several = any(each.text == ";" for each in pieces)
-    command = _command(pieces)
+    command, template = _command(pieces), _spaced(words)
     tables = tuple(_tables(pieces, command, dialect))
-    return _statement(dialect, command, _spaced(words), tuple(constants), tables, several=several)
+    if not any(each.text == ";" for each in pieces):
+        return _statement(dialect, command, template, tuple(constants), tables)
+    parts = list(_parts(pieces, dialect))
+    session = [word in dialect.session or part in dialect.releases for word, part in parts]
+    probes = (dialect.probes.fullmatch(part) is not None for _, part in parts)
+    idle = any(session) and all(one or other for one, other in zip(session, probes, strict=True))
+    return Statement(command, template, tuple(constants), tables, several=True, writes=not idle, session=all(session))
 
 
-def _statement(dialect: Dialect, command: str, template: str, constants: tuple[Constant, ...], tables: tuple[str, ...],
-               *, several: bool) -> Statement:  # fmt: skip
+def _statement(dialect: Dialect, command: str, template: str, constants: tuple[Constant, ...],
+               tables: tuple[str, ...]) -> Statement:  # fmt: skip
     word = command.lower()
-    return Statement(command, template, constants, tables, several, several or word in dialect.writes,
-                     word in dialect.session and not several)  # fmt: skip
+    return Statement(command, template, constants, tables, writes=word in dialect.writes,
+                     session=word in dialect.session)  # fmt: skip
+
+
+def _parts(pieces: Sequence[Token], dialect: Dialect) -> Iterator[tuple[str, str]]:
+    """First word and template of each of several statements."""
+    for between, some in groupby(pieces, key=lambda each: each.text == ";"):
+        if not between:
+            part = list(some)
+            yield _command(part).lower(), _spaced(_taken_out(part, dialect)[0])
 
 
 def statements_in(sql: str, dialect: Dialect) -> list[str]:

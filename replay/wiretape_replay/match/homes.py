@@ -6,6 +6,7 @@ whole table. Without it, what others write meanwhile would move on what a connec
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 type Table = tuple[str, str]
 """Service and table."""
+
+_MARKS = re.compile(r"[()?]|\bwhere\b")
 
 ELSEWHERE = "\0elsewhere"
 """Stands for rows that no read names: an INSERT of such rows changes only what is read of the whole table."""
@@ -42,7 +45,8 @@ def _home(parts: StatementParts, read: dict[Table, Counter[str]]) -> tuple[str, 
         return ()
     table = parts.tables[0]
     known = read.get((parts.service, table), Counter())
-    named = [value for value in _values(parts) if value in known]
+    named = [value for value in _values(parts, of_rows=True) if value in known]
+    named = named or [value for value in _values(parts) if value in known]
     if named:
         # What is in fewest reads names a row, not a limit or a state; a text does so sooner than a number.
         return table, min(named, key=lambda value: (value.isdecimal(), known[value]))
@@ -51,6 +55,19 @@ def _home(parts: StatementParts, read: dict[Table, Counter[str]]) -> tuple[str, 
     return (table,) if len(parts.tables) == 1 else ()
 
 
-def _values(parts: StatementParts) -> Iterator[str]:
-    return (text_of(value) for where, value in parts.content.leaves
-            if where.startswith("bind/") and isinstance(value, str | int) and not isinstance(value, bool))  # fmt: skip
+def _values(parts: StatementParts, *, of_rows: bool = False) -> Iterator[str]:
+    """What is bound; with `of_rows` only by what an UPDATE finds its rows, not what it makes of them."""
+    bound = [value for where, value in parts.content.leaves if where.startswith("bind/")]
+    first = _before_where(parts.path, len(bound)) if of_rows and parts.method.upper() == "UPDATE" else 0
+    return (text_of(value) for value in bound[first:] if isinstance(value, str | int) and not isinstance(value, bool))
+
+
+def _before_where(template: str, count: int) -> int:
+    """How many of a statement's values stand before its own WHERE."""
+    depth = before = 0
+    for found in _MARKS.finditer(template) if template.count("?") == count else ():
+        if found[0] == "where" and not depth:
+            return before
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        before += found[0] == "?"
+    return 0

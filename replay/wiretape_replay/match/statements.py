@@ -42,6 +42,7 @@ LONGEST = 64 << 10
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)?\Z")
 _WHOLE = re.compile(r"-?\d+\.0\Z")
 
+_PROBE = re.compile(r"select \?\Z|select @@[\w.]+ limit \?\Z|show ")
 _CATALOG = re.compile(r"\b(?:from|join) (?:pg_\w+|information_schema)\b")
 
 _SET = re.compile(r"\bin \(\?(?:, \?)+\)|\bany\(\?")
@@ -84,11 +85,14 @@ class StatementParts(DatabaseParts):
     """One statement."""
 
     tables: tuple[str, ...] = ()
+    several: bool = False
 
     @property
     def housekeeping(self) -> bool:
-        """`select 1`, `select version()`, a read of the server's catalog."""
-        probes = not self.tables and (not self.content.leaves or self.path == "select ?")
+        """`select 1`, `select version()`, a read of the server's catalog, several statements of which none is more."""
+        if self.several:
+            return not self.changes
+        probes = not self.tables and (not self.content.leaves or bool(_PROBE.match(self.path)))
         return not self.changes and (probes or bool(_CATALOG.search(self.path)))
 
 
@@ -111,7 +115,7 @@ def parts_of_statement(service: str, document: Mapping[str, Any], version: str =
     digest = blake2b(orjson.dumps(leaves), digest_size=16).digest() if leaves else b""
     tables = statement.tables[:1] if statement.writes and not statement.several else statement.tables
     return StatementParts(statement.command, service, (template,), (), (), Content(digest, tuple(leaves)),
-                          statement.writes, tables)  # fmt: skip
+                          statement.writes, tables, statement.several)  # fmt: skip
 
 
 def parts_of_request_for_sql(service: str, request: Request) -> StatementParts:

@@ -60,6 +60,8 @@ class Pen:
         self.written = 0
         """Answers, of which the lines of `unlisted` were not kept."""
         self.unlisted = 0
+        self.simulated = 0
+        """How many of them came from no recording."""
 
     def again(self, at_ns: int, line: bytes) -> None:
         """As `Journal.again`."""
@@ -83,6 +85,8 @@ class Journal:
         self._pending: list[Entry | Line] = []
         self._pens: list[Pen] = []
         self._again = 0
+        self.simulated = 0
+        """How many answers like ones before came from no recording."""
         self._counts: Counter[Tier] = Counter()
         self._misses: dict[tuple[str, str, str, str], MockAnswer] = {}
         self._writing = asyncio.Lock()
@@ -98,7 +102,9 @@ class Journal:
     def tally(self) -> MockTally:
         """How many requests ended in each tier."""
         counts = self._counts.copy()
-        counts["exact"] += self._again + sum(pen.written for pen in self._pens)
+        simulated = self.simulated + sum(pen.simulated for pen in self._pens)
+        counts["simulated"] += simulated
+        counts["exact"] += self._again + sum(pen.written for pen in self._pens) - simulated
         return MockTally.model_validate(dict(counts))
 
     @property
@@ -144,7 +150,8 @@ class Journal:
         return entry.tier == "miss" and self._keep(entry)
 
     def again(self, at_ns: int, line: bytes) -> None:
-        """Count an exact answer like one before, and queue its line: all but the time was made then."""
+        """Count an exact answer like one before, and queue its line: all but the time was made then. One that is not
+        exact is counted under `simulated` as well."""
         self._again += 1
         if self._file is not None:
             if len(self._pending) < PENDING_LIMIT:

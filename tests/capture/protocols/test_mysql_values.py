@@ -109,6 +109,9 @@ def test_what_a_statement_is_about() -> None:
     assert statement_of("replace into `a`.`B` select * from c").tables == ("b", "c")
     assert statement_of("/*!40101 SET NAMES utf8 */").session
     assert statement_of("START TRANSACTION").session
+    assert statement_of("SET NAMES utf8mb4; set autocommit = 1").session
+    assert not statement_of("set names utf8mb4; select @@tx_isolation, @@session.sql_mode").writes
+    assert statement_of("set @a = 1; delete from t").writes
     assert statement_of("call p(1)").writes
     assert not statement_of("show tables").writes
     assert params_in(statement_of("select ? + ?, '?'")) == 2

@@ -110,6 +110,34 @@ def test_command_tables_and_writes(sql: str, command: str, tables: tuple[str, ..
     assert (statement.command, statement.tables, statement.writes) == (command, tables, writes)
 
 
+RESET = "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;"
+
+
+@pytest.mark.parametrize(
+    ("sql", "session", "writes"),
+    [
+        (RESET, True, False),
+        ("ROLLBACK;\n" + RESET, True, False),
+        ("-- of the pool\n" + RESET.lower() + " /* ; insert */ ;", True, False),
+        ("select pg_catalog.pg_advisory_unlock_all(); reset all", True, False),
+        ("RESET SESSION AUTHORIZATION; DEALLOCATE ALL; DISCARD TEMP", True, False),
+        ("ABORT; DISCARD ALL", True, False),
+        ("select 1; RESET ALL", False, False),
+        ("show transaction_read_only; select version(); reset all", False, False),
+        ("RESET ALL", True, False),
+        ("select pg_advisory_unlock_all()", False, False),
+        ("select pg_advisory_unlock(5); reset all", False, True),
+        ("select pg_advisory_lock(5); select pg_advisory_unlock_all()", False, True),
+        ("reset all; select count(*) from a", False, True),
+        ("reset all; insert into a values (1)", False, True),
+        ("begin; insert into a values (1); commit", False, True),
+    ],
+)
+def test_what_pools_send_of_themselves_concerns_the_connection(sql: str, session: bool, writes: bool) -> None:
+    statement = statement_of(sql)
+    assert (statement.session, statement.writes) == (session, writes)
+
+
 def test_constants_are_told_in_order_of_appearance() -> None:
     assert statement_of("select 'it''s', $2, 1.5, -3, null, false, E'\\t', $$x$$").constants == (
         "it's", 2, "1.5", "-3", None, "f", "\t", "x",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psycopg
 import pytest
 from database_kit import journal, mocking, open_lines, recording
@@ -80,3 +82,24 @@ async def test_a_busy_conversation_leaves_the_loop_and_comes_back(postgres: Serv
     reads = [each for each in answers if each.location.startswith("select name") and each.tier != "miss"]
     assert len(reads) == 12 * BUSY + 2
     assert {each.tier for each in reads} == {"exact"}
+
+
+async def test_a_busy_pool_has_a_line_although_it_resets_its_connection_each_time(
+    postgres: Server, tmp_path: Path
+) -> None:
+    async def ask(url: str, times: int) -> int:
+        most = 0
+        async with asyncpg.create_pool(url.partition("?")[0], ssl=False, min_size=1, max_size=1) as pool:
+            for _ in range(times):
+                assert await pool.fetchval("select count(*) from pg_class where relname = $1", "none") == 0
+                most = max(most, open_lines())
+        return most
+
+    async with recording(tmp_path, postgres.dsn) as recorder:
+        await ask(recorder.environment["WIRETAPE_DB_URL"], 2)
+    async with mocking(tmp_path, "postgres://127.0.0.1:9/x") as job:
+        assert await ask(job.environment["WIRETAPE_DB_URL"], 2 * BUSY) == 1
+    assert job.result is not None
+    tiers = Counter(each.tier for each in journal(tmp_path))
+    assert tiers == {"exact": 2 * BUSY, "simulated": 2 * BUSY * 4}
+    assert (job.result.tally.exact, job.result.tally.simulated) == (2 * BUSY, 2 * BUSY * 4)

@@ -167,6 +167,69 @@ async def test_probes_of_drivers_and_pools_are_answered(tape: Path, sql: str, an
     assert {each.tier for each in journal(tape)} == {"simulated"}
 
 
+async def test_what_a_reset_takes_from_a_connection_is_gone(tape: Path) -> None:
+    async def work(url: str) -> None:
+        connection = await asyncpg.connect(url.replace("sslmode=disable", "ssl=disable"))
+        zone = connection.get_settings().TimeZone
+        await connection.execute("set time zone 'Asia/Tokyo'; set my.own = 'x'; listen news")
+        assert (connection.get_settings().TimeZone, await connection.fetchval("show my.own")) == ("Asia/Tokyo", "x")
+        await connection.execute("set time zone default")
+        assert connection.get_settings().TimeZone == zone
+        await connection.execute("set time zone 'Asia/Tokyo'")
+        await connection.reset()
+        assert connection.get_settings().TimeZone == zone
+        with pytest.raises(asyncpg.PostgresError):
+            await connection.fetchval("show my.own")
+        await connection.execute("set my.own = 'y'; listen news")  # after a reset that found nothing to do
+        await connection.reset()
+        await connection.reset()
+        await connection.execute("set my.own = 'z'")
+        await connection.reset()
+        with pytest.raises(asyncpg.PostgresError):
+            await connection.fetchval("show my.own")
+        held = await connection.prepare("select 1")
+        assert await held.fetchval() == 1
+        await connection.execute("DISCARD PLANS; DISCARD TEMP -- not all")
+        assert await held.fetchval() == 1
+        await connection.execute("DEALLOCATE ALL -- really")
+        with pytest.raises(asyncpg.InvalidSQLStatementNameError):
+            await held.fetchval()
+        assert await connection.fetchval("select pg_advisory_unlock_all()") is None  # in binary: void
+        async with connection.transaction():
+            with pytest.raises(asyncpg.ActiveSQLTransactionError):
+                await connection.execute("discard all")
+        await connection.close()
+
+    async with mocking(tape, "postgres://127.0.0.1:9/x") as job:
+        await work(job.environment["WIRETAPE_DB_URL"])
+    assert {each.tier for each in journal(tape)} == {"simulated", "miss"}
+    assert "select pg_advisory_unlock_all()" in {each.location for each in journal(tape)}
+
+
+async def test_the_row_that_a_write_finds_is_not_told_from_what_it_makes_of_it(
+    postgres: Server, tmp_path: Path
+) -> None:
+    def quantities(connection: psycopg.Connection[Any], *numbers: int) -> list[Any]:
+        return [one(connection, "select qty from raised where id = %s", each) for each in numbers]
+
+    def first(url: str) -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("create temporary table raised as select n as id, n as qty from generate_series(1, 2) n")
+            assert quantities(connection, 2, 1, 2) == [2, 1, 2]
+            connection.execute("update raised set qty = qty + 1 where id = 2")
+            assert quantities(connection, 2, 2) == [3, 3]
+
+    def work(url: str) -> list[Any]:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("update raised set qty = qty + 1 where id = 2")
+            return quantities(connection, 2, 1, 2)
+
+    async with recording(tmp_path, postgres.dsn) as job:
+        await asyncio.to_thread(first, job.environment["WIRETAPE_DB_URL"])
+    async with mocking(tmp_path, "postgres://127.0.0.1:9/x") as mock:
+        assert await asyncio.to_thread(work, mock.environment["WIRETAPE_DB_URL"]) == [3, 1, 3]
+
+
 async def test_threads_read_what_they_wrote(postgres: Server, tmp_path: Path) -> None:
     def one(url: str, number: int) -> list[Any]:
         seen = []

@@ -40,6 +40,10 @@ _SESSION = frozenset({
     "begin", "start", "commit", "rollback", "savepoint", "release", "set", "use", "lock", "unlock", "xa", "prepare",
     "deallocate",
 })  # fmt: skip
+_PROBES = re.compile(
+    r"show (?:(?:session |global )?variables.*|warnings)|select \?|select (?:version|database|schema|connection_id"
+    r"|user|current_user|session_user)\(\)|select @@[\w.]+(?:, @@[\w.]+)*"
+)
 _INSERT_ID = re.compile(r"select (last_insert_id\(\)|@@(session\.)?(last_insert_id|identity))( as)?( [\w`]+)?")
 _ANSI = re.compile(r"\bsql_mode\b.*\bANSI", re.IGNORECASE | re.DOTALL)
 _MODE = re.compile(r"\bsql_mode\b", re.IGNORECASE)
@@ -161,5 +165,5 @@ def _joined(text: str) -> str:
     return text if is_all_text(text) else decoded(encoded(text))
 
 
-MYSQL = Dialect(_TOKEN, _end_of, _word, _constant, _WRITES, _SESSION)
-ANSI = Dialect(_TOKEN, _end_of, _ansi_word, _ansi_constant, _WRITES, _SESSION)
+MYSQL = Dialect(_TOKEN, _end_of, _word, _constant, _WRITES, _SESSION, frozenset(), _PROBES)
+ANSI = Dialect(_TOKEN, _end_of, _ansi_word, _ansi_constant, _WRITES, _SESSION, frozenset(), _PROBES)

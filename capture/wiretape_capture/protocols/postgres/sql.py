@@ -36,6 +36,11 @@ _WRITES = frozenset({"insert", "update", "delete", "merge", "copy", "create", "a
                      "cluster", "security", "reassign", "lock"})  # fmt: skip
 _SESSION = frozenset({"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release", "set", "reset",
                       "discard", "deallocate", "listen", "unlisten", "close", "checkpoint", "load"})  # fmt: skip
+_RELEASES = frozenset({"select pg_advisory_unlock_all()", "select pg_catalog.pg_advisory_unlock_all()"})
+_PROBES = re.compile(
+    r"show .+|select \?|select (?:pg_catalog\.)?(?:version|current_schema|current_database|pg_backend_pid"
+    r"|pg_is_in_recovery)\(\)|select (?:current_schema|current_user|session_user|user)"
+)
 
 _OF_CURSOR = re.compile(r"\s*(?:declare|fetch|move|close)\b", re.IGNORECASE)
 
@@ -131,4 +136,4 @@ def _escape(found: re.Match[str]) -> str:
     return chr(int(code, 8)) if code[0] in "01234567" else _ESCAPES.get(code, code)
 
 
-POSTGRES = Dialect(_TOKEN, _end_of, _word, _constant, _WRITES, _SESSION)
+POSTGRES = Dialect(_TOKEN, _end_of, _word, _constant, _WRITES, _SESSION, _RELEASES, _PROBES)

@@ -21,6 +21,7 @@ BOOL, BYTEA, CHAR, NAME, INT8, INT2, INT4, TEXT, OID = 16, 17, 18, 19, 20, 21, 2
 JSON, XML, FLOAT4, FLOAT8, UNKNOWN, CIDR, INET = 114, 142, 700, 701, 705, 650, 869
 BPCHAR, VARCHAR, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL = 1042, 1043, 1082, 1083, 1114, 1184, 1186
 NUMERIC, UUID, JSONB, REGTYPE, REGCLASS, XID, CID = 1700, 2950, 3802, 2206, 2205, 28, 29
+VOID = 2278
 
 FIRST_OWN = 16384
 """Types from here on are made by users: enums, domains, composites, those of extensions."""
@@ -278,6 +279,7 @@ _CODECS: dict[tuple[int, ...], tuple[Callable[[bytes], str], Callable[[str], byt
     (UUID,): (lambda data: str(uuid.UUID(bytes=data)), lambda text: uuid.UUID(text).bytes),
     (INET,): (_address_text, _address_binary(0)),
     (CIDR,): (_address_text, _address_binary(1)),
+    (VOID,): (lambda _: "", lambda _: b""),
     (JSONB,): (_jsonb_text, lambda text: b"\1" + text.encode()),
     (TEXT, VARCHAR, BPCHAR, NAME, CHAR, JSON, XML, UNKNOWN): (_text, str.encode),
 }

@@ -248,7 +248,7 @@ class Session:
 
     def _query_text(self, sql: str) -> None:
         statement = statement_of(sql, ansi=self._ansi)
-        apart = statement.several and self._several and not self._desk.knows(statement.template)
+        apart = statement.several and self._several and not self._desk.knows_whole(statement, self._last)
         self._go_on(statements_in(sql) if apart else [sql])
 
     def _go_on(self, texts: list[str]) -> None:

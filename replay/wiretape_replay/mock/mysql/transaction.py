@@ -51,6 +51,8 @@ class Transaction:
 
     def simulate(self, statement: Statement, sql: str) -> Fields | None:
         """Carry out a statement that concerns the connection; its error, if any."""
+        if statement.several:
+            return error_of(1064, "42000", "You have an error in your SQL syntax: several statements at once")
         words = [each for each in tokens(sql) if each.kind not in ("space", "hint")]
         match statement.command:
             case "BEGIN" | "START" if statement.command == "BEGIN" or "transaction" in sql.lower():

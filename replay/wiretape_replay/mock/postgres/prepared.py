@@ -8,7 +8,7 @@ from typing import Any
 
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.cells import Cell, to_cell
-from wiretape_capture.protocols.postgres.sql import cursor_of
+from wiretape_capture.protocols.postgres.sql import cursor_of, tokens
 from wiretape_capture.protocols.postgres.wire import Bind, Column
 from wiretape_capture.protocols.sql import Statement
 
@@ -62,6 +62,52 @@ def bound(prepared: Prepared, bind: Bind, encoding: str) -> Portal:
     types = [*prepared.types, *[0] * len(bind.values)]
     params = [to_cell(types[at], wire.format_at(bind.formats, at), raw, encoding) for at, raw in enumerate(bind.values)]
     return Portal(prepared, params, bind.results)
+
+
+_LETS_GO = frozenset({"CLOSE", "DEALLOCATE", "DISCARD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a connection holds by name until it is told to let go of it."""
+
+    statements: dict[bytes, Prepared] = field(default_factory=dict)
+    portals: dict[bytes, Portal] = field(default_factory=dict)
+    cursors: dict[str, str] = field(default_factory=dict)
+    """What declared each."""
+
+    def let_go(self, command: str, sql: str, encoding: str) -> bool:
+        """Carry out CLOSE, DEALLOCATE or DISCARD; whether there was such a thing. Other commands let go of nothing."""
+        if command not in _LETS_GO:
+            return False
+        every, name = _named(sql)
+        if command == "DISCARD" and not every:
+            return False
+        before, key = self._count(), name.encode(encoding, "replace")
+        if command != "CLOSE":
+            _drop(self.statements, key, every=every)
+        if command != "DEALLOCATE":
+            _drop(self.portals, key, every=every)
+            _drop(self.cursors, name, every=every)
+        return self._count() < before
+
+    def _count(self) -> int:
+        return len(self.statements) + len(self.portals) + len(self.cursors)
+
+
+def _drop[K](kept: dict[K, Any], name: K, *, every: bool) -> None:
+    if every:
+        kept.clear()
+    else:
+        kept.pop(name, None)
+
+
+def _named(sql: str) -> tuple[bool, str]:
+    """Whether ALL are meant, and the last name of a statement."""
+    last = [each for each in tokens(sql) if each.kind in ("word", "quoted")][-1]
+    if last.kind == "quoted":
+        return False, last.text[1:-1].replace('""', '"')
+    return last.text.lower() == "all", last.text.lower()
 
 
 class Copying:

@@ -13,6 +13,10 @@ from wiretape_replay.mock.sql.desk import Spell
 
 NUMBER_TYPE = 23
 """`int4` of pg_type."""
+VOID_TYPE = 2278
+"""`void` of pg_type."""
+UNLOCKED = "pg_advisory_unlock_all"
+"""The column of what lets go of all advisory locks: nothing is in it."""
 
 
 def columns_in(result: Mapping[str, Any]) -> tuple[Column, ...] | None:
@@ -35,10 +39,10 @@ def rows_of(result: Mapping[str, Any], columns: Sequence[Column], formats: Seque
 
 
 def single_value(column: str, value: str, tag: str = "SELECT 1") -> dict[str, Any]:
-    """A result of one text, or of the number that a pool selects to see whether the server is there."""
+    """A result of one text, of nothing, or of the number that a pool selects to see whether the server is there."""
     number = column == "?column?" and value.isdigit()
-    told = {"name": column, "type": NUMBER_TYPE if number else UNSAID_TYPE, "table": 0, "number": 0, "size": -1,
-            "modifier": -1}  # fmt: skip
+    kind, size = (VOID_TYPE, 4) if column == UNLOCKED else (NUMBER_TYPE if number else UNSAID_TYPE, -1)
+    told = {"name": column, "type": kind, "table": 0, "number": 0, "size": size, "modifier": -1}
     return {"columns": [told], "rows": [[value]], "tag": tag}
 
 

@@ -20,7 +20,7 @@ from wiretape_replay.mock.journal import Journal, Pen
 from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.login import Login
-from wiretape_replay.mock.postgres.prepared import Copying, Portal, Prepared, bound, with_cursor
+from wiretape_replay.mock.postgres.prepared import Copying, Held, Portal, Prepared, bound, with_cursor
 from wiretape_replay.mock.postgres.recording import UNSAID_TYPE
 from wiretape_replay.mock.postgres.replies import columns_in
 from wiretape_replay.mock.postgres.shortcut import Given, Shortcut, is_plain
@@ -30,8 +30,8 @@ from wiretape_replay.mock.sql.recording import failure_key
 
 NOT_UNDERSTOOD = ("42", "3D", "3F", "0A")
 """Classes of SQLSTATE that come before a statement can be described: syntax, unknown names."""
-SCOPES = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"})
-"""Commands that change nothing but the state of the transaction."""
+RESETS = frozenset({"CLOSE", "UNLISTEN", "RESET"})
+"""Commands that, where they find nothing to do, find nothing again while what is remembered is not forgotten."""
 COPY_LIMIT = 256 * 1024 * 1024
 """Bytes of one COPY that are taken."""
 
@@ -53,9 +53,10 @@ class Session:
         self._shortcut = Shortcut(desk.room)
         self._out: list[bytes] = []
         self._transaction = Transaction()
-        self._prepared: dict[bytes, Prepared] = {}
-        self._portals: dict[bytes, Portal] = {}
-        self._cursors: dict[str, str] = {}
+        self._held = Held()
+        self._prepared, self._portals, self._cursors = self._held.statements, self._held.portals, self._held.cursors
+        self._at_login: dict[str, str] = {}
+        """Values that settings had before they were set, by the names that are told to the client."""
         self._skipping = False
         self._copying: Copying | None = None
         self._last = 0
@@ -95,8 +96,8 @@ class Session:
             self._message(message)
         kept = lines and rests and self._at_rest and self._transaction.state == state and is_plain(messages)
         if kept and self._desk.journal.recorded - done == len(lines):
-            answered = Given(b"".join(self._out[before:]), tuple(lines), self._last, self._prepared.get(b""),
-                             self._portals.get(b""))  # fmt: skip
+            answered = Given.of(b"".join(self._out[before:]), lines, self._last, self._prepared.get(b""),
+                                self._portals.get(b""))  # fmt: skip
             self._shortcut.keep(state, data, answered)
 
     @property
@@ -117,7 +118,7 @@ class Session:
         given = self._shortcut.answer(self._transaction.state, data, pen)
         if given is None:
             return None
-        self._last = given.last
+        self._last = given.last or self._last
         if given.prepared is not None:
             self._prepared[b""] = given.prepared
         if given.portal is not None:
@@ -217,7 +218,7 @@ class Session:
 
     def _query(self, sql: str) -> None:
         statement = statement_of(sql)
-        whole = not statement.several or self._desk.knows(statement.template)
+        whole = not statement.several or self._desk.knows_whole(statement, self._last)
         self._go_on([sql] if whole else statements_in(sql))
 
     def _go_on(self, texts: list[str]) -> None:
@@ -282,7 +283,7 @@ class Session:
         if statement.session:
             return self._simulate(statement, sql)
         if (told := self._known_here(statement)) is not None:
-            self._desk.simulated(statement, self._thread)
+            self._desk.simulated(statement, self._thread, settled=statement.command != "SHOW")
             return Found([replies.single_value(*told, "SHOW" if statement.command == "SHOW" else "SELECT 1")])
         found = self._desk.find(document, self._thread)
         self._last = found.sequence or self._last
@@ -307,38 +308,39 @@ class Session:
         return probe(statement, self._login.parameters or {}, self._login.user, self._login.database)
 
     def _simulate(self, statement: Statement, sql: str) -> Found:
-        if statement.command not in SCOPES:
-            self._shortcut.forget()
         recorded = self._desk.recording.failed.get(failure_key(statement, self._last))
         if recorded is not None:
             self._desk.simulated(statement, self._thread, str(recorded.get("C", "XX000")))
             if statement.command in ("COMMIT", "END"):
                 self._transaction.state = "I"
             raise Failed(recorded)
+        before = dict(self._transaction.settings), set(self._transaction.channels)
         effect = self._transaction.simulate(statement, sql)
+        gone = effect.error is None and self._held.let_go(statement.command, sql, self._encoding)
+        same = not gone and before == (self._transaction.settings, self._transaction.channels)
+        if not same:
+            self._shortcut.forget()
         undone = statement.command in ("COMMIT", "END") and effect.tag == "ROLLBACK"
         self._desk.simulated(statement, self._thread, effect.error["C"] if effect.error else "",
-                             command="ROLLBACK" if undone else "")  # fmt: skip
+                             command="ROLLBACK" if undone else "",
+                             settled=same and self.rests and statement.command in RESETS)  # fmt: skip
         if effect.warning is not None:
             self._out.append(replies.fields(b"N", effect.warning))
         if effect.error is not None:
             raise Failed(effect.error)
         for name, value in effect.reported:
-            assert self._login.parameters is not None
-            self._login.parameters[name] = value
-            self._out.append(replies.reported(name, value))
+            self._report(name, value)
         if statement.command in ("ROLLBACK", "ABORT"):
             self._mine.clear()
-        if statement.command in ("DEALLOCATE", "DISCARD"):
-            self._deallocate(sql)
         return Found([{"tag": effect.tag}])
 
-    def _deallocate(self, sql: str) -> None:
-        name = sql.rstrip("; \n").split()[-1].strip('"')
-        if name.lower() == "all":
-            self._prepared.clear()
-        else:
-            self._prepared.pop(name.encode(self._encoding, "replace"), None)
+    def _report(self, name: str, value: str | None) -> None:
+        """Tell the client of a setting, which has the value of its login again where none is given."""
+        parameters = self._login.parameters
+        assert parameters is not None
+        before = self._at_login.setdefault(name, parameters.get(name, ""))
+        parameters[name] = before if value is None else value
+        self._out.append(replies.reported(name, parameters[name]))
 
     # The extended protocol
 

@@ -1,7 +1,7 @@
 """What one client sent before in this state, byte for byte, with what it got: neither is taken apart again.
 
 Only whole groups of messages are remembered (up to a Sync, or one Query), and only where every answer in them is
-settled (see `Hit.settled`), nothing was simulated and the connection's state came out as it went in.
+settled (see `Hit.settled`) or simulated without any effect, and the connection's state came out as it went in.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ COST = 512
 """Bytes that one remembered group takes besides its own."""
 _PLAIN = frozenset({b"P", b"B", b"D", b"E", b"S", b"Q"})
 _ENDS = (b"S", b"Q")
+_SIMULATED = b'"tier":"simulated"'
 
 
 @dataclass(slots=True)
@@ -39,10 +40,19 @@ class Given:
     lines: tuple[bytes, ...]
     """Of the journal, without their times."""
     last: int
-    """The exchange that answered last."""
+    """The exchange that answered last; 0 where none did."""
     prepared: Prepared | None
     portal: Portal | None
     """The unnamed statement and portal that it leaves behind."""
+    simulated: int
+    """How many of the lines tell of no exchange."""
+
+    @classmethod
+    def of(cls, data: bytes, lines: Sequence[bytes], last: int, prepared: Prepared | None,
+           portal: Portal | None) -> Given:  # fmt: skip
+        """With what its lines tell; `last` is the exchange that answered last up to now."""
+        simulated = sum(_SIMULATED in line for line in lines)
+        return cls(data, tuple(lines), last if simulated < len(lines) else 0, prepared, portal, simulated)
 
 
 class Shortcut:
@@ -60,6 +70,7 @@ class Shortcut:
             now = time_ns()
             for line in given.lines:
                 pen.again(now, line)
+            pen.simulated += given.simulated
         return given
 
     def keep(self, state: str, data: bytes, given: Given) -> None:

@@ -7,12 +7,13 @@ but its end with 25P02.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from wiretape_capture.protocols.postgres.sql import tokens, unquoted
 from wiretape_capture.protocols.sql import Statement, Token
+from wiretape_replay.mock.postgres.replies import UNLOCKED
 
 type Fields = dict[str, str]
 
@@ -21,6 +22,8 @@ REPORTED = {each.lower(): each for each in (
     "search_path", "default_transaction_read_only", "session_authorization",
 )}  # fmt: skip
 """Settings whose change the server reports (GUC_REPORT), by their name in lower case."""
+AUTHORIZATION = "session_authorization"
+"""No RESET ALL changes it."""
 _ENDS = frozenset({"COMMIT", "END", "ROLLBACK", "ABORT"})
 _TAGS = {"END": "COMMIT", "ABORT": "ROLLBACK", "START": "START TRANSACTION"}
 _LONG = {"DISCARD", "DEALLOCATE"}
@@ -33,7 +36,8 @@ class Effect:
     tag: str = ""
     error: Fields | None = None
     warning: Fields | None = None
-    reported: tuple[tuple[str, str], ...] = ()
+    reported: tuple[tuple[str, str | None], ...] = ()
+    """None: it is what it was at the login."""
 
 
 @dataclass(slots=True)
@@ -59,6 +63,8 @@ class Transaction:
 
     def simulate(self, statement: Statement, sql: str) -> Effect:
         """Carry out a statement that concerns the connection."""
+        if statement.several:
+            return Effect(error=error_of("42601", "cannot insert multiple commands into a prepared statement"))
         words = [each for each in tokens(sql) if each.kind != "space"]
         match statement.command:
             case "BEGIN" | "START":
@@ -74,6 +80,8 @@ class Transaction:
                 return self._set(words)
             case "LISTEN" | "UNLISTEN":
                 self._listen(statement.command, _last_name(words))
+            case "DISCARD" if _last_name(words) == "all":
+                return self._discard_all()
         return Effect(_tag(statement.command, words))
 
     def _begin(self, command: str) -> Effect:
@@ -114,15 +122,28 @@ class Transaction:
         texts = [each.text.lower() for each in words if each.text.lower() not in ("session", "local")]
         if texts[1:2] == ["constraints"]:
             return Effect("SET CONSTRAINTS")
+        tag = texts[0].upper()
+        if tag == "RESET" and texts[1:2] == ["all"]:
+            return Effect(tag, reported=self._reset(self.settings.keys() - {AUTHORIZATION}))
         name, value = _setting(words, texts)
-        if texts[0] == "reset":
-            self.settings.pop(name, None)
-            return Effect("RESET")
+        if tag == "RESET" or value is None:
+            return Effect(tag, reported=self._reset({name}))
         if not name:
-            return Effect("SET")
+            return Effect(tag)
         self.settings[name] = value
         known = REPORTED.get(name)
-        return Effect("SET", reported=((known, _as_reported(name, value)),) if known else ())
+        return Effect(tag, reported=((known, _as_reported(name, value)),) if known else ())
+
+    def _reset(self, names: Set[str]) -> tuple[tuple[str, None], ...]:
+        """Give settings the values of the login; those that were set and are told to the client."""
+        gone = [name for name in sorted(names) if self.settings.pop(name, None) is not None]
+        return tuple((REPORTED[name], None) for name in gone if name in REPORTED)
+
+    def _discard_all(self) -> Effect:
+        if self.state != "I":
+            return Effect(error=error_of("25001", "DISCARD ALL cannot run inside a transaction block"))
+        self.channels.clear()
+        return Effect("DISCARD ALL", reported=self._reset(self.settings.keys()))
 
     def _listen(self, command: str, channel: str) -> None:
         if command == "LISTEN":
@@ -133,14 +154,22 @@ class Transaction:
             self.channels.discard(channel)
 
 
-def _setting(words: list[Token], texts: list[str]) -> tuple[str, str]:
-    """Name and value of SET; no name for those that are no settings, such as SET TRANSACTION."""
+def _setting(words: list[Token], texts: list[str]) -> tuple[str, str | None]:
+    """Name and value of SET or RESET, None for the value of the login; no name for those that are no settings, such as
+    SET TRANSACTION."""
+    words = [each for each in words if each.text != ";"]
     if len(texts) < 2 or texts[1] in ("transaction", "characteristics", "role", "all"):
         return "", ""
-    if texts[1] == "time":
-        return "timezone", _value(words[-1:])
-    if texts[1] == "names":
-        return "client_encoding", _value(words[-1:])
+    last = words[-1].text.lower()
+    if last == "default" or (last == "local" and texts[1] == "time"):
+        return _named(words[:-1], texts[1])[0], None
+    return _named(words, texts[1])
+
+
+def _named(words: list[Token], first: str) -> tuple[str, str]:
+    known = {"time": "timezone", "names": "client_encoding", "authorization": AUTHORIZATION}.get(first)
+    if known is not None:
+        return known, _value(words[-1:])
     at = next((at for at, each in enumerate(words) if each.text.lower() in ("=", "to")), len(words))
     name = "".join(each.text for each in words[1:at] if each.text.lower() not in ("session", "local"))
     return name.lower().strip('"'), _value(words[at + 1 :])
@@ -208,6 +237,7 @@ _PROBES = {
     "schema": re.compile(r"select (pg_catalog\.)?current_schema(\(\))?"),
     "database": re.compile(r"select (pg_catalog\.)?current_database\(\)"),
     "user": re.compile(r"select (current_user|session_user|user)"),
+    UNLOCKED: re.compile(r"select (pg_catalog\.)?pg_advisory_unlock_all\(\)"),
 }
 
 
@@ -219,7 +249,7 @@ def probe(statement: Statement, parameters: Mapping[str, str], user: str, databa
     found = next((name for name, pattern in _PROBES.items() if pattern.fullmatch(template)), "")
     if found:
         version = f"PostgreSQL {parameters.get('server_version', '15.0')} (answered by wiretape)"
-        values = {"version": version, "schema": "public", "database": database, "user": user}
+        values = {"version": version, "schema": "public", "database": database, "user": user, UNLOCKED: ""}
         names = {"schema": "current_schema", "database": "current_database", "user": "current_user"}
         return names.get(found, found), values[found]
     return _shown(template, parameters) if statement.command == "SHOW" else None

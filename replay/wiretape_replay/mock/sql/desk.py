@@ -25,7 +25,7 @@ from wiretape_replay.mock.databases.outages import Doors, refused_entry
 from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal, line_after_time
 from wiretape_replay.mock.spec import Candidate
-from wiretape_replay.mock.sql.recording import Error, Shape, SqlRecording
+from wiretape_replay.mock.sql.recording import Error, Shape, SqlRecording, failure_key
 
 MISS = "WT001"
 """Status of a statement that no recording answers; as a SQLSTATE the class is nobody else's."""
@@ -97,6 +97,10 @@ class SqlDesk[C]:
         """Whether the recording has a statement like this, whatever its values."""
         return self.recording.knows(template)
 
+    def knows_whole(self, statement: Statement, last: int) -> bool:
+        """Whether the recording has an answer to several statements at once, after an exchange of their connection."""
+        return self.knows(statement.template) or failure_key(statement, last) in self.recording.failed
+
     def shape(self, template: str) -> Shape[C] | None:
         """What such a statement takes and gives."""
         return self.recording.shape(template, self._matcher.used)
@@ -105,12 +109,14 @@ class SqlDesk[C]:
         """The recorded types of a statement's parameters."""
         return self.recording.types(template, count)
 
-    def simulated(self, statement: Statement, thread: str, status: str = "", *, command: str = "") -> None:
+    def simulated(self, statement: Statement, thread: str, status: str = "", *, command: str = "",
+                  settled: bool = False) -> None:  # fmt: skip
         """Journal what was answered without the recording, on one connection; `command` says what it came to."""
-        self.journal.record(Entry(
-            time.time_ns(), self.name, command or statement.command, spoken(statement), "simulated", status=status,
-            protocol=self.recording.protocol, thread=thread,
-        ))  # fmt: skip
+        entry = Entry(time.time_ns(), self.name, command or statement.command, spoken(statement), "simulated",
+                      status=status, protocol=self.recording.protocol, thread=thread)  # fmt: skip
+        self.journal.record(entry)
+        if settled:
+            self.settled.append(line_after_time(entry))
 
     def find(self, document: Mapping[str, Any], thread: str) -> Found:
         """The answer to one execution on a connection. It moves the matching state on and writes the journal."""
