@@ -420,6 +420,21 @@ def test_a_trace_tells_whose_call_it_was() -> None:
     assert story.told() == ["warning POST /returns: missing POST /audit 1/1"]
 
 
+def test_a_write_that_another_route_made_when_recorded_is_told_as_that() -> None:
+    story = Story()
+    story.asked(0, 30, "POST /orders", {"n": 1}, 201)
+    story.called(10, 5, "POST /audit", {"kind": "order"}, 201)
+    story.asked(100, 30, "GET /news")
+    story.replayed()
+    story.hits((2, 110))
+    (finding,) = story.findings()
+    assert (finding.expected, finding.actual) == (0, 1)
+    assert finding.message.endswith(
+        "POST pay:80/audit is called once, which no request of this route did when it was recorded; "
+        "the same call was recorded in POST /orders"
+    )
+
+
 def test_work_left_for_later_belongs_to_the_request_it_speaks_of() -> None:
     story = Story()
     story.asked(0, 20, "POST /orders", {"id": "ord-1"})
@@ -563,6 +578,7 @@ class TestReadsOfOtherRoutes:
         assert story.told() == []
         story.hits((5, 210))  # who came later found it
         assert story.told() == ["error GET /items/{id}: duplicated PUT /cache/{id} 1/3"]
+        assert "is called once, which this request did not do when it was recorded" in story.findings()[0].message
 
     def filled_by_three(self) -> Story:
         """Three find a cache empty and fill it, a fourth finds it filled; in the run the third finds it filled, too."""
