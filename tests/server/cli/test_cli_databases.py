@@ -36,7 +36,8 @@ class Recorded:
         urls = self.variables
         command = [str(WIRETAPE), "record", "--name", "shop", "--listen", str(self.listen),
                    "--app-port", str(self.app_port), "--map", f"db={urls['DATABASE_URL']}",
-                   "--map", f"cache={urls['REDIS_URL']}", "--", sys.executable, str(SHOP), str(self.app_port)]  # fmt: skip
+                   "--map", f"cache={urls['REDIS_URL']}",
+                   "--", sys.executable, str(SHOP), str(self.app_port)]  # fmt: skip
         process = subprocess.Popen(command, cwd=self.folder, env=os.environ | urls, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True)  # fmt: skip
         assert process.stderr is not None
