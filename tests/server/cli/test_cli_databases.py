@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -84,3 +85,19 @@ def test_a_variable_that_may_be_several_databases_is_asked_for(wiretape: Run, re
         "wiretape: the snapshot knows the postgres service db, ONE_URL and TWO_URL may each be it; "
         "give --map NAME=postgres://HOST:PORT/DATABASE with the name that is meant"
     )
+
+
+def test_what_was_told_while_recording_is_not_told_again(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    command = [str(WIRETAPE), "record", "--map", f"db=postgres://127.0.0.1:9/x@{port}"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert any("Ctrl-C ends the recording" in line for line in process.stderr)
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: db\r\n\r\n")
+        assert b"this is HTTP, and the port speaks Postgres" in client.recv(1000)
+    assert any("this is HTTP, and the port speaks Postgres" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert "no call to db" in rest
+    assert "this is HTTP" not in rest
