@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +117,7 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
         if wire is not None:
             await wire.close()
             if tally.total == 0:
-                tape.note(nothing_recorded(wire.endpoints(), given_up=given_up))
+                tape.note(nothing_recorded(wire.endpoints(), spec.maps, given_up=given_up))
         for note in bypass.notes():
             tape.note(note)
 
@@ -284,13 +284,14 @@ def app_ended(status: int, last_output: list[str]) -> str:
                       *(f"    {line}" for line in last_output)])  # fmt: skip
 
 
-def nothing_recorded(endpoints: Mapping[str, str], *, given_up: bool) -> str:
+def nothing_recorded(endpoints: Mapping[str, str], maps: Sequence[ServiceMap], *, given_up: bool) -> str:
     """Why a recording may be empty."""
     if given_up:
         return "nothing was recorded: it was ended before the app was ready"
     if "inbound" in endpoints:
         return f"nothing was recorded: send requests to {endpoints['inbound']}, not to the app's own port"
-    return "nothing was recorded: the app made no HTTP call through the proxy"
+    waited = f"no call to {' or '.join(each.name for each in maps)} and " if maps else ""
+    return f"nothing was recorded: the app made {waited}no HTTP call through the proxy"
 
 
 def result(spec: RecordSpec, info: SnapshotInfo, tally: Tally, app_exit: int | None) -> RecordResult:

@@ -15,6 +15,7 @@ from typing import cast
 
 from wiretape_capture.databases.exchanges import exchange_of
 from wiretape_capture.databases.protocols import PROTOCOLS
+from wiretape_capture.databases.reasons import Reasons
 from wiretape_capture.databases.records import Told, accepted_of, seen_of
 from wiretape_capture.launch.spec import ServiceMap
 from wiretape_capture.protocols.observed import Emit, Follower, Observed
@@ -45,6 +46,7 @@ class DatabaseCopies(asyncio.Protocol):
         self._services = services
         self._full = full
         self._prefix = prefix
+        self._reasons = Reasons()
         self._unpacker = Unpacker()
         self._waiting: deque[Record] = deque()
         self._bytes = 0
@@ -110,7 +112,7 @@ class DatabaseCopies(asyncio.Protocol):
             place, observed = seen_of(record.payload)
             self._book(self._services[place], record.number)(observed.started)(observed)
         elif kind == Kind.NOTE:
-            self._ledger.note(record.payload.decode("utf-8", "replace"), record.number)
+            self._ledger.note(self._reasons.bounded(record.payload.decode("utf-8", "replace")), record.number)
         elif kind == Kind.CAUGHT_UP:
             self._source.caught_up(record.time)
 
@@ -128,8 +130,9 @@ class DatabaseCopies(asyncio.Protocol):
                 followed.follower.end(record.time)
         except Exception as error:  # noqa: BLE001 - the parser's boundary: hostile bytes must not reach the recorder
             self._followed.pop(record.number, None)
-            self._ledger.note(f"connections to {followed.service.name} whose traffic could not be read ({error}); "
-                              f"their bytes passed and were not recorded from there on")  # fmt: skip
+            note = (f"connections to {followed.service.name} whose traffic could not be read ({error}); "
+                    f"their bytes passed and were not recorded from there on")  # fmt: skip
+            self._ledger.note(self._reasons.bounded(note))
 
     def _book(self, service: ServiceMap, number: int) -> Callable[[int], Emit]:
         protocol, connection = Protocol(service.scheme), f"{self._prefix}{number}"

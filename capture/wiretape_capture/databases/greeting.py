@@ -9,6 +9,7 @@ from typing import Protocol
 
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
+from wiretape_capture.protocols.first_bytes import spoken_by
 from wiretape_capture.protocols.observed import Observed
 
 
@@ -38,6 +39,12 @@ type Greet = Callable[[Side, Desk], Awaitable[Greeted | None]]
 
 GREETING_SECONDS = 60.0
 """As the servers' own limits on a login."""
+
+
+def stranger(client: Side, protocol: str) -> str:
+    """What a client speaks in place of the port's protocol, by what it has sent and nobody read; or nothing."""
+    spoken = spoken_by(client.ahead)
+    return f"this is {spoken}, and the port speaks {protocol}" if spoken not in (None, protocol) else ""
 
 
 async def in_time(greeting: Awaitable[Greeted | None], name: str, desk: Desk) -> Greeted | None:

@@ -18,7 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from wiretape_capture.databases.downstream import secured
-from wiretape_capture.databases.greeting import Desk, Greet, Greeted
+from wiretape_capture.databases.greeting import Desk, Greet, Greeted, stranger
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import dial, tls_context
@@ -147,7 +147,7 @@ class _Greeting:
         self._desk.note(f"connections to {self._entrance.name} that did not begin as MongoDB: {error}")
 
     async def _listen(self) -> None:
-        """Wait for the client to speak, and go on in TLS where it does so. Raises EOFError, ConnectionError."""
+        """Wait for the client to speak, and go on in TLS where it does so. Raises Malformed, EOFError, OSError."""
         head = await self._client.read(wire.HEADER.size)
         self._client.unread(head)
         begins_tls = wire.begins_tls(head)
@@ -155,6 +155,10 @@ class _Greeting:
             await secured(self._client, self._tls, self._entrance.name, self._desk, "set tls=false")
         if not begins_tls:
             self._secure = bool(self._secure)
+            try:
+                wire.checked_header(head)
+            except Malformed as error:
+                raise Malformed(stranger(self._client, "MongoDB") or str(error)) from error
 
     async def _enter(self) -> Side | None:
         """A connection with wiretape logged in; None where that failed: the app's connection ends then."""

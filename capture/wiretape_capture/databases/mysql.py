@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from wiretape_capture.databases.downstream import secured
-from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time
+from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time, stranger
 from wiretape_capture.databases.mysql_login import Login, Unspoken
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
@@ -102,6 +102,7 @@ class _Talk:
         head = await self.side.read(4)
         length = int.from_bytes(head[:3], "little")
         if length > LOGIN_LIMIT or head[3] != self._number:
+            self.side.unread(head)
             raise Malformed(f"a packet of a login claims {length} bytes and the number {head[3]}")
         self._number = (head[3] + 1) & 0xFF
         return await self.side.read(length)
@@ -156,8 +157,9 @@ class _Greeting:
                 self._desk.note(WITHOUT_TLS.format(self._entrance.name))
             raise
         except Malformed as error:
-            self._desk.note(f"connections to {self._entrance.name} that did not begin as MySQL: {error}")
-            self._fail(f"wiretape: {error}", 1043)
+            problem = stranger(self._client.side, "MySQL") or str(error)
+            self._desk.note(f"connections to {self._entrance.name} that did not begin as MySQL: {problem}")
+            self._fail(f"wiretape: {problem}", 1043)
             return None
         self._user, self._database = response.user, response.database
         capabilities, extended = login.agreed(offered, response)

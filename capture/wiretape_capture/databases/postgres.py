@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from wiretape_capture.databases.downstream import secured
-from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time
+from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time, stranger
 from wiretape_capture.databases.postgres_login import OK, Login, without_binding
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
@@ -143,7 +143,8 @@ class _Greeting:
                 raise Malformed("the client begins with TLS (sslnegotiation=direct): set sslmode=disable for wiretape")
             length = int.from_bytes(head)
             if not 8 <= length <= wire.STARTUP_LIMIT:
-                raise Malformed(f"its first packet claims {length} bytes")
+                self._client.unread(head)
+                raise Malformed(stranger(self._client, "Postgres") or f"its first packet claims {length} bytes")
             packet = await self._client.read(length - 4)
             code = int.from_bytes(packet[:4])
             if code == wire.SSL_REQUEST and self._entrance.logs_in and not self._secure:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from wiretape_capture.databases.downstream import secured
-from wiretape_capture.databases.greeting import GREETING_SECONDS, Desk, Greet, Greeted
+from wiretape_capture.databases.greeting import GREETING_SECONDS, Desk, Greet, Greeted, stranger
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import CONNECT_SECONDS, dial, tls_context
@@ -119,6 +119,9 @@ class _Greeting:
         begins_tls = first == TLS_RECORD
         if begins_tls:
             await secured(self._client, tls, self._entrance.name, self._desk, "use redis:// or turn TLS off")
+        if problem := stranger(self._client, "Redis"):
+            self._strange(problem)
+            return None
         try:
             server = await self._connect(in_tls=begins_tls)
         except (OSError, EOFError, TimeoutError) as error:
@@ -127,8 +130,7 @@ class _Greeting:
         try:
             served = await self._begin(server)
         except Malformed as error:
-            self._desk.note(f"connections to {self._entrance.name} that did not begin as Redis: {error}")
-            self._client.write(b"-ERR wiretape: %b\r\n" % str(error).encode())
+            self._strange(str(error))
             served = False
         except TimeoutError:
             self._desk.note(f"logins to {self._entrance.name} that the server did not answer within "
@@ -148,6 +150,10 @@ class _Greeting:
             server.close()
             return None
         return Greeted(server, OPENING)
+
+    def _strange(self, problem: str) -> None:
+        self._desk.note(f"connections to {self._entrance.name} that did not begin as Redis: {problem}")
+        self._client.write(b"-ERR wiretape: %b\r\n" % problem.encode())
 
     async def _connect(self, *, in_tls: bool) -> Side:
         """A connection to the server, for an app that is in TLS or not."""

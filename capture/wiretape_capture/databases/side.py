@@ -11,6 +11,8 @@ from typing import cast
 
 HELD_LIMIT = 256 * 1024
 """Bytes that wait for a reader; then no more are taken from the peer."""
+AHEAD = 8192
+"""Bytes."""
 READER, PEER, RECORDER = 1, 2, 4
 """Reasons to read no more for now: whoever greets, the other side or the recorder does not keep up."""
 
@@ -101,6 +103,11 @@ class Side(asyncio.Protocol):
         data = bytes(self._held[:count])
         del self._held[:count]
         return data
+
+    @property
+    def ahead(self) -> bytes:
+        """What came and was not read yet, a few bytes of it: enough to see what the peer speaks."""
+        return bytes(self._held[:AHEAD])
 
     def unread(self, data: bytes) -> None:
         """Give bytes back that were read: they are the next again."""

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.launch.database_url import ENCODE
+from wiretape_capture.launch.database_url import ENCODE, Dsn
 from wiretape_capture.launch.naming import NAMINGS, SCHEMES
+from wiretape_capture.launch.postgres_dsn import SSL_MODES
 from wiretape_capture.launch.spec import ServiceMap
 
 DEFAULT_PORTS = {
@@ -31,6 +32,7 @@ FORM = "write NAME=URL[@PORT], such as payments=https://api.example.com@9001, or
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 _NAMED = re.compile(r"([^=/@:\[\]]*)=(.*)\Z", re.DOTALL)
+_MISTYPED = re.compile(r"([A-Za-z][A-Za-z0-9+]*)(//|:/(?!/))")
 _LISTEN = re.compile(r"(.+)@([0-9]+)\Z", re.DOTALL)
 
 
@@ -44,24 +46,51 @@ def parse_map(text: str) -> ServiceMap:
         )
     listening = _LISTEN.match(rest)
     url, listen = (listening[1], _port(listening[2], text)) if listening else (rest, 0)
-    scheme, _, rest = url.partition("://")
-    if rest and scheme.partition("+")[0] in SCHEMES:
+    _check_separator(name, url)
+    scheme, colon, _ = url.partition("://")
+    if colon and scheme.partition("+")[0] in SCHEMES:
         return database_map(name, url, listen)
     scheme, host, port = _service(url, text)
     return ServiceMap(name=name or f"{host}:{port}", scheme=scheme, host=host, port=port, listen=listen)
 
 
+def _check_separator(name: str, url: str) -> None:
+    """A known scheme whose `://` is mistyped would be taken for a host."""
+    found = _MISTYPED.match(url)
+    if found and (found[1].partition("+")[0] in SCHEMES or found[1] in DEFAULT_PORTS):
+        missing = "a slash is" if found[2].startswith(":") else "the scheme's colon is"
+        raise UsageError(f"{_called(name)}{missing} missing", f"write {found[1]}://HOST:PORT")
+
+
 def database_map(name: str, url: str, listen: int = 0) -> ServiceMap:
-    """The map of the database that a URL names."""
+    """The map of the database that a URL names. Errors name the map and never what its URL holds."""
+    try:
+        scheme, found = _database(url)
+    except UsageError as error:
+        raise UsageError(f"{_called(name)}{error.problem}", error.hint) from None
+    return ServiceMap(name=name or f"{found.host}:{found.port}", scheme=scheme, host=found.host, port=found.port,
+                      url=url, listen=listen)  # fmt: skip
+
+
+def _called(name: str) -> str:
+    return f"map {name!r}: " if name else "a map: "
+
+
+def _database(url: str) -> tuple[str, Dsn]:
+    """Protocol and server of a database's URL."""
     scheme = SCHEMES[url.partition("://")[0].partition("+")[0]]
+    if not url.partition("://")[2]:
+        raise UsageError(f"the {scheme} URL names no host", f"write {scheme}://USER@HOST:PORT/DATABASE")
     found = NAMINGS[scheme].urls.parse(url)
     if found is None:
         raise UsageError("a database's URL cannot be read", f"write {scheme}://USER@HOST:PORT/DATABASE; {ENCODE}")
     if scheme == "redis" and found.database and not found.database.isdecimal():
         raise UsageError(f"{found.database[:20]!r} in a redis URL is not a database, which Redis numbers",
                          "write redis://HOST:PORT/0, or leave it out")  # fmt: skip
-    return ServiceMap(name=name or f"{found.host}:{found.port}", scheme=scheme, host=found.host, port=found.port,
-                      url=url, listen=listen)  # fmt: skip
+    mode = found.options.get("sslmode", "")
+    if scheme == "postgres" and mode and mode not in SSL_MODES:
+        raise UsageError(f"{mode[:20]!r} is no sslmode", f"use one of {', '.join(SSL_MODES)}")
+    return scheme, found
 
 
 def found_databases(environ: Mapping[str, str], known: Sequence[ServiceMap]) -> tuple[ServiceMap, ...]:

@@ -23,6 +23,8 @@ from wiretape_capture.launch.database_url import (
 
 POSTGRES_PORT = 5432
 _PAIR = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|\S*)")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""What libpq takes for `sslmode`. In an app's own variable another driver may know more, such as `no-verify`."""
 OF_TRANSPORT = frozenset({
     "host", "hostaddr", "port", "sslmode", "ssl", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation",
     "sslfactory", "sslpassword", "channel_binding", "channelBinding", "gssencmode", "gssEncMode", "require_auth",

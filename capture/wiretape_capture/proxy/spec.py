@@ -49,7 +49,7 @@ class CommandStats(BaseModel):
     command: str
     count: int
     errors: int
-    """Responses of 500 and above and exchanges without a response."""
+    """Responses of 500 and above, errors of databases and exchanges without a response."""
     p50_ms: float
     p95_ms: float
     """Nearest-rank percentiles of the durations."""

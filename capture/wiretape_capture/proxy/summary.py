@@ -43,8 +43,8 @@ class Tally:
 
 
 def failed(exchange: Exchange) -> bool:
-    """Whether the app got no answer or an answer of 500 and above."""
-    return exchange.response is None or exchange.response.status >= 500
+    """Whether the app got no answer, an answer of 500 and above, or from a database an error."""
+    return exchange.response is None or exchange.response.status >= (400 if exchange.protocol.is_database else 500)
 
 
 def nearest_rank(ordered: list[int], percent: int) -> int:

@@ -74,17 +74,24 @@ async def list_snapshots(folder: Path) -> Listing:
 
 
 def find_snapshot(folder: Path, name: str | None = None, holding: Direction | None = None) -> Path:
-    """The tape of that name; `NAME.tape` means the same as `NAME`.
+    """The tape of that name; `NAME.tape` means the same as `NAME`, and so does its path.
 
     Without a name the newest one, or the newest that has an exchange in the direction `holding` where one has.
     """
     names = snapshot_names(folder)
     if not names:
         raise UsageError(f"there are no snapshots in {folder}", "record one with: wiretape record -- CMD")
-    wanted = _default(folder, names, holding) if name is None else name.removesuffix(SUFFIX)
+    wanted = _default(folder, names, holding) if name is None else named(folder, name)
     if wanted in names:
         return folder / f"{wanted}{SUFFIX}"
     raise UsageError(f"there is no snapshot '{name}'", _suggestion(wanted, names))
+
+
+def named(folder: Path, text: str) -> str:
+    """The name that is meant: `NAME`, `NAME.tape`, or the path of a tape in the folder."""
+    path = Path(text)
+    inside = path.suffix == SUFFIX and path.name != text and path.absolute().parent.resolve() == folder.resolve()
+    return path.stem if inside else text.removesuffix(SUFFIX)
 
 
 def passed_over(folder: Path, chosen: Path, holding: Direction) -> str:
@@ -115,6 +122,8 @@ def _holds(path: Path, direction: Direction) -> bool:
 
 
 def _suggestion(name: str, names: Iterable[str]) -> str:
+    if "/" in name:
+        return "name one without a path; wiretape snapshots lists them"
     near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"did you mean '{near[0]}'?" if near else "list them with: wiretape snapshots"
 

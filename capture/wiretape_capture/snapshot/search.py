@@ -10,6 +10,10 @@ from wiretape_capture.errors import UsageError
 from wiretape_capture.protocols.http import decode_content
 from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Headers, Model
 
+_OF_HTTP = re.compile(r"none|\d{3}|\dxx", re.IGNORECASE)
+_OF_DATABASES = re.compile(r"(?=.*\d)[0-9A-Za-z]{5}|[A-Z][A-Za-z]+|ok|nil|unacknowledged")
+"""SQLSTATEs, first words of Redis's errors, and names of MongoDB's."""
+
 
 class Query(Model):
     """Filters that all must hold; an absent one holds for every exchange.
@@ -23,7 +27,7 @@ class Query(Model):
     """Method or statement kind, in any case."""
     path: str | None = None
     status: str | None = None
-    """`404`, `5xx`, or `none` for exchanges without a response."""
+    """`404`, `5xx`, a database's such as `23505` or `WRONGTYPE`, or `none` for exchanges without a response."""
     text: str | None = None
     """Found in any case in the target, a header, the error or a body (decoded, its first mebibyte)."""
     since_ns: int | None = None
@@ -34,9 +38,12 @@ class Query(Model):
     @field_validator("status")
     @classmethod
     def _known_status(cls, status: str | None) -> str | None:
-        if status is not None and not re.fullmatch(r"none|\d{3}|\dxx", status.lower()):
-            raise UsageError(f"'{status}' is not a status", "write one like 404, a class like 5xx, or none")
-        return None if status is None else status.lower()
+        if status is None or _OF_HTTP.fullmatch(status):
+            return status and status.lower()
+        if not _OF_DATABASES.fullmatch(status):
+            hint = "write one like 404, a class like 5xx, a database's like 23505 or WRONGTYPE, or none"
+            raise UsageError(f"'{status}' is not a status", hint)
+        return status
 
 
 type Condition = tuple[str, tuple[str | int, ...]]
@@ -51,7 +58,7 @@ def where(query: Query) -> Condition:
         ("upper(command) = ?", query.command and query.command.upper()),
         ("instr(location, ?)", query.path and max(query.path.split("*"), key=len)),  # quick, and GLOB decides
         (_PATH + " GLOB ?", query.path and _glob(query.path)),
-        ("status GLOB ?", query.status and _status(query.status)),
+        ("upper(status) GLOB ?", query.status and _status(query.status)),
         ("started_ns >= ?", query.since_ns),
         ("sequence > ?", query.after_sequence),
     ]
@@ -70,7 +77,9 @@ def _glob(text: str) -> str:
 
 
 def _status(status: str) -> str:
-    return "" if status == "none" else status.replace("xx", "[0-9][0-9]")
+    if status == "none":
+        return ""
+    return f"{status[0]}[0-9][0-9]" if re.fullmatch(r"\dxx", status) else status.upper()
 
 
 def holds_text(exchange: Exchange, text: str) -> bool:

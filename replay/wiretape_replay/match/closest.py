@@ -76,8 +76,8 @@ def _candidate(recorded: Recorded, live: Parts) -> Candidate:
                      status=recorded.status, differences=differences)  # fmt: skip
 
 
-def leaf_by_leaf(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
-    """Everything in which a live request differs from a recorded one, last what any run makes afresh."""
+def leaf_by_leaf(recorded: Parts, live: Parts, *, afresh: bool = True) -> Iterator[LeafDifference]:
+    """Everything in which a live request differs from a recorded one, last what any run makes `afresh`, or without."""
     if isinstance(live, DatabaseParts) and live.within(recorded):
         yield LeafDifference(where="transaction", recorded=recorded.segments[0][:CUT], live=None)
         return
@@ -88,13 +88,13 @@ def leaf_by_leaf(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
     if recorded.segments != live.segments:
         where = recorded.word if isinstance(recorded, DatabaseParts) else "path"
         yield LeafDifference(where=where, recorded=recorded.path[:CUT], live=live.path[:CUT])
-    yield from _leaf_differences(recorded, live)
+    yield from _leaf_differences(recorded, live, afresh=afresh)
 
 
-def _leaf_differences(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
+def _leaf_differences(recorded: Parts, live: Parts, *, afresh: bool = True) -> Iterator[LeafDifference]:
     before, after = _leaves(recorded), _leaves(live)
     same = True
-    afresh = []
+    made = []
     for place in dict.fromkeys((*before, *after)):
         old, new = (_text(leaves[place]) if place in leaves else None for leaves in (before, after))
         if old == new:
@@ -102,10 +102,11 @@ def _leaf_differences(recorded: Parts, live: Parts) -> Iterator[LeafDifference]:
         same = False
         difference = LeafDifference(where=place, recorded=old, live=new)
         if place in before and place in after and made_afresh(place, before[place], after[place]):
-            afresh.append(difference)
+            made.append(difference)
         else:
             yield difference
-    yield from afresh
+    if afresh:
+        yield from made
     if same and recorded.content.digest != live.content.digest:
         yield LeafDifference(where="body", recorded=_told(recorded), live=_told(live))
 

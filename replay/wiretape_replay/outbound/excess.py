@@ -99,8 +99,22 @@ class Excess:
         now = max(self.evidence.now.keys[owner[0], call.key], was + 1)
         tried = self._before(call, found)
         why = f", again after {tried.status or 'no answer'}" if tried else ""
-        message = f"{call.place} is called {often(now)} with the same content, recorded {often(was)}{why}"
+        if was or tried or not call.writes:
+            message = f"{call.place} is called {often(now)} with the same content, recorded {often(was)}{why}"
+        else:
+            message = f"{call.place} is called {often(now)}, {self._not_here(call, owner)}"
         return Fault(kind, severity, call.place, owner, message, was, now)
+
+    def _not_here(self, call: Call, owners: Sequence[int]) -> str:
+        """What is said of a write that none of these exchanges made when recorded, and who did."""
+        evidence = self.evidence
+        route = evidence.handled[owners[0]].route
+        others = (evidence.handled[one].route for same in evidence.by_key.get(call.key, ()) for one in same.owners)
+        elsewhere = next((other for other in others if other != route), "")
+        if evidence.most(route, call.key):
+            return "which this request did not do when it was recorded"
+        where = f"in {elsewhere}" if elsewhere else "outside of any request"
+        return f"which no request of this route did when it was recorded; the same call was recorded {where}"
 
     def _before(self, call: Call, found: Pairing) -> Call | None:
         """The attempt just before this one, when it failed."""

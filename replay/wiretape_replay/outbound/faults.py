@@ -134,8 +134,9 @@ class _Judged:
     def _change(self, changed: tuple[Call, Call]) -> Fault:
         was, now = changed
         # An identifier may be another because the app made another and told nobody of it: what else changed leads.
-        told = sorted(islice(leaf_by_leaf(was.parts, now.parts), DIFFERENCES),
+        real = sorted(islice(leaf_by_leaf(was.parts, now.parts, afresh=False), DIFFERENCES),
                       key=lambda one: is_id_name(leaf_name(one.where)))  # fmt: skip
+        told = real or list(islice(leaf_by_leaf(was.parts, now.parts), DIFFERENCES))
         first = told[0] if told else None
         place = f" {first.where} was {_said(first.recorded)}, is {_said(first.live)}" if first else ""
         more = f" and {len(told) - 1} more" if len(told) > 1 else ""
@@ -185,10 +186,14 @@ class _Judged:
         near = self.evidence.by_sequence.get(call.near)
         if near is None:
             return ", nor anything near it"
+        nearest = f"; nearest is exchange {near.sequence}"
         told = [f"{one.where} was {one.recorded if one.recorded is not None else 'absent'}, "
                 f"came {one.live if one.live is not None else 'not at all'}"
-                for one in islice(leaf_by_leaf(near.parts, call.parts), 2)]  # fmt: skip
-        return f"; nearest is exchange {near.sequence}" + (f": {'; '.join(told)}" if told else "")
+                for one in islice(leaf_by_leaf(near.parts, call.parts, afresh=False), 2)]  # fmt: skip
+        if told:
+            return f"{nearest}: {'; '.join(told)}"
+        afresh = [one.where for one in islice(leaf_by_leaf(near.parts, call.parts), 2)]
+        return nearest + (f", alike but for what each run makes afresh ({', '.join(afresh)})" if afresh else "")
 
     # Order
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ class View:
     """Shown beside the progress: `recording`."""
     app_output: Path | None = None
     """File whose lines are passed to stderr as they come."""
+    told: set[str] = field(default_factory=set)
+    """Notices that were shown."""
 
 
 def run(module: str, spec: BaseModel, view: View, *, log: Path) -> dict[str, Any]:
@@ -76,6 +78,8 @@ async def _follow(job: Job, view: View, drawing: Drawing, log: Path) -> dict[str
         elif isinstance(event, Failed):
             raise _with_log(failure(event), log)
         else:
+            if isinstance(event, Notice):
+                view.told.add(event.message)
             drawing.show(event)
     raise WiretapeError(f"{view.doing} ended without a word", f"see {log}")
 

@@ -76,7 +76,8 @@ def command(name: str | None, push: bool, as_json: bool) -> None:
     if as_json:
         out_json(result)
     else:
-        _tell(result, configured=ws.file is not None, learned=(ws.root / NOISE_FILE).exists())
+        told = result.model_copy(update={"notes": tuple(note for note in result.notes if note not in view.told)})
+        _tell(told, configured=ws.file is not None, learned=(ws.root / NOISE_FILE).exists())
     code = _exit_code(result)
     if result.exchanges:
         code = pushing.snapshot(spec.tape) or code

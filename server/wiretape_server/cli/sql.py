@@ -51,6 +51,8 @@ def command(name: str | None, baseline: str | None, sort: str, redis: bool, mong
     if redis and mongodb:
         raise UsageError("--redis and --mongodb cannot be meant both", "give one of them")
     kind: Kind = "redis" if redis else "mongodb" if mongodb else "sql"
+    if "" in (name, baseline):
+        raise UsageError("a snapshot or run without a name", "name one, or leave it out for the newest snapshot")
     rows = _statements(ws, name, kind)
     if baseline is not None:
         changes = drift(_statements(ws, baseline, kind), rows)

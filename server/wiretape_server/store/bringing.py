@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.snapshot.exchange import Direction
-from wiretape_capture.snapshot.listing import SUFFIX, find_snapshot, snapshot_names
+from wiretape_capture.snapshot.listing import SUFFIX, find_snapshot, named, snapshot_names
 from wiretape_replay.run_file import find_run
 from wiretape_server.workspace.baseline import is_url
 from wiretape_server.workspace.failed import NEWEST, named_runs
@@ -57,7 +57,7 @@ def bring_snapshot(ws: Workspace, holding: Direction, say: Say) -> None:
 
 def _here(ws: Workspace, name: str | None) -> bool:
     names = snapshot_names(ws.snapshots_dir)
-    return bool(names) if name is None else name.removesuffix(SUFFIX) in names
+    return bool(names) if name is None else named(ws.snapshots_dir, name) in names
 
 
 def _fetch_snapshot(ws: Workspace, name: str | None, holding: Direction | None, say: Say) -> None:

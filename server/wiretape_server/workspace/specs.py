@@ -10,8 +10,10 @@ from pathlib import Path
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.launch.mapping import found_databases, parse_maps
+from wiretape_capture.launch.recorded_names import named_as_recorded
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
 from wiretape_capture.proxy.spec import RecordSpec
+from wiretape_capture.snapshot.databases import recorded_databases
 from wiretape_capture.snapshot.exchange import Direction
 from wiretape_capture.snapshot.listing import find_snapshot
 from wiretape_replay.engine.spec import ReplaySpec
@@ -78,7 +80,7 @@ def _mock_spec(ws: Workspace, tape: Path, app: AppSpec | None, journal: Path | N
         ca_dir=ws.ca_dir,
         proxy_port=proxy_port,
         proxy_from=proxy_from,
-        maps=service_maps(ws),
+        maps=service_maps(ws, tape),
         allow=mock.allow,
         timing=mock.timing,
         at_end=mock.at_end,
@@ -213,13 +215,19 @@ def app_spec(ws: Workspace, log: Path | None = None) -> AppSpec | None:
     )
 
 
-def service_maps(ws: Workspace) -> tuple[ServiceMap, ...]:
-    """The configured services as listeners, and the databases that the variables of an app of ours name."""
+def service_maps(ws: Workspace, tape: Path | None = None) -> tuple[ServiceMap, ...]:
+    """The configured services as listeners, and the databases that the variables of an app of ours name.
+
+    With the `tape` that answers for them databases found so are called as they are there.
+    """
     # A service without a name of its own is called by its host:port.
     maps = parse_maps(url if ":" in name else f"{name}={url}" for name, url in ws.config.services.items())
     if not ws.config.app.command:
         return maps
-    return (*maps, *found_databases({**os.environ, **ws.config.app.env}, maps))
+    found = found_databases({**os.environ, **ws.config.app.env}, maps)
+    if found and tape is not None:
+        found = named_as_recorded(found, maps, recorded_databases(tape))
+    return (*maps, *found)
 
 
 def services_table(maps: Sequence[str]) -> dict[str, str]:

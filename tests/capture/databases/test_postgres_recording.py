@@ -58,6 +58,8 @@ async def test_statements_are_recorded_with_values_and_rows(postgres: Server, tm
     (result,) = answer(select)["results"]
     assert result["rows"] == [["3", '{x,"y z"}', "2024-02-03 03:05:06+00"]]
     assert [each["name"] for each in result["columns"]] == ["qty", "tags", "at"]
+    errors = {row.command: row.errors for row in job.result.summary}
+    assert (errors["INSERT"], errors["SELECT"]) == (1, 0)
     failed = next(each for each in tape if each.status == "23505")
     assert failed.response is not None
     assert failed.response.status == 400

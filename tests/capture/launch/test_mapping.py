@@ -64,6 +64,36 @@ def test_what_is_no_map_says_why(text: str, problem: str) -> None:
     assert failure.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("db=postgres//u:secret@h/shop", "map 'db': the scheme's colon is missing; write postgres://HOST:PORT"),
+        ("api=https//h:1", "map 'api': the scheme's colon is missing; write https://HOST:PORT"),
+        ("redis:/h", "a map: a slash is missing; write redis://HOST:PORT"),
+        ("db=postgres://", "map 'db': the postgres URL names no host; write postgres://USER@HOST:PORT/DATABASE"),
+        ("db=postgres://h:99999/x", "map 'db': '99999' in a postgres URL is not a port; use a number from 1 to 65535"),
+        ("c=redis://h/x", "map 'c': 'x' in a redis URL is not a database, which Redis numbers; "
+         "write redis://HOST:PORT/0, or leave it out"),
+        ("db=postgres://h/x?sslmode=bogus", "map 'db': 'bogus' is no sslmode; "
+         "use one of disable, allow, prefer, require, verify-ca, verify-full"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_url_is_told_with_the_maps_name(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as failure:
+        parse_map(text)
+    assert str(failure.value) == said
+
+
+@pytest.mark.parametrize("mode", ["", "disable", "verify-full"])
+def test_what_libpq_takes_for_sslmode_is_taken(mode: str) -> None:
+    assert parse_map(f"db=postgres://h/x?sslmode={mode}").host == "h"
+
+
+def test_an_app_may_have_an_sslmode_of_its_drivers_own() -> None:
+    (found,) = found_databases({"DATABASE_URL": "postgres://h/x?sslmode=no-verify"}, ())
+    assert found.name == "database"
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_a_map_or_a_usage_error(text: str) -> None:
     try:

@@ -273,6 +273,14 @@ async def test_a_recording_of_nothing_says_so(start: StartJob, spec: RecordSpec)
     assert not spec.tape.exists(), "an empty snapshot would be the newest one"
 
 
+async def test_a_recording_of_nothing_names_the_maps_that_nobody_called(start: StartJob, spec: RecordSpec) -> None:
+    maps = (parse_map("db=postgres://127.0.0.1:9/shop"), parse_map("cache=redis://127.0.0.1:9"))
+    job = await start(spec.model_copy(update={"app_port": None, "maps": maps}))
+    await job.until(Ready)
+    (note,) = (await job.end()).notes
+    assert note == "nothing was recorded: the app made no call to db or cache and no HTTP call through the proxy"
+
+
 async def test_a_command_that_does_not_exist(start: StartJob, spec: RecordSpec) -> None:
     missing = AppSpec(command=("no-such-program-here",), port=spec.app_port)
     failed = await (await start(spec.model_copy(update={"app": missing}))).until(Failed)

@@ -6,7 +6,7 @@ import pytest
 
 from wiretape_capture.proxy.spec import CommandStats
 from wiretape_capture.proxy.summary import Tally, nearest_rank
-from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Response
+from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Request, Response
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,15 @@ def exchange(command: str, duration_us: int, status: int | None, direction: Dire
         duration_us=duration_us, request=Request(method=command, target="/"),
         response=None if status is None else Response(status=status),
     )  # fmt: skip
+
+
+def test_what_a_database_refused_is_an_error() -> None:
+    tally = Tally()
+    for status in (200, 400, 500, None):
+        one = exchange("INSERT", 1000, status, Direction.OUTBOUND)
+        tally.add(one.model_copy(update={"protocol": Protocol.POSTGRES}))
+    (row,) = tally.rows()
+    assert (row.count, row.errors) == (4, 3)
 
 
 def test_one_row_a_command_inbound_first() -> None:

@@ -164,6 +164,16 @@ async def test_filters_all_hold(searched: Path, query: Query, found: list[int]) 
         assert [exchange.sequence for exchange in await reader.exchanges(query)] == found
 
 
+async def test_statuses_of_databases_are_found(tmp_path: Path, tape_of: WriteTape, plain: Made) -> None:
+    statuses = ("00000", "23505", "57P03", "WRONGTYPE", "DuplicateKey", "ok")
+    made = [plain(sequence).model_copy(update={"status": status}) for sequence, status in enumerate(statuses, 1)]
+    await tape_of(tmp_path / "db.tape", made)
+    async with await TapeReader.open(tmp_path / "db.tape") as reader:
+        for sequence, status in enumerate(statuses, 1):
+            assert [one.sequence for one in await reader.exchanges(Query(status=status))] == [sequence]
+        assert len(await reader.exchanges(Query(status="57p03"))) == 1
+
+
 @pytest.mark.parametrize("status", ["40", "abc", "5x", "4*"])
 def test_an_unknown_status_is_a_usage_error(status: str) -> None:
     with pytest.raises(UsageError, match=r"is not a status; write one like 404"):

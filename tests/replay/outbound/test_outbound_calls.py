@@ -420,6 +420,52 @@ def test_a_trace_tells_whose_call_it_was() -> None:
     assert story.told() == ["warning POST /returns: missing POST /audit 1/1"]
 
 
+KEYS = ("5f590c3a-6ab1-4d3d-896c-40b6b501cfa5", "2ee197b3-ec84-4c47-ac32-a2e97ef5aa2d")
+MEMBERS = ("967f2f65-c640-4378-8f4e-a535a6f98b88", "725282cd-8459-4ef8-9c07-4a44a8ad1108")
+
+
+def loans() -> Story:
+    story = Story()
+    story.asked(0, 40, "POST /loans", {"n": 1})
+    story.called(10, 5, "POST /rows", {"key": KEYS[0], "member": MEMBERS[0], "days": 14, "room_id": 7})
+    story.replayed()
+    return story
+
+
+def test_what_each_run_makes_afresh_is_not_told_as_the_difference() -> None:
+    story = loans()
+    story.misses(12, "POST /rows", {"key": KEYS[1], "member": MEMBERS[1], "days": 15, "room_id": 7}, near=2)
+    (unexpected,) = story.findings()
+    assert unexpected.message.endswith("; nearest is exchange 2: body/days was 14, came 15")
+    story = loans()
+    story.misses(12, "POST /rows", {"key": KEYS[1], "member": MEMBERS[1], "days": 14, "room_id": 7}, near=2)
+    (unexpected,) = story.findings()
+    assert "nearest is exchange 2, alike but for what each run makes afresh (body/key, body/member)" in (
+        unexpected.message
+    )
+    story = loans()
+    story.without(2)
+    story.misses(12, "POST /rows", {"key": KEYS[1], "member": MEMBERS[1], "days": 14, "room_id": 8}, near=2)
+    (changed,) = story.findings()
+    assert changed.message.endswith("is called with other content: body/room_id was 7, is 8")
+    assert (changed.expected, changed.actual) == ({"body/room_id": "7"}, {"body/room_id": "8"})
+
+
+def test_a_write_that_another_route_made_when_recorded_is_told_as_that() -> None:
+    story = Story()
+    story.asked(0, 30, "POST /orders", {"n": 1}, 201)
+    story.called(10, 5, "POST /audit", {"kind": "order"}, 201)
+    story.asked(100, 30, "GET /news")
+    story.replayed()
+    story.hits((2, 110))
+    (finding,) = story.findings()
+    assert (finding.expected, finding.actual) == (0, 1)
+    assert finding.message.endswith(
+        "POST pay:80/audit is called once, which no request of this route did when it was recorded; "
+        "the same call was recorded in POST /orders"
+    )
+
+
 def test_work_left_for_later_belongs_to_the_request_it_speaks_of() -> None:
     story = Story()
     story.asked(0, 20, "POST /orders", {"id": "ord-1"})
@@ -563,6 +609,7 @@ class TestReadsOfOtherRoutes:
         assert story.told() == []
         story.hits((5, 210))  # who came later found it
         assert story.told() == ["error GET /items/{id}: duplicated PUT /cache/{id} 1/3"]
+        assert "is called once, which this request did not do when it was recorded" in story.findings()[0].message
 
     def filled_by_three(self) -> Story:
         """Three find a cache empty and fill it, a fourth finds it filled; in the run the third finds it filled, too."""

@@ -71,3 +71,26 @@ def test_a_name_that_nothing_has_is_told(shop: Path, in_process: Run) -> None:
     assert wrong.returncode == 2
     assert "'bfore' is neither a snapshot nor a run" in wrong.stderr
     assert shop.exists()
+
+
+def test_a_path_to_a_tape_is_its_name(shop: Path, in_process: Run) -> None:
+    by_name = in_process("sql", "before").stdout
+    assert in_process("sql", ".wiretape/snapshots/before.tape").stdout == by_name
+    assert in_process("sql", str(shop / ".wiretape" / "snapshots" / "before.tape")).stdout == by_name
+    elsewhere = in_process("sql", "other/before.tape")
+    assert elsewhere.returncode == 2
+    assert "name one without a path; wiretape snapshots lists them" in elsewhere.stderr
+
+
+@pytest.mark.parametrize("arguments", [("sql", ""), ("sql", "before", "--baseline", "")])
+def test_an_empty_name_is_a_usage_error(arguments: tuple[str, ...], shop: Path, in_process: Run) -> None:
+    assert shop.exists()
+    ran = in_process(*arguments)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "a snapshot or run without a name; name one" in ran.stderr
+
+
+def test_exchanges_are_shown_by_the_status_that_their_column_has(shop: Path, in_process: Run) -> None:
+    assert shop.exists()
+    rows = json.loads(in_process("show", "before", "--status", "23505", "--json").stdout)
+    assert [row["status"] for row in rows] == ["23505"]

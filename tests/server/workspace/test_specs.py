@@ -12,6 +12,8 @@ import pytest
 
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.launch.spec import AppSpec, ServiceMap
+from wiretape_capture.snapshot.exchange import Direction, Exchange, Protocol, Request
+from wiretape_capture.snapshot.tape_writer import TapeWriter
 from wiretape_server.workspace.specs import mock_spec, record_spec, replay_spec, selection
 from wiretape_server.workspace.workspace import Workspace
 
@@ -79,6 +81,26 @@ def test_services_become_listeners_named_or_by_address(ws: Workspace) -> None:
         ServiceMap(name="payments", scheme="https", host="pay.example.com", port=443, listen=9001),
         ServiceMap(name="10.0.0.5:8080", scheme="http", host="10.0.0.5", port=8080),
     )
+
+
+async def test_found_databases_are_called_as_in_the_snapshot_that_answers(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGHOST", raising=False)
+    recorded = Exchange(
+        sequence=1, direction=Direction.OUTBOUND, protocol=Protocol.POSTGRES, scheme="postgres", service="db",
+        command="SELECT", location="select ?", started_ns=1, duration_us=1,
+        request=Request(method="SELECT", target="select ?"),
+    )  # fmt: skip
+    async with await TapeWriter.create(ws.snapshot_path("shop"), name="shop", created_ns=1) as tape:
+        tape.put(recorded)
+    url = "postgres://u@db.host/shop"
+    app = ws.with_settings(APP | {"app.env": {"DATABASE_URL": url}, "snapshot": "shop"})
+    specs = [mock_spec(app), replay_spec(app, now=NOON, verify=True).mock]
+    assert [[each.name for each in spec.maps] for spec in specs if spec is not None] == [["db"], ["db"]]
+    given = app.with_settings({"services": {"shop": url}})
+    assert [each.name for each in mock_spec(given).maps] == ["shop"]
+    assert [each.name for each in record_spec(app, now=NOON).maps] == ["database"]
 
 
 def test_a_recording_takes_a_free_port_in_front_of_the_app_or_refuses_the_one_given(ws: Workspace) -> None:
