@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wiretape_capture.protocols.postgres.wire import Column
-from wiretape_replay.mock.postgres.recording import DatabaseRecording, Fields, Shape, cursor_key
+from wiretape_replay.mock.postgres.recording import DatabaseRecording, Fields, Shape, cursor_key, login_of
 from wiretape_replay.mock.postgres.shortcut import Room
 from wiretape_replay.mock.postgres.transaction import error_of
 from wiretape_replay.mock.sql.desk import MISS, Missed, SqlDesk
@@ -30,7 +30,7 @@ class PostgresDesk(SqlDesk[Column]):
 
     def parameters(self, startup: Mapping[str, str]) -> dict[str, str]:
         """What the server says of itself to this client: as in the recorded connection that is most like it."""
-        user, database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
+        user, database = login_of(startup)
         known = [each for each in self.recording.logins if each.parameters]
         alike = [each for each in known if (each.user, each.database) == (user, database)] or known
         told = DEFAULTS | (alike[-1].parameters if alike else {})
@@ -38,8 +38,8 @@ class PostgresDesk(SqlDesk[Column]):
 
     def refusal(self, startup: Mapping[str, str]) -> Fields | None:
         """The error with which every recorded login of this user to this database was refused."""
-        user, database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
-        logins = [each for each in self.recording.logins if (each.user, each.database) == (user, database)]
+        login = login_of(startup)
+        logins = [each for each in self.recording.logins if (each.user, each.database) == login]
         return logins[-1].error if logins and all(each.error for each in logins) else None
 
     def cursor(self, declared: str) -> Shape | None:

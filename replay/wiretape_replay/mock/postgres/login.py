@@ -6,6 +6,7 @@ from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.wire import Malformed
 from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
+from wiretape_replay.mock.postgres.recording import login_of
 
 
 class Login:
@@ -63,8 +64,8 @@ class Login:
             raise Malformed(problem)
 
     def _enter(self, startup: dict[str, str], minor: int) -> None:
-        self.user, self.database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
-        refused = self._desk.turned_away() or self._desk.refusal(startup)
+        login = self.user, self.database = login_of(startup)
+        refused = self._desk.turned_away() or self._desk.turned_away(login) or self._desk.refusal(startup)
         if refused is not None:
             self.out.append(replies.fields(b"E", refused))
             self.ends = True

@@ -15,6 +15,8 @@ from wiretape_replay.mock.sql.recording import SqlRecording, documents_of
 
 UNSAID_TYPE = 25
 """A parameter whose type the recording does not know is described as text."""
+FULL = "53"
+"""Class of SQLSTATE in which a server refuses one more connection, and those that it has live on."""
 
 type Fields = Mapping[str, str]
 type Shape = shared.Shape[Column]
@@ -44,12 +46,21 @@ class DatabaseRecording(SqlRecording[Column]):
     def add(self, exchange: Exchange) -> bool:
         """One more exchange; True for one that is to be matched."""
         document, answer = documents_of(exchange)
-        if exchange.command == CONNECT and (error := answer.get("error")) and failure_of(exchange.status) == 2:
-            self.outages.refused(exchange, error)
+        connects = exchange.command == CONNECT
+        if connects and (error := answer.get("error")):
+            self._refused(exchange, document, answer, error)
             return False
         matched = self._add(exchange, document, answer)
-        self.outages.served(exchange, matched=matched)
+        self.outages.served(exchange, matched=matched, login=login_of(document) if connects else None)
         return matched
+
+    def _refused(self, exchange: Exchange, document: Mapping[str, Any], answer: Mapping[str, Any],
+                 error: Fields) -> None:  # fmt: skip
+        if failure_of(exchange.status) == 2 and not exchange.status.startswith(FULL):
+            self.outages.refused(exchange, error)
+            return
+        self.outages.denied(exchange, error, login_of(document))
+        self._log_in(document, answer)
 
     def _add(self, exchange: Exchange, document: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
         match exchange.command:
@@ -65,9 +76,7 @@ class DatabaseRecording(SqlRecording[Column]):
         return False
 
     def _log_in(self, document: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-        user = str(document.get("user", ""))
-        self.logins.append(Login(user, str(document.get("database", user)), dict(answer.get("parameters") or {}),
-                                 answer.get("error")))  # fmt: skip
+        self.logins.append(Login(*login_of(document), dict(answer.get("parameters") or {}), answer.get("error")))
 
     def _describe(self, exchange: Exchange, document: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         shape = self._shape(exchange.sequence, document, answer)
@@ -79,6 +88,12 @@ class DatabaseRecording(SqlRecording[Column]):
     def copy_format(self, template: str) -> Sequence[int]:
         """How the data of a COPY FROM is to be sent; empty where none was recorded."""
         return next((each.copy_format for each in self.shapes.get(template, ()) if each.copy_format), ())
+
+
+def login_of(startup: Mapping[str, Any]) -> tuple[str, str]:
+    """Who logs in, and to which database."""
+    user = str(startup.get("user", ""))
+    return user, str(startup.get("database", user))
 
 
 def cursor_key(sql: str) -> str:
