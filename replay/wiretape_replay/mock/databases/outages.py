@@ -56,6 +56,8 @@ class Outage[R]:
     """The first exchanges that were answered after it."""
     survived: bool = False
     """Connections from before were used after it: not the whole server was gone."""
+    gone: bool = False
+    """It may have been gone: not every refusal was one of a server that serves others."""
     served_ns: int = 0
     """When a connection was served again; 0 for never."""
     owners: frozenset[int] = frozenset()
@@ -66,6 +68,11 @@ class Outage[R]:
     """It was over before one of these had ended."""
     admitted_inside: int = 0
     """How many of `admitted` came while one of these was under way."""
+
+    @property
+    def breaks(self) -> bool:
+        """Whether connections from before end with it."""
+        return self.gone and not self.survived
 
     def ends_with(self, exchange: Exchange, *, matched: bool) -> None:
         """It is over: a connection was accepted, or something else passed on one."""
@@ -102,7 +109,7 @@ class Outages[R]:
         if self._last is None or self._last.served_ns:
             self._last = self._new()
             self._before = set(self._known)
-        self._last.survived |= lives
+        self._last.gone |= not lives
         self._last.refusals.append(_refusal(exchange, said))
 
     def denied(self, exchange: Exchange, said: R, login: Login) -> None:
@@ -110,7 +117,6 @@ class Outages[R]:
         if self._last is not None:
             self._last.served_ns = self._last.served_ns or exchange.started_ns
         outage = self._new(login)
-        outage.survived = True
         outage.refusals.append(_refusal(exchange, said))
         self._open.setdefault(login, []).append(outage)
 
@@ -197,7 +203,7 @@ class Doors[R]:
     @property
     def any(self) -> bool:
         """Whether connections may have to end."""
-        return any(not each.survived for each in self._outages)
+        return any(each.breaks for each in self._outages)
 
     def attempt(self, login: Login | None = None) -> Refusal[R] | None:
         """A client connects, or logs in: how it is refused; None where it is served."""
@@ -239,7 +245,7 @@ class Doors[R]:
         broken = False
         for at, outage in enumerate(self._outages):
             due = not outage.inside or self._has_begun(outage)
-            if sequence in outage.owners and due and not outage.survived and not self._broken[at]:
+            if sequence in outage.owners and due and outage.breaks and not self._broken[at]:
                 broken = self._broken[at] = True
         if broken:
             _hang_up(clients)
@@ -251,7 +257,7 @@ class Doors[R]:
     def _breaks(self, at: int, outage: Outage[R]) -> bool:
         if (
             self._broken[at]
-            or outage.survived
+            or not outage.breaks
             or not outage.after
             or (self._told and outage.owners and not outage.inside)
         ):
