@@ -16,6 +16,7 @@ import pytest
 import redis
 from database_kit import Job as InLoop
 from database_kit import begun, exchanges
+from mock_kit import answer, call
 from mysql_server import MysqlServer
 from postgres_server import Server
 from redis_server import RedisServer
@@ -26,7 +27,9 @@ from wiretape_capture.launch.mapping import parse_map
 from wiretape_capture.launch.spec import AppSpec
 from wiretape_capture.proxy.spec import RecordResult, RecordSpec
 from wiretape_capture.record import record
+from wiretape_capture.snapshot.exchange import Direction, Exchange
 from wiretape_replay.engine.spec import ReplaySpec
+from wiretape_replay.mock.databases.outages import Doors, Outages
 from wiretape_replay.mock.serve import serve_mock
 from wiretape_replay.mock.spec import MockResult, MockSpec
 from wiretape_replay.verdict.model import Run
@@ -34,6 +37,8 @@ from wiretape_replay.verdict.model import Run
 PROGRAM = Path(__file__).parents[2] / "support" / "login_app.py"
 STATUSES = [200, 503, 503, 200]
 """What the requests get: logins are refused for the second and the third."""
+
+ME = ("shop", "shop")
 
 type Closed = Callable[[], AbstractContextManager[None]]
 """Logins are refused inside of it."""
@@ -201,3 +206,76 @@ async def test_redis_to_which_the_app_logs_in_itself(redis_server: RedisServer, 
     story = Story(tmp_path, f"redis://127.0.0.1:{redis_server.port}/0", free_port,
                   {"LOGIN": f"itself{resp}", "SECRET": "x", "RESP": resp})  # fmt: skip
     await _told(story, closed, ["WRONGPASS", "WRONGPASS"])
+
+
+# Which login is refused, without sockets
+
+
+def _login(sequence: int, status: str = "00000") -> Exchange:
+    return call(sequence, "CONNECT", "CONNECT", None, connection=f"c{sequence}").model_copy(update={"status": status})
+
+
+def _select(sequence: int, connection: str) -> Exchange:
+    return call(sequence, "SELECT", "select a", answer(200, {}), connection=connection)
+
+
+def _outages(*told: Exchange, inbound: tuple[Exchange, ...] = ()) -> Outages[str]:
+    outages: Outages[str] = Outages()
+    for each in told:
+        if each.command == "SELECT":
+            outages.served(each, matched=True)
+        elif each.status == "00000":
+            outages.served(each, matched=False, login=ME)
+        else:
+            outages.denied(each, f"{each.sequence}", ME)
+    outages.settle(inbound)
+    return outages
+
+
+def _request(sequence: int, until: int) -> Exchange:
+    return call(sequence, "GET", "/", answer(200, {}), direction=Direction.INBOUND,
+                duration_us=(until - sequence) * 1_000_000 + 500_000)  # fmt: skip
+
+
+def _said(doors: Doors[str], times: int) -> list[str | None]:
+    refusals = [doors.attempt(ME) for _ in range(times)]
+    return [None if each is None else each.said for each in refusals]
+
+
+def test_logins_are_refused_in_recorded_order_after_those_that_were_accepted() -> None:
+    used: set[int] = set()
+    told = _login(1), _login(2), _login(3, "53300"), _login(4), _login(5, "53300"), _login(6), _select(7, "c6")
+    doors = Doors(_outages(*told), used)
+    assert _said(doors, 7) == [None, None, "3", None, "5", None, None]
+
+
+def test_a_login_that_was_never_accepted_again_never_is() -> None:
+    used: set[int] = set()
+    doors = Doors(_outages(_login(1), _select(2, "c1"), _login(3, "28P01"), _select(4, "c1")), used)
+    assert _said(doors, 1) == [None]
+    used |= {2, 4}
+    assert _said(doors, 3) == ["3", "3", "3"]
+
+
+def test_a_refused_login_ends_no_connection_and_concerns_nobody_else() -> None:
+    doors = Doors(_outages(_login(1), _select(2, "c1"), _login(3, "28P01"), _login(4)), {2})
+    assert not doors.any
+    assert not doors.breaks()
+    assert doors.attempt() is None
+    assert doors.attempt(("other", "shop")) is None
+    assert _said(doors, 2) == ["3", None]
+
+
+def test_where_a_replay_tells_what_is_under_way_only_its_requests_are_refused_as_often() -> None:
+    told = (_login(2), _select(3, "c2"), _login(12, "53300"), _login(22, "53300"), _login(23, "53300"), _login(24),
+            _select(25, "c24"))  # fmt: skip
+    inbound = _request(1, 4), _request(11, 13), _request(21, 26)
+    doors = Doors(_outages(*told, inbound=inbound), {3, 25})
+    seen = {}
+    for each in (1, 11, 21):
+        doors.begins(each, ())
+        doors.in_flight = {each}
+        seen[each] = _said(doors, 4)
+    assert seen == {1: [None] * 4, 11: ["12"] * 4, 21: ["22", "23", None, None]}
+    doors.in_flight = set()
+    assert _said(doors, 1) == [None]

@@ -344,7 +344,9 @@ class PostgresFollower:
         step = self._waiting[0] if self._waiting else None
         self._copying = False
         if step is None:
-            return  # a farewell such as 57P01
+            if told.is_last(fields):
+                self._book(at)(told.ended(fields, at))
+            return
         if step.kind == b"0":
             self._place(self._pop())(told.refused(self._startup, fields, step.at, at))
             return

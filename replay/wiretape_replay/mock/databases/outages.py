@@ -14,7 +14,7 @@ answered last and it are accepted first.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -93,6 +93,8 @@ class Outages[R]:
 
     def __init__(self) -> None:
         self.all: list[Outage[R]] = []
+        self.ends_idle = False
+        """Connections were ended while they were idle: before which request is to be known."""
         self._after = self._after_ns = 0
         self._last: Outage[R] | None = None
         """The last that concerns everyone."""
@@ -162,7 +164,7 @@ class Outages[R]:
             ended = each.started_ns + each.duration_us * 1000
             for at in {at for _, at in refusals[bisect_left(times, each.started_ns) : bisect_right(times, ended)]}:
                 self.all[at].falls_into(each.started_ns, ended, each.sequence)
-        return any(outage.owners for outage in self.all)
+        return self.ends_idle or any(outage.owners for outage in self.all)
 
 
 def _refusal[R](exchange: Exchange, said: R) -> Refusal[R]:
@@ -199,6 +201,8 @@ class Doors[R]:
         self._told = False
         self.in_flight: Collection[int] = ()
         """Inbound exchanges that a replay has under way."""
+        self.on_begin: Callable[[int], None] = lambda _sequence: None
+        """Called with each request that a replay begins."""
 
     @property
     def any(self) -> bool:
@@ -242,6 +246,7 @@ class Doors[R]:
     def begins(self, sequence: int, clients: Collection[Client]) -> None:
         """A replay begins a request: all connections end if they had ended when it was recorded."""
         self._told = True
+        self.on_begin(sequence)
         broken = False
         for at, outage in enumerate(self._outages):
             due = not outage.inside or self._has_begun(outage)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, NOTIFICATION, failure_of
+from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, DISCONNECT, NOTIFICATION, failure_of
 from wiretape_capture.protocols.postgres.wire import Column
 from wiretape_capture.snapshot.exchange import Exchange, Protocol
-from wiretape_replay.match.statements import parts_of_statement
+from wiretape_replay.match.statements import ABORTED, of_connection, parts_of_statement, statement_in
 from wiretape_replay.mock.sql import recording as shared
 from wiretape_replay.mock.sql.recording import SqlRecording, documents_of
 
@@ -32,6 +33,17 @@ class Login:
     error: Fields | None
 
 
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """An error with which the server ended a connection on which nothing was asked."""
+
+    sequence: int
+    status: str
+    fields: Fields
+    simulated: int
+    """Statements that concern the connection and came on it after the last that is matched."""
+
+
 class DatabaseRecording(SqlRecording[Column]):
     """All that is known of one database."""
 
@@ -42,10 +54,17 @@ class DatabaseRecording(SqlRecording[Column]):
         self.logins: list[Login] = []
         self.notifications: dict[int, list[tuple[str, str]]] = {}
         """Channel and payload by the exchange that came before; 0: before the first."""
+        self.farewells: dict[int, Farewell] = {}
+        """By the last exchange on the connection that is matched."""
+        self._simulated: Counter[str] = Counter()
+        """By connection, statements that concern it since the last that is matched."""
 
     def add(self, exchange: Exchange) -> bool:
         """One more exchange; True for one that is to be matched."""
         document, answer = documents_of(exchange)
+        if exchange.command == DISCONNECT:
+            self._ended(exchange, answer.get("error") or {})
+            return False
         connects = exchange.command == CONNECT
         if connects and (error := answer.get("error")):
             self._refused(exchange, document, answer, error)
@@ -72,8 +91,23 @@ class DatabaseRecording(SqlRecording[Column]):
             case _ if exchange.command == DESCRIBE:
                 self._describe(exchange, document, answer)
             case _:
-                return self._executed(exchange, document, answer)
+                return self._ran(exchange, document, answer)
         return False
+
+    def _ran(self, exchange: Exchange, document: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
+        matched = self._executed(exchange, document, answer)
+        if matched:
+            del self._simulated[exchange.connection]
+        elif exchange.status != ABORTED and of_connection(statement_in(document, self.protocol)):
+            self._simulated[exchange.connection] += 1
+        return matched
+
+    def _ended(self, exchange: Exchange, error: Fields) -> None:
+        """Keep how a connection ended. One that had run nothing is known by nothing."""
+        if last := self._last_of.get(exchange.connection):
+            simulated = self._simulated[exchange.connection]
+            self.farewells[last] = Farewell(exchange.sequence, exchange.status, error, simulated)
+            self.outages.ends_idle = True
 
     def _log_in(self, document: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         self.logins.append(Login(*login_of(document), dict(answer.get("parameters") or {}), answer.get("error")))

@@ -12,6 +12,7 @@ from typing import Any
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.cells import codec_of, to_block
 from wiretape_capture.protocols.postgres.sql import cursor_of, statement_of, statements_in
+from wiretape_capture.protocols.postgres.told import is_last
 from wiretape_capture.protocols.postgres.wire import Framer, Malformed, Message
 from wiretape_capture.protocols.sql import Statement
 from wiretape_replay.match.statements import parts_of_statement
@@ -19,9 +20,10 @@ from wiretape_replay.mock.answer import Fault
 from wiretape_replay.mock.journal import Journal, Pen
 from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
+from wiretape_replay.mock.postgres.leave import Leave
 from wiretape_replay.mock.postgres.login import Login
 from wiretape_replay.mock.postgres.prepared import Copying, Portal, Prepared, bound, with_cursor
-from wiretape_replay.mock.postgres.recording import UNSAID_TYPE
+from wiretape_replay.mock.postgres.recording import UNSAID_TYPE, Farewell
 from wiretape_replay.mock.postgres.replies import columns_in
 from wiretape_replay.mock.postgres.shortcut import Given, Shortcut, is_plain
 from wiretape_replay.mock.postgres.transaction import REPORTED, Failed, Transaction, error_of, probe
@@ -63,6 +65,7 @@ class Session:
         self._mine: list[tuple[str, str]] = []
         """Notifications of a transaction that has not ended."""
         self._arrived: list[tuple[str, str]] = []
+        self._leave = Leave()
         self.closing = False
         self.fault: Fault = ""
         """How the connection is to end, where the recorded one broke off."""
@@ -103,7 +106,8 @@ class Session:
     def _at_rest(self) -> bool:
         """Whether nothing is under way and nothing waits to be told."""
         under_way = self._skipping or self._copying is not None or self.closing or self.delay or self._framer.rest
-        return not (under_way or self._arrived or self._mine or self._cursors or self._transaction.state == "E")
+        ends = self._leave.farewell is not None
+        return not (under_way or ends or self._arrived or self._mine or self._cursors or self._transaction.state == "E")
 
     @property
     def alone(self) -> bool:
@@ -158,10 +162,23 @@ class Session:
     def _encoding(self) -> str:
         return codec_of((self._login.parameters or {}).get("client_encoding", "UTF8"))
 
+    def take_leave(self, sequence: int) -> None:
+        """The connection ends if the recorded one had before an exchange."""
+        if not self.closing and (farewell := self._leave.before(sequence)) is not None:
+            self._end(farewell)
+
+    def _end(self, farewell: Farewell) -> None:
+        self._desk.ended(farewell, self._thread)
+        self._out.append(replies.fields(b"E", farewell.fields, self._encoding))
+        self.closing = True
+
     # Messages
 
     def _message(self, message: Message) -> None:
         kind, payload = message.kind, message.payload
+        if (farewell := self._leave.instead_of(kind)) is not None:
+            self._end(farewell)
+            return
         if self._copying is not None and kind in b"dcfHS":
             self._copy_in(kind, payload)
             return
@@ -201,10 +218,14 @@ class Session:
             self._skipping = True
 
     def _fail(self, failure: Failed) -> None:
+        self.closing |= is_last(failure.fields)
         self._transaction.fail()
         self._out.append(replies.fields(b"E", failure.fields, self._encoding))
 
     def _ready(self) -> None:
+        if self.closing:
+            return
+        self._leave.ready()
         if self._transaction.state == "I":
             self._portals.clear()
             if self._mine:
@@ -286,6 +307,7 @@ class Session:
             return Found([replies.single_value(*told, "SHOW" if statement.command == "SHOW" else "SELECT 1")])
         found = self._desk.find(document, self._thread)
         self._last = found.sequence or self._last
+        self._leave.answered(self._desk.farewell(found.sequence))
         self._mine += found.notifications
         self.delay += found.delay
         if found.fault:
@@ -307,6 +329,7 @@ class Session:
         return probe(statement, self._login.parameters or {}, self._login.user, self._login.database)
 
     def _simulate(self, statement: Statement, sql: str) -> Found:
+        self._leave.simulated()
         if statement.command not in SCOPES:
             self._shortcut.forget()
         recorded = self._desk.recording.failed.get(failure_key(statement, self._last))
