@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pymysql
 import pytest
 import redis
-from database_kit import Job as InLoop
-from database_kit import begun, exchanges
+from database_kit import exchanges
+from database_story import Story
 from mock_kit import answer, call
 from mysql_server import MysqlServer
 from postgres_server import Server
 from redis_server import RedisServer
 
-from wiretape_capture.jobs.events import Finished
-from wiretape_capture.jobs.parent import Job
-from wiretape_capture.launch.mapping import parse_map
-from wiretape_capture.launch.spec import AppSpec
-from wiretape_capture.proxy.spec import RecordResult, RecordSpec
-from wiretape_capture.record import record
 from wiretape_capture.snapshot.exchange import Direction, Exchange
-from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.mock.databases.outages import Doors, Outages
-from wiretape_replay.mock.serve import serve_mock
-from wiretape_replay.mock.spec import MockResult, MockSpec
-from wiretape_replay.verdict.model import Run
 
 PROGRAM = Path(__file__).parents[2] / "support" / "login_app.py"
 STATUSES = [200, 503, 503, 200]
@@ -42,69 +29,13 @@ ME = ("shop", "shop")
 
 type Closed = Callable[[], AbstractContextManager[None]]
 """Logins are refused inside of it."""
-
-
-class Story:
-    """One app on one database, recorded while logins are refused for a while."""
-
-    def __init__(self, folder: Path, url: str, free_port: Callable[[], int],
-                 env: Mapping[str, str] | None = None) -> None:  # fmt: skip
-        self.folder, self.url, self.free_port, self.env = folder, url, free_port, dict(env or {})
-
-    def _app(self, **env: str) -> AppSpec:
-        port = self.free_port()
-        return AppSpec(command=(sys.executable, str(PROGRAM), str(port)), port=port, ready="/health",
-                       env={"DATABASE_URL": self.url, **self.env, **env}, log=self.folder / "app.log")  # fmt: skip
-
-    @property
-    def tape(self) -> Path:
-        return self.folder / "tape.tape"
-
-    async def record(self, closed: Closed) -> list[int]:
-        """The statuses that came."""
-        app = self._app()
-        spec = RecordSpec(tape=self.tape, name="tape", ca_dir=self.folder / "ca", app=app, app_port=app.port,
-                          maps=(parse_map(f"db={self.url}"),))  # fmt: skip
-        job: InLoop[RecordResult] = InLoop()
-        task = asyncio.create_task(record(spec, job.emit, job.stop))
-        await begun(job, task)
-        url = job.ready.result().endpoints["inbound"]
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=40) as client:
-            came = [(await client.get("/first/1")).status_code]
-            with closed():
-                came += [(await client.get(f"/{each}")).status_code for each in ("second/2", "third/1")]
-            came.append((await client.get("/fourth/3")).status_code)
-        job.stop.set()
-        await task
-        return came
-
-    def _mock(self, app: AppSpec | None = None) -> MockSpec:
-        return MockSpec(tape=self.tape, ca_dir=self.folder / "ca", app=app, maps=(parse_map(f"db={self.url}"),))
-
-    async def replay(self, run: str, **env: str) -> Run:
-        """The app, judged; `env` changes its code."""
-        spec = ReplaySpec(tape=self.tape, run=self.folder / run, app=self._app(**env), mock=self._mock())
-        job = await Job.start("wiretape_replay.engine", spec, log=self.folder / "replay.log")
-        last = [event async for event in job.events()][-1]
-        assert isinstance(last, Finished), last
-        return Run.model_validate(last.result)
-
-    async def mocked(self) -> list[int]:
-        """The statuses that come of the mock alone, which hears of no request."""
-        app = self._app()
-        job: InLoop[MockResult] = InLoop()
-        task = asyncio.create_task(serve_mock(self._mock(app), job.emit, job.stop))
-        await begun(job, task)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{app.port}", trust_env=False, timeout=40) as client:
-            paths = ("first/1", "second/2", "third/1", "fourth/3")
-            came = [(await client.get(f"/{each}")).status_code for each in paths]
-        job.stop.set()
-        await task
-        return came
+PATHS = ("/first/1", "/second/2", "/third/1", "/fourth/3")
 
 
 async def _told(story: Story, closed: Closed, refused: list[str]) -> None:
-    assert await story.record(closed) == STATUSES
+    door = closed()
+    steps = (PATHS[0], door.__enter__, *PATHS[1:3], lambda: door.__exit__(None, None, None), PATHS[3])
+    assert [each.status_code for each in await story.record(*steps)] == STATUSES
     tape = await exchanges(story.tape)
     logins = [each for each in tape if each.command in ("CONNECT", "AUTH", "HELLO")]
     assert [each.status for each in logins if each.status not in ("00000", "OK")] == refused
@@ -115,7 +46,7 @@ async def _told(story: Story, closed: Closed, refused: list[str]) -> None:
     changed = await story.replay("changed.run", BUSY="200")
     routes = {each.route for each in changed.verdict.findings if each.pointer == "/status" or "status" in each.message}
     assert routes == {"GET /second/{id}", "GET /third/{id}"}
-    assert await story.mocked() == STATUSES
+    assert [each.status_code for each in await story.mocked(*PATHS)] == STATUSES
 
 
 def _postgres(server: Server, role: str, before: str, close: str, open_again: str) -> tuple[str, Closed]:
@@ -142,13 +73,13 @@ async def test_postgres_that_has_enough_of_a_role(postgres: Server, tmp_path: Pa
                                                   free_port: Callable[[], int]) -> None:  # fmt: skip
     url, closed = _postgres(postgres, "limited", "", "alter role {} connection limit 0",
                             "alter role {} connection limit 5")  # fmt: skip
-    await _told(Story(tmp_path, url, free_port), closed, ["53300", "53300"])
+    await _told(Story(tmp_path, url, free_port, PROGRAM), closed, ["53300", "53300"])
 
 
 @pytest.mark.xdist_group("postgres")
 async def test_postgres_with_another_password(postgres: Server, tmp_path: Path, free_port: Callable[[], int]) -> None:
     url, closed = _postgres(postgres, "renewed", "", "alter role {} password 'y'", "alter role {} password 'x'")
-    await _told(Story(tmp_path, url, free_port), closed, ["28P01", "28P01"])
+    await _told(Story(tmp_path, url, free_port, PROGRAM), closed, ["28P01", "28P01"])
 
 
 @pytest.mark.xdist_group("mysql")
@@ -172,7 +103,7 @@ async def test_mysql_that_has_enough_of_a_user(mysql: MysqlServer, tmp_path: Pat
     run("drop user if exists limited@'%'", "create user limited@'%' identified by 'x'",
         "grant all on shop.* to limited@'%'")  # fmt: skip
     url = f"mysql://limited:x@127.0.0.1:{mysql.port}/shop"
-    await _told(Story(tmp_path, url, free_port), closed, ["42000", "42000"])
+    await _told(Story(tmp_path, url, free_port, PROGRAM), closed, ["42000", "42000"])
 
 
 def _redis(server: RedisServer, user: str) -> Closed:
@@ -194,7 +125,7 @@ def _redis(server: RedisServer, user: str) -> Closed:
 async def test_redis_with_another_password(redis_server: RedisServer, tmp_path: Path,
                                            free_port: Callable[[], int]) -> None:  # fmt: skip
     closed = _redis(redis_server, "renewed")
-    story = Story(tmp_path, f"redis://renewed:x@127.0.0.1:{redis_server.port}/0", free_port)
+    story = Story(tmp_path, f"redis://renewed:x@127.0.0.1:{redis_server.port}/0", free_port, PROGRAM)
     await _told(story, closed, ["WRONGPASS", "WRONGPASS"])
 
 
@@ -203,7 +134,7 @@ async def test_redis_with_another_password(redis_server: RedisServer, tmp_path: 
 async def test_redis_to_which_the_app_logs_in_itself(redis_server: RedisServer, tmp_path: Path,
                                                      free_port: Callable[[], int], resp: str) -> None:  # fmt: skip
     closed = _redis(redis_server, f"itself{resp}")
-    story = Story(tmp_path, f"redis://127.0.0.1:{redis_server.port}/0", free_port,
+    story = Story(tmp_path, f"redis://127.0.0.1:{redis_server.port}/0", free_port, PROGRAM,
                   {"LOGIN": f"itself{resp}", "SECRET": "x", "RESP": resp})  # fmt: skip
     await _told(story, closed, ["WRONGPASS", "WRONGPASS"])
 
