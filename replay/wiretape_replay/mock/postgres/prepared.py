@@ -39,6 +39,15 @@ def with_cursor(document: dict[str, Any], cursors: dict[str, str]) -> dict[str, 
     return document | {"cursor": declared} if declared and declared != document["sql"] else document
 
 
+def deallocate(prepared: dict[bytes, Prepared], sql: str, encoding: str) -> None:
+    """What DEALLOCATE or DISCARD leaves of them."""
+    name = sql.rstrip("; \n").split()[-1].strip('"')
+    if name.lower() == "all":
+        prepared.clear()
+    else:
+        prepared.pop(name.encode(encoding, "replace"), None)
+
+
 @dataclass(slots=True)
 class Portal:
     """A prepared statement with its values, and what is left of its rows."""

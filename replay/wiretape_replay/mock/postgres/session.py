@@ -22,18 +22,16 @@ from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.leave import Leave
 from wiretape_replay.mock.postgres.login import Login
-from wiretape_replay.mock.postgres.prepared import Copying, Portal, Prepared, bound, with_cursor
+from wiretape_replay.mock.postgres.prepared import Copying, Portal, Prepared, bound, deallocate, with_cursor
 from wiretape_replay.mock.postgres.recording import UNSAID_TYPE, Farewell
 from wiretape_replay.mock.postgres.replies import columns_in
 from wiretape_replay.mock.postgres.shortcut import Given, Shortcut, is_plain
-from wiretape_replay.mock.postgres.transaction import REPORTED, Failed, Transaction, error_of, probe
+from wiretape_replay.mock.postgres.transaction import REPORTED, SCOPES, Failed, Transaction, error_of, probe
 from wiretape_replay.mock.sql.desk import Found
 from wiretape_replay.mock.sql.recording import failure_key
 
 NOT_UNDERSTOOD = ("42", "3D", "3F", "0A")
 """Classes of SQLSTATE that come before a statement can be described: syntax, unknown names."""
-SCOPES = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"})
-"""Commands that change nothing but the state of the transaction."""
 COPY_LIMIT = 256 * 1024 * 1024
 """Bytes of one COPY that are taken."""
 
@@ -266,7 +264,7 @@ class Session:
         if found.error is not None:
             raise Failed(found.error)
         if statement.several:
-            self._follow(sql)
+            self._transaction.follow(sql)
 
     def _result(self, result: dict[str, Any], found: Found) -> None:
         """One result of the simple protocol: everything as text."""
@@ -285,13 +283,6 @@ class Session:
         except ValueError as error:
             problem = f"wiretape: exchange {found.sequence} cannot be given in the format that is asked for: {error}"
             raise Failed(error_of("0A000", problem, H="record again with this driver")) from None
-
-    def _follow(self, sql: str) -> None:
-        """What a text of several statements, answered as a whole, did to the connection."""
-        for each in statements_in(sql):
-            statement = statement_of(each)
-            if statement.session:
-                self._transaction.simulate(statement, each)
 
     # Running
 
@@ -353,15 +344,8 @@ class Session:
         if statement.command in ("ROLLBACK", "ABORT"):
             self._mine.clear()
         if statement.command in ("DEALLOCATE", "DISCARD"):
-            self._deallocate(sql)
+            deallocate(self._prepared, sql, self._encoding)
         return Found([{"tag": effect.tag}])
-
-    def _deallocate(self, sql: str) -> None:
-        name = sql.rstrip("; \n").split()[-1].strip('"')
-        if name.lower() == "all":
-            self._prepared.clear()
-        else:
-            self._prepared.pop(name.encode(self._encoding, "replace"), None)
 
     # The extended protocol
 
@@ -406,10 +390,7 @@ class Session:
         elif portal is not None:
             portal.columns = columns
         formats = portal.formats if portal is not None else ()
-        described = columns is not None
-        self._out.append(
-            wire.write_columns(columns or (), formats, self._encoding) if described else wire.message(b"n")
-        )
+        self._out.append(replies.described(columns, formats, self._encoding))
 
     def _columns(self, prepared: Prepared, portal: Portal | None) -> tuple[wire.Column, ...] | None:
         """The columns of a statement; raises Failed where it is a miss, or was an error before they were known."""
@@ -436,9 +417,7 @@ class Session:
         shape = self._desk.cursor(declared) if declared is not None else None
         if shape is None:
             raise Failed(error_of("34000", f'portal "{name.decode("latin-1")}" does not exist'))
-        columns = shape.columns
-        described = columns is not None
-        self._out.append(wire.write_columns(columns or (), (), self._encoding) if described else wire.message(b"n"))
+        self._out.append(replies.described(shape.columns, (), self._encoding))
 
     def _execute(self, name: bytes, wanted: int) -> None:
         portal = self._portals.get(name)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wiretape_capture.protocols.postgres.sql import tokens, unquoted
+from wiretape_capture.protocols.postgres.sql import statement_of, statements_in, tokens, unquoted
 from wiretape_capture.protocols.sql import Statement, Token
 
 type Fields = dict[str, str]
@@ -21,6 +21,8 @@ REPORTED = {each.lower(): each for each in (
     "search_path", "default_transaction_read_only", "session_authorization",
 )}  # fmt: skip
 """Settings whose change the server reports (GUC_REPORT), by their name in lower case."""
+SCOPES = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"})
+"""Commands that change nothing but the state of the transaction."""
 _ENDS = frozenset({"COMMIT", "END", "ROLLBACK", "ABORT"})
 _TAGS = {"END": "COMMIT", "ABORT": "ROLLBACK", "START": "START TRANSACTION"}
 _LONG = {"DISCARD", "DEALLOCATE"}
@@ -56,6 +58,13 @@ class Transaction:
         """A statement failed."""
         if self.state == "T":
             self.state = "E"
+
+    def follow(self, sql: str) -> None:
+        """What a text of several statements, answered as a whole, did to the connection."""
+        for each in statements_in(sql):
+            statement = statement_of(each)
+            if statement.session:
+                self.simulate(statement, each)
 
     def simulate(self, statement: Statement, sql: str) -> Effect:
         """Carry out a statement that concerns the connection."""
