@@ -230,7 +230,11 @@ class _Greeting:
             return True
         server.write(write_command(arguments))
         async with asyncio.timeout(GREETING_SECONDS):
-            self._client.write(await _line(server) + b"\r\n")
+            answer = await _line(server)
+        if answer[:1] == b"-":
+            self._refused(answer)
+        else:
+            self._client.write(answer + b"\r\n")
         return True
 
     async def _log_in(self, server: Side, user: str) -> bytes:

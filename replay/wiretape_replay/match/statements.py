@@ -19,7 +19,7 @@ from wiretape_capture.protocols.mysql import sql as mysql_sql
 from wiretape_capture.protocols.mysql import told as mysql_told
 from wiretape_capture.protocols.mysql.wire import encoded, is_all_text
 from wiretape_capture.protocols.postgres.sql import cursor_of, statement_of
-from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, NOTIFICATION
+from wiretape_capture.protocols.postgres.told import CONNECT, DESCRIBE, DISCONNECT, NOTIFICATION
 from wiretape_capture.protocols.postgres.values import micros_of, stamp_of
 from wiretape_capture.protocols.sql import Statement
 from wiretape_capture.snapshot.exchange import Exchange, Protocol, Request
@@ -32,7 +32,7 @@ POSTGRES, MYSQL = "postgres", "mysql"
 ABORTED = "25P02"
 """SQLSTATE in_failed_sql_transaction: says nothing about the statement that got it."""
 NO_STATEMENTS = {
-    Protocol.POSTGRES: frozenset({CONNECT, DESCRIBE, NOTIFICATION}),
+    Protocol.POSTGRES: frozenset({CONNECT, DESCRIBE, NOTIFICATION, DISCONNECT}),
     Protocol.MYSQL: frozenset({mysql_told.CONNECT, mysql_told.PREPARED}),
 }
 """Commands of exchanges that execute nothing, by the protocols whose commands are statements."""

@@ -7,13 +7,14 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import asyncpg
 import psycopg
 import psycopg2
 import pytest
-from database_kit import journal, mocking, recording
+from database_kit import exchanges, journal, mocking, recording
 from postgres_server import Server
 
 pytestmark = pytest.mark.xdist_group("postgres")  # one server for all
@@ -276,6 +277,56 @@ async def test_another_driver_gets_the_same(tape: Path) -> None:
         url = job.environment["WIRETAPE_DB_URL"]
         assert await with_asyncpg(url.replace("sslmode=disable", "ssl=disable")) == [1, 2]
         assert await asyncio.to_thread(with_psycopg2, url) == (2,)
+
+
+async def test_an_unknown_database_is_recorded_and_refused_again(postgres: Server, tmp_path: Path) -> None:
+    def login(url: str) -> str:
+        with pytest.raises(psycopg.OperationalError) as raised:
+            psycopg.connect(url, user="shop")
+        return str(raised.value).rpartition("FATAL:")[2]
+
+    url = postgres.dsn.rpartition("/")[0] + "/nowhere"
+    async with recording(tmp_path, url) as job:
+        first = await asyncio.to_thread(login, job.environment["WIRETAPE_DB_URL"])
+    assert 'database "nowhere" does not exist' in first
+    (refused,) = await exchanges(tmp_path / "tape.tape")
+    assert (refused.command, refused.location, refused.status) == ("CONNECT", "nowhere", "3D000")
+    async with mocking(tmp_path, "postgres://127.0.0.1:9/nowhere") as mock:
+        assert await asyncio.to_thread(login, mock.environment["WIRETAPE_DB_URL"]) == first
+    assert [(each.command, each.tier, each.status) for each in journal(tmp_path)] == [("CONNECT", "simulated", "3D000")]
+
+
+async def test_an_error_on_an_idle_connection_comes_after_what_it_had_run(postgres: Server, tmp_path: Path) -> None:
+    ended = Event()
+
+    def work(url: str) -> list[Any]:
+        came: list[Any] = []
+        with psycopg.connect(url, autocommit=True) as other, psycopg.connect(url) as connection:
+            pid = connection.execute("select pg_backend_pid(), 'mine'").fetchone()
+            connection.execute("select 1 + 1")
+            connection.commit()
+            connection.execute("select 2 + 2")
+            connection.rollback()
+            if not ended.is_set():
+                with psycopg.connect(postgres.dsn, autocommit=True) as admin:
+                    assert pid is not None
+                    admin.execute("select pg_terminate_backend(%s, 20000)", (pid[0],))
+                ended.set()
+            came.append(one(other, "select 3 + 3"))
+            try:
+                connection.execute("select 4 + 4")
+            except psycopg.OperationalError as error:
+                came += [error.sqlstate, connection.closed]
+        return [*came, len(came)]
+
+    async with recording(tmp_path, postgres.dsn) as job:
+        first = await asyncio.to_thread(work, job.environment["WIRETAPE_DB_URL"])
+    assert first == [6, "57P01", True, 3]
+    told = [each for each in await exchanges(tmp_path / "tape.tape") if each.command == "DISCONNECT"]
+    assert [each.status for each in told] == ["57P01"]
+    async with mocking(tmp_path, "postgres://127.0.0.1:9/x") as mock:
+        assert await asyncio.to_thread(work, mock.environment["WIRETAPE_DB_URL"]) == first
+    assert "miss" not in [each.tier for each in journal(tmp_path)]
 
 
 async def test_a_login_that_was_refused_is_refused(postgres: Server, tmp_path: Path) -> None:

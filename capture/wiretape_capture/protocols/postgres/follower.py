@@ -343,8 +343,13 @@ class PostgresFollower:
         fields = wire.read_fields(payload)
         step = self._waiting[0] if self._waiting else None
         self._copying = False
-        if step is None or step.kind == b"0":
-            return  # a farewell such as 57P01, or a refused login, which is told elsewhere
+        if step is None:
+            if told.is_last(fields):
+                self._book(at)(told.ended(fields, at))
+            return
+        if step.kind == b"0":
+            self._place(self._pop())(told.refused(self._startup, fields, step.at, at))
+            return
         if step.kind == b"Q":
             assert step.execution is not None
             self._settle()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wiretape_capture.protocols.observed import Observed
@@ -16,11 +17,16 @@ from wiretape_capture.protocols.sql import Statement
 
 DONE = "00000"
 """SQLSTATE successful_completion."""
-CONNECT, DESCRIBE, NOTIFICATION = "CONNECT", "DESCRIBE", "NOTIFICATION"
+CONNECT, DESCRIBE, NOTIFICATION, DISCONNECT = "CONNECT", "DESCRIBE", "NOTIFICATION", "DISCONNECT"
 """Commands of exchanges that are no statements."""
 _SERVICE_FAILED = ("08", "53", "57", "58", "XX", "F0")
 """Classes of SQLSTATE in which the server is at fault and not the statement."""
 _KEPT_PARAMETERS = frozenset({"user", "database", "application_name", "client_encoding", "options"})
+
+
+def is_last(fields: Mapping[str, str]) -> bool:
+    """Whether the server hangs up after this error. Its severity is in the server's language where `V` is not sent."""
+    return fields.get("V", fields.get("S")) in ("FATAL", "PANIC")
 
 
 def failure_of(code: str) -> int:
@@ -85,6 +91,14 @@ def refused(startup: dict[str, str], fields: dict[str, str], started: int, at: i
     code = fields.get("C", "XX000")
     return Observed(CONNECT, startup.get("database", startup.get("user", "")), code, failure_of(code),
                     fields.get("M", ""), started, at, question, {"error": {**fields}})  # fmt: skip
+
+
+def ended(fields: dict[str, str], at: int) -> Observed:
+    """A connection that the server ended while nothing was asked: it was idle for too long, the server went."""
+    code = fields.get("C", "XX000")
+    return Observed(
+        DISCONNECT, DISCONNECT, code, failure_of(code), fields.get("M", ""), at, at, {}, {"error": {**fields}}
+    )
 
 
 def notification(payload: bytes, at: int, encoding: str) -> Observed:

@@ -74,7 +74,8 @@ class Login:
     def _enter(self, payload: bytes) -> None:
         given = login.read_response(payload)
         self.user, self.database = given.user, given.database
-        refused = self._refused or self._desk.refusal(given.user, given.database)
+        login_here = given.user, given.database
+        refused = self._refused or self._desk.turned_away(login_here) or self._desk.refusal(*login_here)
         if refused is not None:
             self._say(replies.error(refused))
             self.ends = True

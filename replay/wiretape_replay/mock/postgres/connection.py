@@ -27,6 +27,7 @@ class Hall:
         self.tls = tls
         """The context for clients that ask for TLS."""
         self.clients: set[PostgresConnection] = set()
+        desk.doors.on_begin = self.take_leave
 
     def connection(self) -> PostgresConnection:
         """The server side of a new client's connection."""
@@ -40,6 +41,11 @@ class Hall:
     def break_off(self) -> None:
         """An outage may have begun."""
         self.doors.break_off(self.clients)
+
+    def take_leave(self, sequence: int) -> None:
+        """A replay begins a request: connections end that had ended before it."""
+        for client in tuple(self.clients):
+            client.take_leave(sequence)
 
     def tell(self, told: list[tuple[str, str]]) -> None:
         """Bring notifications to everyone who listens."""
@@ -71,6 +77,11 @@ class PostgresConnection(DatabaseConnection):
     def notify(self, told: list[tuple[str, str]]) -> None:
         """Notifications for this client, if it listens."""
         self._own.notify(told)
+        self.tell()
+
+    def take_leave(self, sequence: int) -> None:
+        """End if the recorded connection had ended before an exchange."""
+        self._own.take_leave(sequence)
         self.tell()
 
     def refusal(self, error: Exception) -> bytes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from wiretape_capture.protocols.postgres.told import DISCONNECT
 from wiretape_capture.protocols.postgres.wire import Column
-from wiretape_replay.mock.postgres.recording import DatabaseRecording, Fields, Shape, cursor_key
+from wiretape_replay.mock.journal import Entry
+from wiretape_replay.mock.postgres.recording import DatabaseRecording, Farewell, Fields, Shape, cursor_key, login_of
 from wiretape_replay.mock.postgres.shortcut import Room
 from wiretape_replay.mock.postgres.transaction import error_of
 from wiretape_replay.mock.sql.desk import MISS, Missed, SqlDesk
@@ -27,10 +30,11 @@ class PostgresDesk(SqlDesk[Column]):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.room = Room()
+        self._farewells = {**self.recording.farewells}
 
     def parameters(self, startup: Mapping[str, str]) -> dict[str, str]:
         """What the server says of itself to this client: as in the recorded connection that is most like it."""
-        user, database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
+        user, database = login_of(startup)
         known = [each for each in self.recording.logins if each.parameters]
         alike = [each for each in known if (each.user, each.database) == (user, database)] or known
         told = DEFAULTS | (alike[-1].parameters if alike else {})
@@ -38,9 +42,20 @@ class PostgresDesk(SqlDesk[Column]):
 
     def refusal(self, startup: Mapping[str, str]) -> Fields | None:
         """The error with which every recorded login of this user to this database was refused."""
-        user, database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
-        logins = [each for each in self.recording.logins if (each.user, each.database) == (user, database)]
+        login = login_of(startup)
+        logins = [each for each in self.recording.logins if (each.user, each.database) == login]
         return logins[-1].error if logins and all(each.error for each in logins) else None
+
+    def farewell(self, sequence: int) -> Farewell | None:
+        """How the connection ends on which an exchange was answered, once."""
+        return self._farewells.pop(sequence, None)
+
+    def ended(self, farewell: Farewell, thread: str) -> None:
+        """Journal that a connection ended so."""
+        self.journal.record(Entry(
+            time.time_ns(), self.name, DISCONNECT, DISCONNECT, "simulated", farewell.sequence, farewell.status,
+            protocol=self.recording.protocol, thread=thread,
+        ))  # fmt: skip
 
     def cursor(self, declared: str) -> Shape | None:
         """What a cursor gives, by the statement that declared it."""

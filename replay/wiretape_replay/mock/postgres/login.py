@@ -6,6 +6,7 @@ from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.wire import Malformed
 from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
+from wiretape_replay.mock.postgres.recording import login_of
 
 
 class Login:
@@ -19,6 +20,8 @@ class Login:
         """What is to be sent."""
         self.parameters: dict[str, str] | None = None
         """What the server says of itself, once the client is in."""
+        self._first: dict[str, str] = {}
+        """Values that settings had before they were set."""
         self.user = self.database = ""
         self.secures = False
         """The client was just told to go on in TLS."""
@@ -29,6 +32,13 @@ class Login:
     def within(self) -> bool:
         """Whether a packet has begun."""
         return bool(self._held)
+
+    def changed(self, name: str, value: str | None) -> str:
+        """The value of a setting that is told to the client, which has its first one again where none is given."""
+        assert self.parameters is not None
+        first = self._first.setdefault(name, self.parameters.get(name, ""))
+        self.parameters[name] = first if value is None else value
+        return self.parameters[name]
 
     def feed(self, data: bytes) -> bytes:
         """Packets of the startup; what follows them is returned. Raises Malformed."""
@@ -63,8 +73,8 @@ class Login:
             raise Malformed(problem)
 
     def _enter(self, startup: dict[str, str], minor: int) -> None:
-        self.user, self.database = startup.get("user", ""), startup.get("database", startup.get("user", ""))
-        refused = self._desk.turned_away() or self._desk.refusal(startup)
+        login = self.user, self.database = login_of(startup)
+        refused = self._desk.turned_away() or self._desk.turned_away(login) or self._desk.refusal(startup)
         if refused is not None:
             self.out.append(replies.fields(b"E", refused))
             self.ends = True

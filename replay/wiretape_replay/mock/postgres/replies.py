@@ -46,6 +46,11 @@ def single_value(column: str, value: str, tag: str = "SELECT 1") -> dict[str, An
     return {"columns": [told], "rows": [[value]], "tag": tag}
 
 
+def described(columns: Sequence[Column] | None, formats: Sequence[int], encoding: str) -> bytes:
+    """RowDescription, or NoData."""
+    return wire.message(b"n") if columns is None else wire.write_columns(columns, formats, encoding)
+
+
 def copied_out(result: Mapping[str, Any]) -> bytes:
     """The data of a COPY TO, with what begins and ends it."""
     overall, *forms = result.get("copy_format") or [0]

@@ -12,6 +12,7 @@ from typing import Any
 from wiretape_capture.protocols.postgres import wire
 from wiretape_capture.protocols.postgres.cells import codec_of, to_block
 from wiretape_capture.protocols.postgres.sql import cursor_of, statement_of, statements_in
+from wiretape_capture.protocols.postgres.told import is_last
 from wiretape_capture.protocols.postgres.wire import Framer, Malformed, Message
 from wiretape_capture.protocols.sql import Statement
 from wiretape_replay.match.statements import parts_of_statement
@@ -19,9 +20,10 @@ from wiretape_replay.mock.answer import Fault
 from wiretape_replay.mock.journal import Journal, Pen
 from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
+from wiretape_replay.mock.postgres.leave import Leave
 from wiretape_replay.mock.postgres.login import Login
 from wiretape_replay.mock.postgres.prepared import Copying, Held, Portal, Prepared, bound, with_cursor
-from wiretape_replay.mock.postgres.recording import UNSAID_TYPE
+from wiretape_replay.mock.postgres.recording import UNSAID_TYPE, Farewell
 from wiretape_replay.mock.postgres.replies import columns_in
 from wiretape_replay.mock.postgres.shortcut import Given, Shortcut, is_plain
 from wiretape_replay.mock.postgres.transaction import REPORTED, Failed, Transaction, error_of, probe
@@ -55,8 +57,6 @@ class Session:
         self._transaction = Transaction()
         self._held = Held()
         self._prepared, self._portals, self._cursors = self._held.statements, self._held.portals, self._held.cursors
-        self._at_login: dict[str, str] = {}
-        """Values that settings had before they were set, by the names that are told to the client."""
         self._skipping = False
         self._copying: Copying | None = None
         self._last = 0
@@ -64,6 +64,7 @@ class Session:
         self._mine: list[tuple[str, str]] = []
         """Notifications of a transaction that has not ended."""
         self._arrived: list[tuple[str, str]] = []
+        self._leave = Leave()
         self.closing = False
         self.fault: Fault = ""
         """How the connection is to end, where the recorded one broke off."""
@@ -104,7 +105,8 @@ class Session:
     def _at_rest(self) -> bool:
         """Whether nothing is under way and nothing waits to be told."""
         under_way = self._skipping or self._copying is not None or self.closing or self.delay or self._framer.rest
-        return not (under_way or self._arrived or self._mine or self._cursors or self._transaction.state == "E")
+        ends = self._leave.farewell is not None
+        return not (under_way or ends or self._arrived or self._mine or self._cursors or self._transaction.state == "E")
 
     @property
     def alone(self) -> bool:
@@ -159,10 +161,23 @@ class Session:
     def _encoding(self) -> str:
         return codec_of((self._login.parameters or {}).get("client_encoding", "UTF8"))
 
+    def take_leave(self, sequence: int) -> None:
+        """The connection ends if the recorded one had before an exchange."""
+        if not self.closing and (farewell := self._leave.before(sequence)) is not None:
+            self._end(farewell)
+
+    def _end(self, farewell: Farewell) -> None:
+        self._desk.ended(farewell, self._thread)
+        self._out.append(replies.fields(b"E", farewell.fields, self._encoding))
+        self.closing = True
+
     # Messages
 
     def _message(self, message: Message) -> None:
         kind, payload = message.kind, message.payload
+        if (farewell := self._leave.instead_of(kind)) is not None:
+            self._end(farewell)
+            return
         if self._copying is not None and kind in b"dcfHS":
             self._copy_in(kind, payload)
             return
@@ -202,10 +217,14 @@ class Session:
             self._skipping = True
 
     def _fail(self, failure: Failed) -> None:
+        self.closing |= is_last(failure.fields)
         self._transaction.fail()
         self._out.append(replies.fields(b"E", failure.fields, self._encoding))
 
     def _ready(self) -> None:
+        if self.closing:
+            return
+        self._leave.ready()
         if self._transaction.state == "I":
             self._portals.clear()
             if self._mine:
@@ -246,7 +265,7 @@ class Session:
         if found.error is not None:
             raise Failed(found.error)
         if statement.several:
-            self._follow(sql)
+            self._transaction.follow(sql)
 
     def _result(self, result: dict[str, Any], found: Found) -> None:
         """One result of the simple protocol: everything as text."""
@@ -266,13 +285,6 @@ class Session:
             problem = f"wiretape: exchange {found.sequence} cannot be given in the format that is asked for: {error}"
             raise Failed(error_of("0A000", problem, H="record again with this driver")) from None
 
-    def _follow(self, sql: str) -> None:
-        """What a text of several statements, answered as a whole, did to the connection."""
-        for each in statements_in(sql):
-            statement = statement_of(each)
-            if statement.session:
-                self._transaction.simulate(statement, each)
-
     # Running
 
     def _run(self, statement: Statement, sql: str, document: dict[str, Any]) -> Found:
@@ -287,6 +299,7 @@ class Session:
             return Found([replies.single_value(*told, "SHOW" if statement.command == "SHOW" else "SELECT 1")])
         found = self._desk.find(document, self._thread)
         self._last = found.sequence or self._last
+        self._leave.answered(self._desk.farewell(found.sequence))
         self._mine += found.notifications
         self.delay += found.delay
         if found.fault:
@@ -308,6 +321,7 @@ class Session:
         return probe(statement, self._login.parameters or {}, self._login.user, self._login.database)
 
     def _simulate(self, statement: Statement, sql: str) -> Found:
+        self._leave.simulated()
         recorded = self._desk.recording.failed.get(failure_key(statement, self._last))
         if recorded is not None:
             self._desk.simulated(statement, self._thread, str(recorded.get("C", "XX000")))
@@ -329,18 +343,10 @@ class Session:
         if effect.error is not None:
             raise Failed(effect.error)
         for name, value in effect.reported:
-            self._report(name, value)
+            self._out.append(replies.reported(name, self._login.changed(name, value)))
         if statement.command in ("ROLLBACK", "ABORT"):
             self._mine.clear()
         return Found([{"tag": effect.tag}])
-
-    def _report(self, name: str, value: str | None) -> None:
-        """Tell the client of a setting, which has the value of its login again where none is given."""
-        parameters = self._login.parameters
-        assert parameters is not None
-        before = self._at_login.setdefault(name, parameters.get(name, ""))
-        parameters[name] = before if value is None else value
-        self._out.append(replies.reported(name, parameters[name]))
 
     # The extended protocol
 
@@ -385,10 +391,7 @@ class Session:
         elif portal is not None:
             portal.columns = columns
         formats = portal.formats if portal is not None else ()
-        described = columns is not None
-        self._out.append(
-            wire.write_columns(columns or (), formats, self._encoding) if described else wire.message(b"n")
-        )
+        self._out.append(replies.described(columns, formats, self._encoding))
 
     def _columns(self, prepared: Prepared, portal: Portal | None) -> tuple[wire.Column, ...] | None:
         """The columns of a statement; raises Failed where it is a miss, or was an error before they were known."""
@@ -415,9 +418,7 @@ class Session:
         shape = self._desk.cursor(declared) if declared is not None else None
         if shape is None:
             raise Failed(error_of("34000", f'portal "{name.decode("latin-1")}" does not exist'))
-        columns = shape.columns
-        described = columns is not None
-        self._out.append(wire.write_columns(columns or (), (), self._encoding) if described else wire.message(b"n"))
+        self._out.append(replies.described(shape.columns, (), self._encoding))
 
     def _execute(self, name: bytes, wanted: int) -> None:
         portal = self._portals.get(name)

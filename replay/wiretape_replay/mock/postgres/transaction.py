@@ -11,7 +11,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from wiretape_capture.protocols.postgres.sql import tokens, unquoted
+from wiretape_capture.protocols.postgres.sql import statement_of, statements_in, tokens, unquoted
 from wiretape_capture.protocols.sql import Statement, Token
 from wiretape_replay.mock.postgres.replies import UNLOCKED
 
@@ -60,6 +60,13 @@ class Transaction:
         """A statement failed."""
         if self.state == "T":
             self.state = "E"
+
+    def follow(self, sql: str) -> None:
+        """What a text of several statements, answered as a whole, did to the connection."""
+        for each in statements_in(sql):
+            statement = statement_of(each)
+            if statement.session:
+                self.simulate(statement, each)
 
     def simulate(self, statement: Statement, sql: str) -> Effect:
         """Carry out a statement that concerns the connection."""

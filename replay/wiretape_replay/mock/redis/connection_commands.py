@@ -14,7 +14,7 @@ from wiretape_capture.protocols.redis.requests import Arguments
 from wiretape_capture.protocols.redis.secrets import without_secrets
 from wiretape_capture.protocols.redis.subscriptions import Subscriptions, kind_of
 from wiretape_capture.protocols.redis.template import script_sha
-from wiretape_replay.mock.redis.recording import told_of
+from wiretape_replay.mock.redis.recording import login_of, told_of
 from wiretape_replay.mock.redis.session import Session, Simulated, Transaction
 from wiretape_replay.mock.redis.simulated import about_client, about_server, hello
 
@@ -28,14 +28,24 @@ def _recorded_error(session: Session, arguments: Arguments) -> bool:
     return True
 
 
-def _auth(session: Session, _arguments: Arguments) -> bool:
-    session.say(OK)
+def _denied(session: Session, arguments: Arguments) -> bool:
+    """Refuse a login that was refused at this place of the recording."""
+    login = login_of(arguments)
+    problem = session.desk.denial(login) if login is not None else ""
+    if problem:
+        session.fail(problem)
+    return bool(problem)
+
+
+def _auth(session: Session, arguments: Arguments) -> bool:
+    if not _denied(session, arguments):
+        session.say(OK)
     return False
 
 
 def _hello(session: Session, arguments: Arguments) -> bool:
     if len(arguments) > 1:
-        if _recorded_error(session, arguments):
+        if _denied(session, arguments) or _recorded_error(session, arguments):
             return False
         if arguments[1] not in (b"2", b"3"):
             session.fail("NOPROTO unsupported protocol version")

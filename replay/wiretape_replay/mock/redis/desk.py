@@ -28,7 +28,7 @@ from wiretape_replay.match.index import Recorded as Rung
 from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher
 from wiretape_replay.mock.answer import Fault
-from wiretape_replay.mock.databases.outages import Doors, refused_entry
+from wiretape_replay.mock.databases.outages import Doors, Login, refused_entry
 from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal, line_after_time
 from wiretape_replay.mock.redis.recording import Message, Recorded, RedisRecording, key_of
@@ -113,6 +113,14 @@ class RedisDesk:
             return None
         self.journal.record(refused_entry(refused, self.name, Protocol.REDIS, time.time_ns()))
         return error(refused.said) if refused.said else b""
+
+    def denial(self, login: Login) -> str:
+        """The error of a login that was refused at this place of the recording; empty: it is let in."""
+        refused = self.doors.attempt(login)
+        if refused is None:
+            return "" if login in self.recording.admitted else self.recording.denied.get(login, "")
+        self.journal.record(refused_entry(refused, self.name, Protocol.REDIS, time.time_ns()))
+        return refused.said
 
     def used(self, sequence: int) -> bool:
         """Whether an exchange was served."""

@@ -21,9 +21,9 @@ from wiretape_capture.protocols.redis.told import CONNECT, MESSAGE, OK, PUSH, TR
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.match.commands import arguments_of, document_of, is_command, parts_of_command
 from wiretape_replay.mock.answer import Fault, fault_of
-from wiretape_replay.mock.databases.outages import Outages
+from wiretape_replay.mock.databases.outages import Login, Outages
 
-NOSCRIPT = "NOSCRIPT"
+NOSCRIPT, NOPROTO = "NOSCRIPT", "NOPROTO"
 
 type Message = tuple[Cell, Cell]
 """Channel and payload."""
@@ -78,6 +78,10 @@ class RedisRecording:
     known_scripts: set[str] = field(default_factory=set)
     outages: Outages[str] = field(default_factory=Outages)
     """Connections that were refused, by the error that the server spoke; empty where it was not there."""
+    denied: dict[Login, str] = field(default_factory=dict)
+    """The error of AUTH by user, where one was refused."""
+    admitted: set[Login] = field(default_factory=set)
+    """Whose AUTH was ever accepted."""
     size: int = 0
     _last: int = 0
     _published: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -94,13 +98,27 @@ class RedisRecording:
         if exchange.command == CONNECT:
             self._refused(exchange)
             return False
+        login = login_in(document_of(exchange.request))
+        if (
+            login is not None
+            and (error := error_of(_answer_of(exchange).get("reply")))
+            and not error.startswith(NOPROTO)
+        ):
+            self.denied.setdefault(login, error)
+            self.outages.denied(exchange, error, login)
+            return False
         matched = self._add(exchange)
-        self.outages.served(exchange, matched=matched)
+        if exchange.status != OK:
+            login = None
+        elif login is not None:
+            self.admitted.add(login)
+        self.outages.served(exchange, matched=matched, login=login)
         return matched
 
     def _refused(self, exchange: Exchange) -> None:
         error = error_of(_answer_of(exchange).get("reply")) or ""
-        self.outages.refused(exchange, "" if error.startswith(UNREACHABLE) else error)
+        spoken = not error.startswith(UNREACHABLE)
+        self.outages.refused(exchange, error if spoken else "", lives=spoken)
 
     def _add(self, exchange: Exchange) -> bool:
         document, answer = document_of(exchange.request), _answer_of(exchange)
@@ -199,6 +217,23 @@ def key_of(arguments: Arguments) -> Key:
     """What a command is known by that is not matched: its words, name and subcommand in upper case."""
     named = 2 if " " in meaning_of(arguments).name else 1
     return (*(word(raw) for raw in arguments[:named]), *(str(told_of(raw)) for raw in arguments[named:]))
+
+
+def login_of(arguments: Arguments) -> Login | None:
+    """Who logs in by AUTH or HELLO; None where it is no login."""
+    name, count = word(arguments[0]), len(arguments)
+    if name == "AUTH" and count > 1:
+        return (str(told_of(arguments[1])) if count > 2 else "default"), ""
+    for at in range(2, count - 2) if name == "HELLO" else ():
+        if word(arguments[at]) == "AUTH":
+            return str(told_of(arguments[at + 1])), ""
+    return None
+
+
+def login_in(document: Mapping[str, Any]) -> Login | None:
+    """The same of a recorded command."""
+    command = document.get("command")
+    return login_of(arguments_of(command)) if command else None
 
 
 def told_of(raw: bytes | int) -> Cell:

@@ -21,7 +21,7 @@ from wiretape_replay.match.lanes import SHARED
 from wiretape_replay.match.matcher import Hit, Matcher
 from wiretape_replay.match.statements import StatementParts, parts_of_statement, spoken
 from wiretape_replay.mock.answer import Fault
-from wiretape_replay.mock.databases.outages import Doors, refused_entry
+from wiretape_replay.mock.databases.outages import Doors, Login, refused_entry
 from wiretape_replay.mock.databases.told import differences
 from wiretape_replay.mock.journal import Entry, Journal, line_after_time
 from wiretape_replay.mock.spec import Candidate
@@ -85,9 +85,12 @@ class SqlDesk[C]:
         """The error of a miss in the protocol's own form."""
         raise NotImplementedError
 
-    def turned_away(self) -> Error | None:
-        """The error with which the next client is refused, whoever it is, as one in the recording was; None: served."""
-        refused = self.doors.attempt()
+    def turned_away(self, login: Login | None = None) -> Error | None:
+        """The error with which the next client is refused as one in the recording was; None: served.
+
+        Without a login: whoever it is.
+        """
+        refused = self.doors.attempt(login)
         if refused is None:
             return None
         self.journal.record(refused_entry(refused, self.name, self.recording.protocol, time.time_ns()))
