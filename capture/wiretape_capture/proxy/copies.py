@@ -171,7 +171,8 @@ class Copies(asyncio.Protocol):
 
     async def _spilled(self, copied: Copied) -> None:
         request = await stored(copied.request_tap, copied.request_done)
-        response = await stored(copied.response_tap, copied.response_done)
+        whole = copied.response_whole
+        response = body_of(whole) if whole else await stored(copied.response_tap, copied.response_done)
         copied.ticket.then(lambda: self._ledger.record(exchange_of(copied, request, response, self._started(copied))))
 
     def _started(self, copied: Copied) -> int:

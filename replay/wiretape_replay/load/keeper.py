@@ -19,6 +19,8 @@ class Keeper:
     def __init__(self, samples: Samples, session: Callable[[int], LiveSession], offset_ns: int, *, keeps: bool) -> None:
         """`offset_ns` is what the wall clock shows beyond the monotonic one."""
         self.samples, self.session = samples, session
+        self._under_way: dict[int, Sample] = {}
+        """Sessions that are compared in full, by clone."""
         self._offset_ns, self._keeps = offset_ns, keeps
         self._met: set[int] = set()
 
@@ -34,6 +36,19 @@ class Keeper:
         """Keep every answer of a session."""
         clone.sample = Sample(clone.number, session, first=script not in self._met)
         self._met.add(script)
+        self._under_way[clone.number] = clone.sample
+
+    def over(self, clone: Clone) -> None:
+        """Hold what a session was answered, now that it has ended."""
+        sample = self._under_way.pop(clone.number, None)
+        if sample is not None:
+            self.samples.add(sample)
+
+    def end(self) -> None:
+        """Hold what sessions were answered that the end has cut short: a load may have no others."""
+        while self._under_way:
+            _, sample = self._under_way.popitem()
+            self.samples.add(sample)
 
     def want(self, connection: Connection) -> bool:
         """Whether the bytes of an answer that begins are to be kept."""

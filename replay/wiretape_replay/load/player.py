@@ -84,6 +84,7 @@ class Player:
     def end(self) -> None:
         """Let go of the clock and of sessions that the end has cut short."""
         self.tally.cut += self.active
+        self.keeper.end()
         self._alarm.close()
 
     def taken(self) -> Tally:
@@ -158,7 +159,7 @@ class Player:
         self.active -= 1
         self.tally.ended += 1
         if clone.sample is not None:
-            self.keeper.samples.add(clone.sample)
+            self.keeper.over(clone)
         for connection in clone.idle:
             self._pool.discard(connection)
         if self._way.users:

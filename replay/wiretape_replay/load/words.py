@@ -18,6 +18,14 @@ def duration_of(text: str) -> float | None:
     return seconds_of(text) if text.strip() else None
 
 
+def length_of(text: str) -> float | None:
+    """How long a load goes on, in seconds; None where nothing is said."""
+    seconds = duration_of(text)
+    if seconds == 0:
+        raise UsageError(f"{text.strip()!r} is no time at all", "give a longer one such as 30s, or leave it out")
+    return seconds
+
+
 def seconds_of(text: str) -> float:
     """A duration such as `90s`, `5m`, `1h30m` or `500ms` in seconds; a bare number is seconds."""
     plain = text.strip()

@@ -35,7 +35,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 @click.option("--service", metavar="TEXT", help="Service holds this (* matches all)")
 @click.option("--method", metavar="METHOD", help="Only this method or command")
 @click.option("--path", metavar="TEXT", help="Path holds this (* matches all)")
-@click.option("--status", metavar="CODE", help="Like 404, 5xx, 23505 (SQLSTATE), WRONGTYPE (Redis) or none")
+@click.option("--status", metavar="CODE", help="Like 404, 5xx, 23505, WRONGTYPE or none")
 @click.option("--text", metavar="TEXT", help="Found in target, headers or body")
 @click.option("--since", metavar="WHEN", help="From this time on, or for the last 5m")
 @click.option("--limit", type=Whole(1, 10**9), default=DEFAULT_LIMIT, show_default=True, help="At most so many")

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_replay.engine.spec import NoiseRule
 from wiretape_replay.load.spec import LARGEST_SCALE, LARGEST_SPEED, MOST_WORKERS
-from wiretape_replay.load.words import arrivals_of, duration_of, stages_of
+from wiretape_replay.load.words import arrivals_of, duration_of, length_of, stages_of
 from wiretape_replay.routes import parse_override
 from wiretape_replay.signing.spec import SignRule
 from wiretape_server.store.address import address_of
@@ -219,7 +219,7 @@ class LoadConfig(_Section):
     speed: Annotated[float, Field(gt=0, le=LARGEST_SPEED)] = Field(
         1.0, description="What recorded times between and inside of sessions are divided by."
     )
-    duration: Annotated[str, _read_by(duration_of)] = Field(
+    duration: Annotated[str, _read_by(length_of)] = Field(
         "", description="How long sessions begin, the recording being repeated; empty: as long as it is."
     )
     stages: Annotated[str, _read_by(stages_of)] = Field(

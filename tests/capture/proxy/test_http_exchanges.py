@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 from typing import Any
 
+import pytest
+
 from wiretape_capture.snapshot.exchange import Body, Direction, Request, Response
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
@@ -199,3 +201,15 @@ async def test_one_connection_to_the_proxy_reaches_several_services(recording: A
     assert got == kept + b"first" + (kept + b"other") * 2 + kept + b"first"
     assert [(e.service, e.status) for e in exchanges] == [(f"127.0.0.1:{port}", "200") for port in ports]
     assert len({e.connection for e in exchanges}) == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 256 * 1024, 256 * 1024 + 1, 3 << 20])
+async def test_a_small_answer_to_a_body_of_any_size_is_kept(recording: Any, service: Any, ask: Any, size: int) -> None:
+    app = await service(OK)
+    rec = await recording(app_port=app.port)
+    sent = b"POST /big HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
+    assert (await ask(rec.port("inbound"), sent)).endswith(b"hi")
+    (exchange,) = await rec.finish()
+    assert exchange.response is not None
+    assert (exchange.request.body.size, exchange.response.body.data, exchange.response.body.complete) == (
+        size, b"hi", True)  # fmt: skip

@@ -65,6 +65,22 @@ async def test_a_regression_under_load_is_a_finding_with_its_share(tmp_path: Pat
     assert kept is not None
 
 
+async def test_answers_are_compared_though_no_session_comes_to_its_end(tmp_path: Path) -> None:
+    recorded = session(1, *[("GET", "/tea", None, TEA)] * 3, gap_ms=60_000)
+    tape = await write_tape(tmp_path / "shop.tape", recorded)
+
+    async def answer(heard: Heard) -> None:
+        heard.json({**TEA, "price": "4"})
+
+    async with serving(answer) as server:
+        run = await load_run(load_spec(tape, server.url, scale=3.0, seconds=2.0), tmp_path / "log")
+    assert run.load is not None
+    assert (run.load.sessions_ended, run.load.sessions_cut) == (0, 3)
+    assert run.verdict.verdict == "fail"
+    (finding,) = run.verdict.findings
+    assert (finding.kind, finding.pointer) == (FindingClass.TYPE, "/price")
+
+
 async def test_what_clones_write_is_no_regression_of_what_they_read(tmp_path: Path) -> None:
     recorded = session(1, ("POST", "/visits", {}, (201, {})), ("GET", "/count", None, {"visits": 1, "open": True}))
     tape, visits = await write_tape(tmp_path / "shop.tape", recorded), 0

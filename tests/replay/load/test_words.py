@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wiretape_capture.errors import UsageError
-from wiretape_replay.load.words import arrivals_of, duration_of, seconds_of, stages_of
+from wiretape_replay.load.words import arrivals_of, duration_of, length_of, seconds_of, stages_of
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("500ms", 0.5),
@@ -24,6 +24,12 @@ def test_what_is_no_duration_is_refused_in_one_sentence(text: str) -> None:
 
 def test_an_empty_duration_is_none() -> None:
     assert duration_of("  ") is None
+
+
+def test_a_load_of_no_time_is_refused() -> None:
+    assert (length_of(""), length_of("1m30s")) == (None, 90)
+    with pytest.raises(UsageError, match="'0s' is no time at all"):
+        length_of("0s")
 
 
 def test_stages() -> None:
