@@ -55,9 +55,11 @@ class Rhythm:
         first = starts_ns[0]
         starts = tuple((start - first) / 1e9 / speed for start in starts_ns)
         span = starts[-1]
+        # A session does not begin again before it was over: a few clients that began at once are no burst of clients.
+        longest = max(end - start for start, end in zip(starts_ns, ends_ns, strict=True)) / 1e9 / speed
         if span == 0:
-            return cls(starts, max((max(ends_ns) - first) / 1e9, LONE_PERIOD) / speed)
-        return cls(starts, span * len(starts) / (len(starts) - 1))
+            return cls(starts, max(longest, LONE_PERIOD / speed))
+        return cls(starts, max(span * len(starts) / (len(starts) - 1), longest))
 
 
 type Stretch = tuple[float, float, int]

@@ -38,6 +38,14 @@ def test_at_scale_one_sessions_begin_as_they_were_recorded() -> None:
     assert found == [Arrival(number, number, start / SECOND) for number, start in enumerate(BURSTS)]
 
 
+@pytest.mark.parametrize("speed", [1.0, 2.0])
+def test_a_session_that_took_long_does_not_begin_again_before_it_was_over(speed: float) -> None:
+    starts = [0, SECOND // 100, SECOND // 50]
+    short = Rhythm.of(starts, [start + 3 * SECOND for start in starts], speed)
+    assert short.period == pytest.approx(3 / speed)
+    assert [each.script for each in recorded(short, level(1), 7 / speed)] == [0, 1, 2] * 3
+
+
 def test_speed_divides_the_times_between_sessions() -> None:
     found = [each.at for each in recorded(rhythm(BURSTS, speed=4), level(1), None)]
     assert found == [start / SECOND / 4 for start in BURSTS]
