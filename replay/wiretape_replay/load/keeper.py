@@ -39,16 +39,14 @@ class Keeper:
         self._under_way[clone.number] = clone.sample
 
     def over(self, clone: Clone) -> None:
-        """Hold what a session was answered, now that it has ended."""
-        sample = self._under_way.pop(clone.number, None)
-        if sample is not None:
-            self.samples.add(sample)
+        """Hold what a session was answered that is compared in full, now that it has ended."""
+        self.samples.add(self._under_way.pop(clone.number))
 
     def end(self) -> None:
         """Hold what sessions were answered that the end has cut short: a load may have no others."""
-        while self._under_way:
-            _, sample = self._under_way.popitem()
+        for sample in self._under_way.values():
             self.samples.add(sample)
+        self._under_way.clear()
 
     def want(self, connection: Connection) -> bool:
         """Whether the bytes of an answer that begins are to be kept."""

@@ -38,13 +38,9 @@ class Window:
 
 def attribute_recorded(calls: Sequence[Call], windows: Sequence[Window]) -> None:
     """Set the owners of recorded calls."""
-    by_trace = _by_trace(windows)
     by_sequence = {window.sequence: window for window in windows}
     by_end = sorted(windows, key=lambda window: window.ended_ns)
-    traced = [_by_its_trace(call, by_trace) for call in calls]
-    for call, known, under_way in zip(calls, traced, _under_way(calls, windows), strict=True):
-        call.under_way = known or under_way
-    _within_transactions(calls)
+    traced = _placed(calls, windows)
     first = _Habits.of([call for call in calls if len(call.under_way) == 1], by_sequence)
     usual = _usual(calls, by_sequence)
     for call, known in zip(calls, traced, strict=True):
@@ -62,20 +58,16 @@ def attribute_recorded(calls: Sequence[Call], windows: Sequence[Window]) -> None
         call.owners = habits.by_route(call, call.owners, by_sequence)
     _jointly(calls)
     for call in calls:
-        call.specific = any(call.values & by_sequence[one].values for one in call.owners)
+        call.specific = _speaks_of(call, call.owners, by_sequence)
 
 
 def attribute_live(calls: Sequence[Call], windows: Sequence[Window], recorded: Sequence[Call]) -> None:
     """Set the owners of live calls; what a call asked for tells whose it is, as the recording knows that."""
-    by_trace = _by_trace(windows)
     by_sequence = {window.sequence: window for window in windows}
     habits, asked = _Habits.of(recorded, by_sequence), _askers(recorded)
     homes = {call.sequence: call.owners for call in recorded}
     specific = {key for call in recorded if call.specific for key in (call.key, call.exact)}
-    traced = [_by_its_trace(call, by_trace) for call in calls]
-    for call, known, under_way in zip(calls, traced, _under_way(calls, windows), strict=True):
-        call.under_way = known or under_way
-    _within_transactions(calls)
+    traced = _placed(calls, windows)
     for call in calls:
         call.owners = habits.narrowed(call, call.under_way, by_sequence)
     _jointly(calls)
@@ -97,6 +89,16 @@ def attribute_live(calls: Sequence[Call], windows: Sequence[Window], recorded: S
     for call in calls:
         speaks = _speaks_of(call, call.owners, by_sequence)
         call.specific = speaks or call.exact in specific or call.key in specific
+
+
+def _placed(calls: Sequence[Call], windows: Sequence[Window]) -> list[bool]:
+    """Set what was under way at each call; for each, whether its trace says so."""
+    by_trace = _by_trace(windows)
+    traced = [_by_its_trace(call, by_trace) for call in calls]
+    for call, known, under_way in zip(calls, traced, _under_way(calls, windows), strict=True):
+        call.under_way = known or under_way
+    _within_transactions(calls)
+    return list(map(bool, traced))
 
 
 def _usual(calls: Sequence[Call], windows: Mapping[int, Window]) -> set[tuple[str, str]]:

@@ -80,7 +80,7 @@ class _Shelf:
 
     def take(self, call: Call) -> bool:
         """Pair a live call with a recorded one of whoever may have made it."""
-        return self.take_of(self._own(call), call) or self._make_room(call, LOOKED_AT)
+        return self.take_of(self._own(call), call) or self._make_room(call)
 
     def take_of(self, slots: Sequence[Call], call: Call) -> bool:
         """Pair it with one of these recorded calls."""
@@ -102,11 +102,11 @@ class _Shelf:
             found += [slot for slot in islice(slots, LOOKED_AT) if id(slot) not in self._taken]
         return found
 
-    def _make_room(self, call: Call, steps: int) -> bool:
+    def _make_room(self, call: Call) -> bool:
         """Have others take other recorded calls, so that one is left: an augmenting path of least length."""
         came_from: dict[int, tuple[Call, int]] = {}
         waiting = deque([(call, 0)])
-        while waiting and len(came_from) < steps:
+        while waiting and len(came_from) < LOOKED_AT:
             one, through = waiting.popleft()
             for slot in self._of(one):
                 if id(slot) in came_from:

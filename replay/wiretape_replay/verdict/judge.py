@@ -14,7 +14,7 @@ from wiretape_replay.verdict.basis import Integrity
 from wiretape_replay.verdict.causes import causes_of, earliest, led
 from wiretape_replay.verdict.evals import Condition, evaluate, parse
 from wiretape_replay.verdict.metrics import measure
-from wiretape_replay.verdict.model import Eval, Finding, Run, Severity, Verdict
+from wiretape_replay.verdict.model import Counts, Eval, Finding, Run, Severity, Verdict
 from wiretape_replay.verdict.paired import Pairs
 
 MISSES = "mock.misses > 0"
@@ -114,12 +114,15 @@ def _why_failed(failed: Sequence[Eval], findings: Sequence[Finding]) -> str:
 def _why_passed(run: Run) -> str:
     equal = run.counts.total - run.counts.failed
     if equal == run.counts.total:
-        said = f"all {run.counts.total} exchanges came out equal" if equal > 1 else "the exchange came out equal"
-        if run.counts.unchecked:
-            looked = run.counts.total - run.counts.unchecked
-            said = f"all {looked} of {run.counts.total} answers that were compared came out equal, the others by status"
-        return said + _warned(run.verdict.findings)
+        return _all_equal(run.counts) + _warned(run.verdict.findings)
     return f"no eval failed, though {run.counts.failed} of {run.counts.total} exchanges did not come out equal"
+
+
+def _all_equal(counts: Counts) -> str:
+    if counts.unchecked:
+        looked = counts.total - counts.unchecked
+        return f"all {looked} of {counts.total} answers that were compared came out equal, the others by status"
+    return f"all {counts.total} exchanges came out equal" if counts.total > 1 else "the exchange came out equal"
 
 
 def _warned(findings: Sequence[Finding]) -> str:
