@@ -12,12 +12,13 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from queue import Empty, LifoQueue
 from typing import Any
 
 import psycopg
 import redis
+from json_app import JsonHandler
 
 VARIANT = os.environ.get("VARIANT", "")
 URL = os.environ["DATABASE_URL"]
@@ -120,24 +121,15 @@ def order(number: str) -> Any:
             "cached": CACHE.get(f"order:{number}")}  # fmt: skip
 
 
-class Desk(BaseHTTPRequestHandler):
+class Desk(JsonHandler):
     """JSON in, JSON out."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
 
     def answer(self, make: Any) -> None:
         try:
             status, data = 200, json.dumps(make()).encode()
         except (psycopg.Error, redis.RedisError) as error:
             status, data = 500, json.dumps({"error": str(error)}).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, data)
 
     def do_GET(self) -> None:
         _, what, *more = self.path.split("/")

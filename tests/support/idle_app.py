@@ -11,11 +11,12 @@ import asyncio
 import json
 import os
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from typing import Any
 
 import asyncpg
 import psycopg
+from json_app import JsonHandler
 
 URL = os.environ["DATABASE_URL"]
 ANEW = os.environ.get("ANEW", "")
@@ -63,22 +64,13 @@ class ByAsyncpg:
 DATABASE = ByAsyncpg() if os.environ.get("DRIVER") == "asyncpg" else ByPsycopg()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler):
     """JSON out."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
 
     def do_GET(self) -> None:
         said = "fine" if self.path == "/health" else DATABASE.read(int(self.path.rpartition("/")[2]))
         data = json.dumps({"value": said}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(200, data)
 
 
 HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from json_app import JsonHandler
 
 URL = os.environ["DATABASE_URL"]
 PARTS = urlsplit(URL)
@@ -54,13 +56,8 @@ def read_mysql(n: int) -> Any:
 READ = {"redis": read_redis, "postgres": read_postgres, "mysql": read_mysql}[PARTS.scheme]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler):
     """JSON out."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
 
     def do_GET(self) -> None:
         status, said = 200, {"fine": True}
@@ -71,11 +68,7 @@ class Handler(BaseHTTPRequestHandler):
                 sys.stderr.write(f"{type(error).__name__}: {error}\n")
                 status, said = BUSY, {"fine": False}
         data = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, data)
 
 
 HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

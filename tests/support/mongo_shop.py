@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from typing import Any
 
+from json_app import JsonHandler
 from pymongo import MongoClient
 
 VARIANT = os.environ.get("VARIANT", "")
@@ -61,24 +62,15 @@ def stock(skus: list[str]) -> Any:
     return {each["_id"]: each["qty"] for each in found if each}
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(JsonHandler):
     """JSON in, JSON out."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
 
     def answer(self, make: Any) -> None:
         try:
             status, data = 200, json.dumps(make()).encode()
         except Exception as error:  # noqa: BLE001 - a server that goes on
             status, data = 500, json.dumps({"error": str(error)}).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, data)
 
     def do_GET(self) -> None:
         if self.path == "/health":

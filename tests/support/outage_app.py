@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Lock
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from json_app import JsonHandler
 
 URL = os.environ["DATABASE_URL"]
 PARTS = urlsplit(URL)
@@ -77,13 +79,8 @@ def value_of(n: int) -> Any:
     return None
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler):
     """JSON out."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
 
     def do_GET(self) -> None:
         status, said = 200, {"fine": True}
@@ -95,11 +92,7 @@ class Handler(BaseHTTPRequestHandler):
                 sys.stderr.write(f"{type(error).__name__}: {error}\n")
                 status, said = 503, {"fine": False}
         data = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, data)
 
 
 ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

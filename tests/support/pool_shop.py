@@ -10,10 +10,11 @@ import os
 import sys
 import threading
 from collections.abc import Coroutine
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import asyncpg
+from json_app import JsonHandler
 
 VARIANT = os.environ.get("VARIANT", "")
 URL = os.environ["DATABASE_URL"]
@@ -65,13 +66,8 @@ async def orders() -> Any:
     return [dict(each) for each in await POOL.fetch("select id, item from pool_order order by id")]
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(JsonHandler):
     """JSON out."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
 
     def answer(self, work: Coroutine[Any, Any, Any]) -> None:
         try:
@@ -79,11 +75,7 @@ class Shop(BaseHTTPRequestHandler):
         except asyncpg.PostgresError as error:
             status, told = 500, {"error": str(error)}
         data = json.dumps(told).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, data)
 
     def do_GET(self) -> None:
         if self.path == "/health":

@@ -6,12 +6,13 @@ import json
 import os
 import sys
 from contextlib import contextmanager, nullcontext
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg
 import pymysql
+from json_app import JsonHandler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,24 +87,15 @@ def stock(skus: list[str]) -> Any:
     return {row[0]: row[1] for row in rows if row}
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(JsonHandler):
     """JSON in, JSON out."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
 
     def answer(self, make: Any) -> None:
         try:
             status, data = 200, json.dumps(make()).encode()
         except (psycopg.Error, pymysql.Error) as error:
             status, data = 500, json.dumps({"error": str(error)}).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, data)
 
     def do_GET(self) -> None:
         if self.path == "/health":
