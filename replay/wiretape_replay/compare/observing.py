@@ -116,7 +116,7 @@ class Watch:
             self._profile(actual[j], join(at, j), below)
         if self.recorded_too:
             for i in {*range(len(expected))} - {i for i, _ in found.pairs}:
-                self._profile(expected[i], join(at, i), below)
+                self._profile(expected[i], join(at, i), below, taped=True)
 
     def _renewed(self, expected: list[JsonValue], actual: list[JsonValue], drawn: Alignment, at: str) -> bool:
         """Whether items have no partner only because every start gives them other keys."""
@@ -138,11 +138,11 @@ class Watch:
         scalars = kind_of(expected) == kind_of(actual) and not isinstance(expected, dict | list)
         return scalars and self.judge.explained(at, expected, actual) is not None
 
-    def _profile(self, value: JsonValue, at: str, pointer: str) -> None:
+    def _profile(self, value: JsonValue, at: str, pointer: str, *, taped: bool = False) -> None:
         """The shapes below a value that has no partner."""
         if self.shapes is not None:
             for spot, inner in places_below(value, at, pointer):
-                self.shapes.setdefault(spot, Shape()).add(inner)
+                self.shapes.setdefault(spot, Shape()).add(inner, taped=taped)
 
     def _shape(self, place: str, actual: JsonValue, expected: JsonValue) -> None:
         if self.shapes is None:
@@ -152,7 +152,7 @@ class Watch:
         shape.live += 1
         shape.live_nulls += actual is None
         if self.recorded_too:
-            shape.add(expected)
+            shape.add(expected, taped=True)
 
     def _mark(self, place: str, kind: Kind, differed: bool) -> None:
         self.seen[place, kind] = differed or self.seen.get((place, kind), False)

@@ -27,9 +27,11 @@ NAMES = 5000
 ENOUGH_VALUES = 10
 """From here on the spread of values says how far they go; before, only their order of magnitude does.
 
-Numbers count when they change from one answer to the next: what is drawn once for each start, as the number of a
-process, was drawn three times in three starts, however many answers repeat it.
+What is drawn once for each start, as the number of a process or where a counter begins, was drawn three times in three
+starts, however many answers repeat it or count on from it.
 """
+LEAP = 10
+"""A counter goes on from answer to answer in steps that are so many times smaller than its starts lie apart."""
 FEW_SHARE = 3
 """While little is known: a text may be so many times shorter than the shortest that was seen."""
 DEVIATIONS = 25
@@ -72,8 +74,11 @@ class Shape:
     least: float = math.inf
     most: float = -math.inf
     numbers: list[float] = field(default_factory=list)
-    draws: int = 0
-    """Numbers that were not the same as the one before."""
+    steps: list[float] = field(default_factory=list)
+    """How far numbers lie from the one before, live or recorded as they are, where they are not the same."""
+    series: int = 0
+    """How many first numbers there were, that have none before."""
+    _last: dict[bool, float] = field(default_factory=dict)
     apart: float = 0.0
     """Most powers of ten between a recorded number and its live one."""
     whole: bool = True
@@ -82,8 +87,11 @@ class Shape:
     live_nulls: int = 0
     """How many values came from unchanged code, and how many of them were null."""
 
-    def add(self, value: JsonValue, recorded: JsonValue = None) -> None:
-        """Remember one value, with what was recorded in its place; members of containers are places of their own."""
+    def add(self, value: JsonValue, recorded: JsonValue = None, *, taped: bool = False) -> None:
+        """Remember one value, with what was recorded in its place; members of containers are places of their own.
+
+        A value that is taped is a recorded one itself.
+        """
         kind = kind_of(value)
         self.types[kind] += 1
         if isinstance(value, str):
@@ -96,7 +104,7 @@ class Shape:
             if len(self.members) < NAMES:
                 self.members.update(key for key in value if template("", key) != "/*")
         elif kind == "number" and isinstance(value, int | float | Decimal):
-            self._number(value)
+            self._number(value, taped=taped)
             if _is_number(recorded):
                 self.apart = max(self.apart, min(_magnitudes(_float(value), _float(recorded)), 300.0))
 
@@ -112,6 +120,19 @@ class Shape:
         if kind == "number" and isinstance(value, int | float | Decimal):
             return self._number_fault(value, expected)
         return ""
+
+    @property
+    def draws(self) -> int:
+        """How often chance had its say: all numbers that were not the one before, or of a counter its starts."""
+        counted = self.steps
+        if self.counts_on:
+            counted = [step for step in self.steps if step > LEAP * median(self.steps)]
+        return self.series + len(counted)
+
+    @property
+    def counts_on(self) -> bool:
+        """Whether its numbers go on from one another, wherever they began."""
+        return bool(self.steps) and LEAP * median(self.steps) < _spread(self.numbers)
 
     @property
     def gone(self) -> bool:
@@ -142,7 +163,7 @@ class Shape:
         if bounds.range:
             shape.least, shape.most = bounds.range
             shape.numbers = [*bounds.range]
-            shape.draws = len(shape.numbers)
+            shape.series = len(shape.numbers)
         return shape
 
     def merge(self, other: Shape) -> None:
@@ -154,7 +175,8 @@ class Shape:
         self.least, self.most = min(self.least, other.least), max(self.most, other.most)
         self.apart = max(self.apart, other.apart)
         self.numbers = [*self.numbers, *other.numbers][:KEPT]
-        self.draws += other.draws
+        self.steps = [*self.steps, *other.steps][:KEPT]
+        self.series += other.series
         if other.shortest is not None:
             self._measure(other.shortest)
             self._measure(other.longest)
@@ -163,13 +185,17 @@ class Shape:
         self.shortest = length if self.shortest is None else min(self.shortest, length)
         self.longest = max(self.longest, length)
 
-    def _number(self, value: float | Decimal) -> None:
+    def _number(self, value: float | Decimal, *, taped: bool) -> None:
         number = _float(value)
         if not math.isfinite(number):
             return
         self.least, self.most = min(self.least, number), max(self.most, number)
         self.whole = self.whole and isinstance(value, int)
-        self.draws += not self.numbers or self.numbers[-1] != number
+        step = abs(number - self._last[taped]) if taped in self._last else None
+        self._last[taped] = number
+        self.series += step is None
+        if step and len(self.steps) < KEPT:
+            self.steps.append(step)
         if len(self.numbers) < KEPT:
             self.numbers.append(number)
 
@@ -205,11 +231,16 @@ class Shape:
             return "has a fraction, where it was whole"
         known = self.draws >= ENOUGH_VALUES
         between = f"it lay between {self.least:g} and {self.most:g}"
-        if known and ((number < 0 <= self.least) or (number > 0 >= self.most)):
+        if (known or self._a_count) and ((number < 0 <= self.least) or (number > 0 >= self.most)):
             return f"has another sign, where {between}"
         if known and _is_number(expected) and _magnitudes(number, _float(expected)) > 2 * self.apart + 1:
             return f"is {number:g} for {_float(expected):g}, where {between}"
         return "" if self._near(number, expected) else f"is {number:g}, where {between}"
+
+    @property
+    def _a_count(self) -> bool:
+        """Whether it counts something: wherever that begins, it keeps its sign."""
+        return self.whole and len(self.steps) >= ENOUGH_VALUES and self.counts_on
 
     def _near(self, number: float, expected: JsonValue) -> bool:
         span = self.most - self.least
@@ -244,9 +275,13 @@ def named_format(text: str) -> str:
 
 
 def _within(number: float, values: list[float], deviations: float) -> bool:
+    return abs(number - median(values)) <= deviations * _spread(values)
+
+
+def _spread(values: list[float]) -> float:
+    """The median absolute deviation from the median."""
     middle = median(values)
-    spread = median(abs(each - middle) for each in values)
-    return abs(number - middle) <= deviations * spread
+    return median(abs(each - middle) for each in values)
 
 
 def _magnitudes(one: float, other: float) -> float:

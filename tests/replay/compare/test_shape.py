@@ -116,6 +116,42 @@ def test_a_number_that_each_start_draws_once_was_drawn_as_often_as_there_were_st
     assert shape_of(*[40_112, 40_530, 41_007] * 20).fault(80_900) != ""
 
 
+def counter_of(*starts: int, taped: int) -> Shape:
+    """Twelve answers of each start beside the recorded ones; the recording counts once."""
+    shape = Shape()
+    for number, start in enumerate(starts):
+        for n in range(12):
+            shape.add(start + n, taped + n)
+            if number == 0:
+                shape.add(taped + n, taped=True)
+    return shape
+
+
+def test_a_counter_was_drawn_as_often_as_it_began() -> None:
+    hits = counter_of(8_011, 8_650, 7_400, taped=7_902)
+    assert hits.draws == 4
+    assert [hits.fault(start, 7_902) for start in (104, 870, 8_990, 40_000)] == ["", "", "", ""]
+    assert hits.fault(-8_011, 7_902) == "has another sign, where it lay between 7400 and 8661"
+    assert hits.fault(8_011.5, 7_902) == "has a fraction, where it was whole"
+    assert hits.fault(8_011_000, 7_902) == "is 8.011e+06, where it lay between 7400 and 8661"
+
+
+def test_a_counter_of_any_start_keeps_its_shape() -> None:
+    random, alarms = Random("starts"), 0
+    for _ in range(2000):
+        taped, one, two, three, now = (random.randrange(100, 9000) for _ in range(5))
+        alarms += any(counter_of(one, two, three, taped=taped).fault(now + n, taped + n) for n in range(12))
+    assert alarms <= 2
+
+
+def test_what_a_start_draws_once_is_not_drawn_again_by_its_recording() -> None:
+    ports = Shape()
+    for _ in range(20):
+        ports.add(40_112, 41_007)
+        ports.add(41_007, taped=True)
+    assert (ports.draws, ports.fault(40_112)) == (2, "")
+
+
 def test_shapes_join() -> None:
     shape = shape_of("a", 1)
     shape.merge(shape_of("abcdef", None))
