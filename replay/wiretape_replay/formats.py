@@ -48,6 +48,8 @@ _COMMON_PAIRS = frozenset(
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_LONGEST_TIMED_ID = 27
+"""Characters of a KSUID."""
 _SHORT = 64
 """Characters of a text whose format is remembered."""
 _SNOWFLAKE_EPOCHS_MS = (1_288_834_974_657, 1_420_070_400_000, 0)  # Twitter, Discord, Unix
@@ -105,6 +107,8 @@ def _short_format(text: str) -> str | None:
 def _text_format(text: str, window: Window | None) -> str | None:
     if len(text) == 36 and _UUID.fullmatch(text):
         return "uuid"
+    if len(text) > _LONGEST_TIMED_ID and _HEX.fullmatch(text) and not text.isdecimal():
+        return _random_format(text)
     if len(text) <= 40 and (instant := instant_of(text)):
         return instant.kind if window is None or instant.kind == "time" or instant.inside(window) else None
     if text.isdecimal():
@@ -127,7 +131,7 @@ def _random_format(text: str) -> str | None:
 
 def _timed_id(text: str, window: Window | None) -> str | None:
     """ULID, KSUID, ObjectId or xid: recognised because the time they embed makes sense."""
-    if not 20 <= len(text) <= 27:
+    if not 20 <= len(text) <= _LONGEST_TIMED_ID:
         return None
     for name, length, alphabet, ns_of in _TIMED_IDS:
         fits = len(text) == length and not text.isalpha() and all(character in alphabet for character in text)

@@ -25,6 +25,8 @@ _TOKEN_LIKE = re.compile(r"[\w+/.:~=-]{12,}")
 _HEX_LETTERS = frozenset("abcdefABCDEF")
 _STRICT = re.compile(r"\0(?!(?:token|hex|xid|ksuid)\0)[a-z][a-z0-9-]*\0")
 """A format that is never found or missed by chance."""
+_WHOLE = frozenset({"uuid", "hex"})
+"""Formats whose values have one piece, whatever they are."""
 _DURATION = re.compile(r"\d+(?:\.\d+)?\s?[mµun]?s(?:ec|econds)?")
 NEARLY = 2
 _TOKEN_MARKS = frozenset("-_")
@@ -73,6 +75,9 @@ def same_make(expected: str, actual: str) -> bool:
     """Whether two values could come from one generator: the same formats around the same literals, length and case."""
     if expected.isdecimal() != actual.isdecimal() or not _same_case(expected, actual):
         return False
+    form = format_of(expected)
+    if form in _WHOLE and len(expected) == len(actual) and format_of(actual) == form:
+        return True
     ours = skeleton(expected)
     if ours == expected:
         return expected.isdecimal() or _alike_plain(expected, actual)

@@ -142,10 +142,10 @@ class LiveSession:
         return self._plan.is_issued(exchange.command, token) and self._is_new(token, partner, before)
 
     def _is_new(self, token: Token, partner: Token, before: Collection[Key]) -> bool:
-        random = partner.distinctive and format_of(partner.value) is not None and not is_readable(partner.value)
-        known = any(key in before for key in partner.keys) or (random and ("", partner.value) in self._plan.born)
-        if random and not drawn_apart(token.value, partner.value):
+        foreign, near = ("", partner.value) in self._plan.born, not drawn_apart(token.value, partner.value)
+        if (foreign or near) and _is_random(partner):
             return False
+        known = any(key in before for key in partner.keys)
         return not known and same_make(token.value, partner.value)
 
     def assume(self, key: Key, live: str) -> None:
@@ -233,6 +233,11 @@ class LiveSession:
 def _nouns(name: str, path: str) -> tuple[str, ...]:
     """What a member of this name may identify: asked of each element of an array."""
     return name.lower(), *nouns_of(name, [name], path)
+
+
+def _is_random(token: Token) -> bool:
+    """Whether nothing but chance made it, so that no two are alike."""
+    return token.distinctive and format_of(token.value) is not None and not is_readable(token.value)
 
 
 def _keys(tokens: Iterable[Token]) -> set[Key]:

@@ -18,7 +18,7 @@ class Clone:
     """One of many instances of a recorded session."""
 
     __slots__ = ("arguments", "due", "idle", "items", "last_end", "next", "number", "replies", "running", "sample",
-                 "session", "started")  # fmt: skip
+                 "session", "started", "taught")  # fmt: skip
 
     def __init__(self, number: int, items: Sequence[Item], session: LiveSession | None, begins_ns: int) -> None:
         self.number, self.items, self.session = number, items, session
@@ -33,13 +33,15 @@ class Clone:
         """What is filled in, by what requests carry, for as long as nothing new is learned."""
         self.replies: dict[int, tuple[bytes | int, ...]] = {}
         """The same of expected answers; nothing where they are as recorded."""
+        self.taught = False
+        """Whether its session has learned anything."""
         self.idle: list[Connection] = []
         """Connections of its own, where it has any."""
 
     def expected(self, item: Item) -> bytes | None:
         """The recorded body as it reads with live values; the recorded one itself where there are none."""
         reply = item.reply
-        if reply is None or self.session is None:
+        if reply is None or self.session is None or not self.taught:
             return item.body
         arguments = self.replies.get(item.reply_carry)
         if arguments is None:
@@ -48,6 +50,7 @@ class Clone:
 
     def learned(self) -> None:
         """Its session has learned something."""
+        self.taught = True
         self.arguments.clear()
         self.replies.clear()
 

@@ -15,6 +15,7 @@ import httptools
 
 from wiretape_replay.load.alarm import clock
 from wiretape_replay.load.answer import Answer, headers_of
+from wiretape_replay.load.head import Head
 from wiretape_replay.load.inbox import Inbox
 from wiretape_replay.load.samples import USUALLY
 from wiretape_replay.load.tally import ALIKE, EQUAL, UNEQUAL
@@ -65,14 +66,14 @@ class Connection(asyncio.Protocol):
         "write",
     )  # fmt: skip
 
-    def __init__(self, answered: Callable[[Connection, int], None], repeated: Callable[[Connection, Call, int], None],
-                 lost: Callable[[Connection, str], None], want: Callable[[Connection], bool], inbox: Inbox,
-                 heads: dict[bytes, tuple[int, int]]) -> None:  # fmt: skip
-        """`repeated` is told of an answer that is the recorded one in bytes that came before, `answered` of others."""
+    def __init__(self, answered: Callable[[Connection, int], None],
+                 repeated: Callable[[Connection, Call, int, int], None], lost: Callable[[Connection, str], None],
+                 want: Callable[[Connection], bool], inbox: Inbox, heads: dict[bytes, Head]) -> None:  # fmt: skip
+        """`repeated` is told of an answer that is as recorded and teaches nothing, `answered` of others."""
         self.answered, self.repeated, self.lost, self.want = answered, repeated, lost, want
         self._inbox, self._pieces = inbox, inbox.pieces
         self._heads = heads
-        """Heads that the parser has accepted before, with their status and body length: shared by all connections."""
+        """Heads that the parser has accepted before: shared by all connections."""
         self._transport: Any = None
         self.write: Any = None
         self._parser = httptools.HttpResponseParser(self)
@@ -145,38 +146,47 @@ class Connection(asyncio.Protocol):
             return
         if not self._dirty:
             # Nearly all answers are one piece of data with a head that was seen within this second: Date changes then.
-            if data == call.item.whole and not call.keeps:
+            item = call.item
+            if data == item.whole and not call.keeps:
                 self.used = True
-                self.repeated(self, call, now)
+                self.repeated(self, call, EQUAL, now)
                 return
-            end = data.find(b"\r\n\r\n")
-            known = self._heads.get(data[:end])
-            if known is not None and known[1] == len(data) - end - 4 and not call.item.head:
-                self._whole(call, data, end, *known, now)
+            seen = item.seen
+            if seen is not None and len(data) == seen.length and data.startswith(seen.head):
+                self._whole(call, data, seen, now)
+                return
+            seen = self._heads.get(data[: data.find(b"\r\n\r\n")])
+            if seen is not None and len(data) == seen.length and not item.head:
+                item.seen = seen
+                self._whole(call, data, seen, now)
                 return
             self._begin()
             self._dirty = True
         self._parse(data, now)
 
-    def _whole(self, call: Call, data: bytes, end: int, status: int, size: int, now: int) -> None:
+    def _whole(self, call: Call, data: bytes, seen: Head, now: int) -> None:
         """An answer in one piece."""
-        item = call.item
-        self.status, self.size, self.used = status, size, True
+        item, status, size = call.item, seen.status, seen.size
         body, expected = item.body, call.expected
         if body is None or expected is None:
-            equal = hashlib.sha256(data[end + 4 :]).hexdigest() == item.sha256
-            self.kind = EQUAL if equal else UNEQUAL
+            kind = EQUAL if hashlib.sha256(data[len(seen.head) :]).hexdigest() == item.sha256 else UNEQUAL
         elif size == item.size and data.endswith(body):
-            self.kind = EQUAL
+            kind = EQUAL
         else:
             alike = expected is not body and size == len(expected) and data.endswith(expected)
-            self.kind = ALIKE if alike else UNEQUAL
-        odd = status != item.status or (self.kind == UNEQUAL and item.equals >= USUALLY)
+            kind = ALIKE if alike else UNEQUAL
+        self.used = True
+        if kind != UNEQUAL and status == item.status and not call.keeps:
+            if kind == EQUAL and item.equals >= USUALLY and len(data) <= WHOLE:
+                item.whole = data
+            item.equals += 1
+            self.repeated(self, call, kind, now)
+            return
+        self.status, self.size, self.kind = status, size, kind
+        odd = status != item.status or (kind == UNEQUAL and item.equals >= USUALLY)
         if call.keeps or (odd and call.suspect(status)):
-            self._raw, self._kept = data, [data[end + 4 :]]
+            self._raw, self._kept = data, [data[len(seen.head) :]]
             self._dirty = True
-        if self.kind == EQUAL and not odd and item.equals >= USUALLY and len(data) <= WHOLE:
-            item.whole = data
         self.answered(self, now)
 
     def _parse(self, data: bytes, now: int) -> None:
@@ -207,7 +217,7 @@ class Connection(asyncio.Protocol):
         if len(body) == self.size and _LENGTH.search(head) and b"transfer-encoding" not in head.lower():
             if len(self._heads) >= HEADS:
                 self._heads.clear()
-            self._heads[head] = self.status, self.size
+            self._heads[head] = Head(head + b"\r\n\r\n", self.status, self.size)
 
     def eof_received(self) -> None:
         """Half-closed: nothing more will come, and nobody will read what is sent."""

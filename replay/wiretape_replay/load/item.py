@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.plan import BindingPlan, Edge
+from wiretape_replay.load.head import Head
 from wiretape_replay.load.lesson import Lesson, lesson_of
 from wiretape_replay.load.script import Script, Step
 from wiretape_replay.load.template import Template
@@ -60,6 +61,8 @@ class Item:
     """What is sent as soon as its answer is there."""
     times: Times = field(default_factory=lambda: Times(0))
     """Where response times of its route are noted."""
+    seen: Head | None = None
+    """How its answers began last."""
     whole: bytes | None = None
     """The recorded answer as it came last, with its head."""
     counts: list[int] | None = None

@@ -224,10 +224,10 @@ class Player:
 
     # Answers
 
-    def repeated(self, connection: Connection, call: Call, now: int) -> None:
-        """The recorded answer has come, in the very bytes in which it came before: nothing is to be learned of it."""
+    def repeated(self, connection: Connection, call: Call, kind: int, now: int) -> None:
+        """An answer has come that is as recorded: nothing is to be learned of it."""
         item = call.item
-        (item.counts or self._counted(item))[EQUAL] += 1
+        (item.counts or self._counted(item))[kind] += 1
         if call.intended_ns >= self._warm_ns:
             item.times.note(call.intended_ns, call.sent_ns, now, self.tally)
         if not self._go_on(connection, call, item, now):

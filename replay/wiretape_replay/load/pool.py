@@ -18,6 +18,7 @@ from wiretape_replay.load.alarm import clock
 from wiretape_replay.load.call import Call
 from wiretape_replay.load.clone import Clone
 from wiretape_replay.load.connection import Connection
+from wiretape_replay.load.head import Head
 from wiretape_replay.load.inbox import Inbox
 from wiretape_replay.load.keeper import Keeper
 from wiretape_replay.load.tally import Tally
@@ -52,8 +53,8 @@ class Owner(Protocol):
     def answered(self, connection: Connection, now: int) -> None:
         """An answer has come."""
 
-    def repeated(self, connection: Connection, call: Call, now: int) -> None:
-        """An answer has come that is the recorded one, as it came before."""
+    def repeated(self, connection: Connection, call: Call, kind: int, now: int) -> None:
+        """An answer has come that is as recorded, of which nothing is to be learned."""
 
     def failed(self, call: Call, why: str) -> None:
         """No answer came."""
@@ -65,7 +66,7 @@ class Pool:
     def __init__(self, address: Address, timeout: float, most: int, *, own: bool) -> None:
         self._address, self._timeout, self._most, self._own = address, timeout, most, own
         self._idle: list[Connection] = []
-        self._heads: dict[bytes, tuple[int, int]] = {}
+        self._heads: dict[bytes, Head] = {}
         self._inbox = Inbox(asyncio.get_running_loop().call_soon)
         self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()

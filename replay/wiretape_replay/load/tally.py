@@ -51,7 +51,9 @@ class Series:
         """Count many at once, in nanoseconds: a fraction of what one by one costs."""
         if not times_ns:
             return
-        microseconds = [max(ns, 0) // 1000 for ns in times_ns]
+        microseconds = [ns // 1000 for ns in times_ns]
+        if min(microseconds) < 0:
+            microseconds = [max(us, 0) for us in microseconds]
         for us, count in Counter(microseconds).items():
             bucket = us if us < FINEST else lowest(us)
             self.buckets[bucket] = self.buckets.get(bucket, 0) + count
