@@ -2,23 +2,32 @@
 
 Exchanges belong together when they share a named session, a session cookie, an authorization, or a value born in one
 and used in another. Anonymous ones belong to their connection. Groups that followed each other in time stay in order
-where one writes what the other touches: running them at once could change what they see.
+where one writes what the other touches: running them at once could change what they see. A load, which runs clones
+of all of them at once anyway, keeps clients that name themselves apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from wiretape_capture.protocols.http import SAFE, header, header_values
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.messages import cookie_pairs, set_cookies
 from wiretape_replay.bindings.plan import BindingPlan, find_bindings
 from wiretape_replay.bindings.tokens import is_distinctive
+from wiretape_replay.formats import TIMED, format_of
 from wiretape_replay.routes import is_identifier
 
 _SESSION_HEADERS = ("x-session-id", "x-session", "session-id", "x-wiretape-session")
 _SESSION_COOKIES = ("sess", "sid", "auth", "token", "jwt", "remember")
+_CLIENT = re.compile(r"sess|sid$|(?:^|[^a-z])sid(?:[^a-z]|$)", re.IGNORECASE)
+"""Names of cookies that are the session itself: no `sidebar`, no `remember`."""
+_EPOCH = 10
+"""Digits of a time since the Unix epoch, at least."""
 _GENERIC = frozenset({"api", "rest", "v1", "v2", "v3", "v4"})
 _OWN = frozenset({"login", "logout", "signin", "signup", "register", "session", "sessions", "token", "oauth", "auth"})
 """Resources that each client writes for itself."""
@@ -26,16 +35,26 @@ _OWN = frozenset({"login", "logout", "signin", "signup", "register", "session", 
 
 def assign_sessions(exchanges: Sequence[Exchange], plan: BindingPlan | None = None) -> dict[int, str]:
     """The session of each exchange by sequence: its own name where the traffic gives one, else `s1`, `s2`, …"""
+    return _assigned(exchanges, plan, apart=False)
+
+
+def assign_clients(exchanges: Sequence[Exchange], plan: BindingPlan | None = None) -> dict[int, str]:
+    """The same for who plays many clones of each: clients that name themselves stay apart, whatever they write."""
+    return _assigned(exchanges, plan, apart=True)
+
+
+def _assigned(exchanges: Sequence[Exchange], plan: BindingPlan | None, *, apart: bool) -> dict[int, str]:
     ordered = sorted(exchanges, key=lambda each: each.sequence)
-    groups = _Groups(each.sequence for each in ordered)
+    groups, marks = _Groups(each.sequence for each in ordered), _Marks.of(ordered)
     for exchange in ordered:
-        for mark in _marks(exchange) or [("connection", exchange.connection)]:
+        for mark in marks.found[exchange.sequence] or [("connection", exchange.connection)]:
             groups.join(exchange.sequence, mark)
     known = {each.sequence for each in ordered}
     for edge in (plan or find_bindings(ordered)).edges:
         if (edge.needed or not edge.noun) and edge.producer in known and edge.consumer in known:
             groups.join(edge.producer, edge.consumer)
-    _keep_order(ordered, groups)
+    spans = [span for span in _spans(ordered, groups, marks) if not span.named]
+    _keep_order([span for span in spans if span.anonymous] if apart else spans, groups)
     return _names(ordered, groups)
 
 
@@ -56,20 +75,86 @@ class _Groups:
         self._parent[self.root(other)] = self.root(one)
 
 
-def _marks(exchange: Exchange) -> list[Hashable]:
-    """What names the client: nothing for an anonymous one."""
-    request = exchange.request
+@dataclass(frozen=True, slots=True)
+class _Cookie:
+    """A cookie that may name a client."""
+
+    name: str
+    value: str
+    given: bool
+    """Whether the service set it."""
+
+    @property
+    def mark(self) -> Hashable:
+        """A distinctive value is the same one under every name; any other (`1`, `yes`) only under its own."""
+        return ("cookie", "" if is_distinctive(self.value) else self.name, self.value)
+
+    @property
+    def names_a_session(self) -> bool:
+        """Whether its name says that it is the session; one that holds a time is made again and again."""
+        timed = format_of(self.value) in TIMED or (self.value.isdecimal() and len(self.value) >= _EPOCH)
+        return bool(_CLIENT.search(self.name)) and not timed
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What names the client of each exchange: nothing for an anonymous one."""
+
+    found: dict[int, list[Hashable]]
+
+    @classmethod
+    def of(cls, ordered: Sequence[Exchange]) -> Self:
+        """The marks of all exchanges, without those that several clients share."""
+        cookies = {each.sequence: list(_cookies(each)) for each in ordered}
+        shared = _shared(cookies.values())
+        return cls({each.sequence: _headers(each) + [mark for cookie in cookies[each.sequence]
+                                                     if (mark := cookie.mark) not in shared]
+                    for each in ordered})  # fmt: skip
+
+
+def _headers(exchange: Exchange) -> list[Hashable]:
     marks: list[Hashable] = []
     if named := _given_name(exchange):
         marks.append(("named", named))
-    if authorization := header(request.headers, "authorization"):
+    if authorization := header(exchange.request.headers, "authorization"):
         marks.append(("authorization", authorization))
-    for line in header_values(request.headers, "cookie"):
-        marks += [("cookie", value) for name, value in cookie_pairs(line) if _is_session_cookie(name, value)]
+    return marks
+
+
+def _cookies(exchange: Exchange) -> Iterator[_Cookie]:
+    for line in header_values(exchange.request.headers, "cookie"):
+        yield from (_Cookie(name, value, False) for name, value in cookie_pairs(line)
+                    if _is_session_cookie(name, value))  # fmt: skip
     if exchange.response:
         set_here = set_cookies(exchange.response.headers).items()
-        marks += [("cookie", value) for name, (value, _) in set_here if _is_session_cookie(name, value)]
-    return marks
+        yield from (_Cookie(name, value, True) for name, (value, _) in set_here if _is_session_cookie(name, value))
+
+
+def _shared(exchanges: Iterable[Sequence[_Cookie]]) -> frozenset[Hashable]:
+    """Marks that came with several values of one session cookie: a flag, a consent, a variant, and no client.
+
+    That is certain only where the service never set that session cookie: one that it set may be the next of the same
+    client, which such a mark holds together. A cookie whose values do not come again is made afresh for each request.
+    """
+    every = [cookies for cookies in exchanges if cookies]
+    given = {cookie.name for cookies in every for cookie in cookies if cookie.given}
+    own = [[each for each in cookies if each.names_a_session and each.name not in given] for cookies in every]
+    uses = Counter(each for cookies in own for each in set(cookies))
+    lasting = {name for name in {each.name for each in uses} if _come_again(name, uses)}
+    sessions = {each.mark for cookies in every for each in cookies if each.names_a_session}
+    beside: dict[tuple[Hashable, str], str] = {}
+    shared: set[Hashable] = set()
+    for cookies, mine in zip(every, own, strict=True):
+        for mark in {each.mark for each in cookies} - sessions:
+            for session in mine:
+                if session.name in lasting and beside.setdefault((mark, session.name), session.value) != session.value:
+                    shared.add(mark)
+    return frozenset(shared)
+
+
+def _come_again(name: str, uses: Counter[_Cookie]) -> bool:
+    counts = [count for cookie, count in uses.items() if cookie.name == name]
+    return 2 * sum(count > 1 for count in counts) > len(counts)
 
 
 def _given_name(exchange: Exchange) -> str:
@@ -94,8 +179,7 @@ class _Span:
     written: set[str]
 
 
-def _keep_order(ordered: list[Exchange], groups: _Groups) -> None:
-    spans = [span for span in _spans(ordered, groups) if not span.named]
+def _keep_order(spans: list[_Span], groups: _Groups) -> None:
     _chain([span for span in spans if span.anonymous], groups, overlapping=False)
     written = set().union(*(span.written for span in spans))
     for resource in sorted(written - _OWN):
@@ -104,13 +188,13 @@ def _keep_order(ordered: list[Exchange], groups: _Groups) -> None:
         _chain(touching, groups, overlapping=False)
 
 
-def _spans(ordered: list[Exchange], groups: _Groups) -> list[_Span]:
+def _spans(ordered: list[Exchange], groups: _Groups, marks: _Marks) -> list[_Span]:
     spans: dict[Hashable, _Span] = {}
     for each in ordered:
         root, end_ns = groups.root(each.sequence), each.started_ns + each.duration_us * 1000
         span = spans.setdefault(root, _Span(root, each.started_ns, end_ns, True, False, set(), set()))
         span.start_ns, span.end_ns = min(span.start_ns, each.started_ns), max(span.end_ns, end_ns)
-        span.anonymous &= not _marks(each)
+        span.anonymous &= not marks.found[each.sequence]
         span.named |= bool(_given_name(each))
         span.touched.add(_resource(each))
         if each.command not in SAFE:

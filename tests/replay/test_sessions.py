@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded import RECORDED_NS, exchange, request, response
 
 from wiretape_capture.snapshot.exchange import Exchange
-from wiretape_replay.sessions import assign_sessions
+from wiretape_replay.sessions import assign_clients, assign_sessions
 
 TOKEN, OTHER = "9sXb2kQz7Lw0TtYp4RfVhN", "h3Gk8PqW1zXc5VbN0mLa7S"
 
@@ -22,9 +23,9 @@ def got(sequence: int, target: str, *, at: float = 0, lasts: float = 0.01, metho
                     duration_us=int(lasts * 1e6))  # fmt: skip
 
 
-def groups(exchanges: Sequence[Exchange]) -> list[list[int]]:
+def groups(exchanges: Sequence[Exchange], assign: Callable[..., dict[int, str]] = assign_sessions) -> list[list[int]]:
     found: dict[str, list[int]] = {}
-    for sequence, name in assign_sessions(exchanges).items():
+    for sequence, name in assign(exchanges).items():
         found.setdefault(name, []).append(sequence)
     return sorted(found.values())
 
@@ -71,6 +72,61 @@ def test_a_writer_is_in_order_with_who_reads_what_it_writes() -> None:
     signed_in = [got(1, "/items", method="POST", Authorization="Bearer a"), got(2, "/items", Authorization="Bearer b"),
                  got(3, "/other", Authorization="Bearer c")]  # fmt: skip
     assert groups(signed_in) == [[1, 2], [3]]
+
+
+def visits(*cookies: str, method: str = "GET") -> list[Exchange]:
+    """Two requests of each client, one client after the other."""
+    return [got(2 * number + step, ("/orders", "/cart")[step - 1], method=method if step == 1 else "GET", Cookie=cookie)
+            for number, cookie in enumerate(cookies) for step in (1, 2)]  # fmt: skip
+
+
+def test_clients_that_name_themselves_are_apart_though_they_write_one_after_another() -> None:
+    exchanges = visits("session=ann", "session=bob", "session=cem", method="POST")
+    assert groups(exchanges) == [[1, 2, 3, 4, 5, 6]], "a replay keeps the order of what they write"
+    assert groups(exchanges, assign_clients) == [[1, 2], [3, 4], [5, 6]]
+    signed_in = [got(1, "/items", method="POST", Authorization="Bearer a"), got(2, "/items", Authorization="Bearer b")]
+    assert groups(signed_in, assign_clients) == [[1], [2]]
+
+
+def test_anonymous_clients_stay_in_order_beside_those_that_name_themselves() -> None:
+    exchanges = [*visits("session=ann", method="POST"), got(3, "/orders"), got(4, "/orders", method="POST")]
+    assert groups(exchanges, assign_clients) == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("cookie", [
+    "remember=1", "consent=v2024-01b", "auth_provider=local", "sidebar=open", "sidebar=session-1", f"build={OTHER}",
+])  # fmt: skip
+def test_what_all_clients_have_names_none_of_them(cookie: str) -> None:
+    exchanges = visits(*(f"session={name}; {cookie}" for name in ("ann", "bob", "cem")))
+    assert groups(exchanges) == [[1, 2], [3, 4], [5, 6]]
+    assert groups([*exchanges, got(7, "/help", Cookie=cookie)]) == [[1, 2], [3, 4], [5, 6], [7]]
+
+
+def test_a_short_value_is_another_one_under_another_name() -> None:
+    assert groups(visits("sid=1; token=2", "sid=2; token=1")) == [[1, 2], [3, 4]]
+
+
+def test_ordinary_cookies_that_change_split_no_client() -> None:
+    exchanges = [got(n, "/a", Cookie=f"session=ann; theme={'dark' if n > 2 else ''}; _ga_X1=GS1.{n}; csrf_token=t{n}")
+                 for n in range(1, 6)]  # fmt: skip
+    assert groups(exchanges) == groups(exchanges, assign_clients) == [[1, 2, 3, 4, 5]]
+
+
+@pytest.mark.parametrize("value", ["n{0}", "17123456{1:02}"])
+def test_a_cookie_made_afresh_for_requests_or_by_the_clock_names_no_client(value: str) -> None:
+    exchanges = [got(n, "/a", Cookie=f"session_seen={value.format(n, n // 2)}; visitor={TOKEN}") for n in range(1, 8)]
+    assert groups(exchanges) == [[1, 2, 3, 4, 5, 6, 7]]
+
+
+def test_who_signs_in_again_stays_the_same_client() -> None:
+    device = f"device={TOKEN}"
+    exchanges = [*visits(f"sid=first; {device}", f"sid=second; {device}"),
+                 got(9, "/login", method="POST", Cookie=device)]  # fmt: skip
+    login = exchanges[-1]
+    assert login.response is not None
+    told = login.response.model_copy(update={"headers": (*login.response.headers, ("Set-Cookie", "sid=third; Path=/"))})
+    again = [*exchanges[:-1], login.model_copy(update={"response": told}), got(10, "/me", Cookie="sid=third")]
+    assert groups(again) == [[1, 2, 3, 4, 9, 10]]
 
 
 @given(st.permutations(range(1, 8)))

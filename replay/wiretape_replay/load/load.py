@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.jobs.events import Emit
+from wiretape_capture.jobs.events import Emit, Notice
 from wiretape_capture.protocols.http import SAFE
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_capture.snapshot.tape_reader import TapeReader
@@ -30,6 +30,7 @@ from wiretape_replay.engine.target import staged
 from wiretape_replay.load.cluster import ClusterCrew
 from wiretape_replay.load.comparing import Compared
 from wiretape_replay.load.crew import Crew
+from wiretape_replay.load.forecast import forecast
 from wiretape_replay.load.outcome import Outcomes, findings_of, results_of, routes_of, settled
 from wiretape_replay.load.progress import Course
 from wiretape_replay.load.scenario import Scenario, scenario_of
@@ -110,6 +111,9 @@ class _Load:
             self.target = target.url
             self.stage.doing = "preparing requests"
             self.scenario = await asyncio.to_thread(self._scenario, sendable)
+            for told in forecast(self.scenario, self.spec):
+                self.notes.append(told)
+                emit(Notice(message=told))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wiretape-load-")))
             path = folder / "scenario"
             await asyncio.to_thread(self.scenario.write, path)

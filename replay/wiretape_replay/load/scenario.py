@@ -20,6 +20,7 @@ from wiretape_replay.load.spec import LoadSpec
 from wiretape_replay.load.stages import Level
 from wiretape_replay.load.template import Sources, Template
 from wiretape_replay.routes import RouteTable
+from wiretape_replay.sessions import assign_clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Scenario:
 def scenario_of(plan: Plan, sendable: Sequence[Exchange], spec: LoadSpec, target: str, noise: NoiseModel) -> Scenario:
     """The scenario of a plan for a target whose URL is known."""
     parts = urlsplit(target)
-    scripts = scripts_of(sendable, plan.sessions, spec.speed)
+    sessions = assign_clients(plan.inbound, plan.bindings)
+    scripts = scripts_of(sendable, sessions, spec.speed)
     sources = Sources.of(plan.bindings, fresh=plan.seed is not None, signed=bool(spec.replay.sign))
     names = {one.sequence: plan.route(one) for one in sendable}
     routes = tuple(sorted(set(names.values())))
@@ -80,7 +82,7 @@ def scenario_of(plan: Plan, sendable: Sequence[Exchange], spec: LoadSpec, target
         templates={one.sequence: sources.template(one, parts.path.rstrip("/"), parts.netloc) for one in sendable},
         replies={one.sequence: sources.reply(one) for one in sendable},
         routes=routes, route_of={sequence: numbers[name] for sequence, name in names.items()},
-        bindings=plan.bindings, route_table=plan.routes, sessions=plan.sessions, seed=plan.seed, noise=noise,
+        bindings=plan.bindings, route_table=plan.routes, sessions=sessions, seed=plan.seed, noise=noise,
         contract=Contract.infer(plan.inbound, plan.routes),
         rhythm=Rhythm.of([one.start_ns for one in scripts], [one.end_ns for one in scripts], spec.speed),
     )  # fmt: skip

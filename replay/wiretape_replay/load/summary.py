@@ -29,6 +29,7 @@ def load_summary(spec: LoadSpec, course: Course, scenario: Scenario | None, work
         stages=tuple((stage.seconds, stage.scale) for stage in spec.stages), connections=spec.connections,
         workers=len(workers), workers_lost=sum(bool(worker.lost) for worker in workers),
         sessions_lost=sum(lost.values()),
+        sessions_recorded=len(scenario.scripts) if scenario else 0,
         sessions_started=total.started, sessions_ended=total.ended, sessions_cut=total.cut,
         sessions_dropped=total.dropped, sessions_compared=total.sampled, requests_sent=total.sent,
         requests_late=total.late, requests_resent=total.resent, connections_opened=total.opened,

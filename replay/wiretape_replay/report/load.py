@@ -36,7 +36,8 @@ def _made(load: LoadSummary, seconds: float) -> list[str]:
         f"{load.sessions_dropped:,} dropped" if load.sessions_dropped else "",
         f"{load.sessions_lost:,} lost with {plural(load.workers_lost, 'worker')}" if load.workers_lost else "",
     ])  # fmt: skip
-    return [f"load {load_name(load)}{times}, {seconds:.1f} s, {workers}", f" {sessions}"]
+    recorded = f", {plural(load.sessions_recorded, 'recorded session')}" if load.sessions_recorded else ""
+    return [f"load {load_name(load)}{times}, {seconds:.1f} s, {workers}{recorded}", f" {sessions}"]
 
 
 def _schedule(load: LoadSummary) -> list[str]:

@@ -19,7 +19,7 @@ from wiretape_replay.bindings.replacements import Replacements
 from wiretape_replay.bindings.rewrite import Placed, rewrite_request
 from wiretape_replay.bindings.tokens import Place
 from wiretape_replay.routes import RouteTable
-from wiretape_replay.sessions import assign_sessions
+from wiretape_replay.sessions import assign_clients
 
 NOT_SENT = frozenset({
     "host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect",
@@ -95,7 +95,7 @@ def script_of(snapshot: str, inbound: Sequence[Exchange], routes: Iterable[str] 
     table = RouteTable.infer(((one.command, one.request.target) for one in ordered), tuple(routes))
     plan = find_bindings(ordered)
     writer = _Writer(script, plan, follow=follow)
-    sessions = assign_sessions(ordered, plan)
+    sessions = assign_clients(ordered, plan)
     begin = min(one.started_ns for one in ordered)
     ends: dict[str, int] = {}
     steps: dict[str, list[Step]] = {}

@@ -315,6 +315,8 @@ class LoadSummary(_Value):
     connections: Literal["pool", "session"]
     workers: int
     workers_lost: int = 0
+    sessions_recorded: int = 0
+    """Sessions of the recording of which clones were sent; 0 in files of older versions."""
     sessions_lost: int = 0
     """Of lost workers: those of which nobody knows what became, those included that did not begin."""
     sessions_started: int

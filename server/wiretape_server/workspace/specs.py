@@ -147,6 +147,11 @@ def load_spec(ws: Workspace, *, now: datetime, log: Path | None = None, command:
     if replay.against is not None:
         raise UsageError("a load is not compared with unchanged code that runs beside it",
                          "give --baseline the id of an earlier load")  # fmt: skip
+    stages, seconds, warmup = stages_of(load.stages), duration_of(load.duration), duration_of(load.warmup) or 0.0
+    ends = seconds if seconds is not None else sum(stage.seconds for stage in stages)
+    if warmup and ends and warmup >= ends:
+        raise UsageError(f"a warm-up of {warmup:g} s leaves nothing to time of a load of {ends:g} s",
+                         "give a shorter --warmup or a longer --for")  # fmt: skip
     settings = judging_load(ws.config, ws.root, started=replay.app is not None)
     arrivals, rate = arrivals_of(load.arrivals)
     return LoadSpec(
@@ -155,9 +160,9 @@ def load_spec(ws: Workspace, *, now: datetime, log: Path | None = None, command:
         rate=rate,
         scale=load.scale,
         speed=load.speed,
-        stages=stages_of(load.stages),
-        seconds=duration_of(load.duration),
-        warmup=duration_of(load.warmup) or 0.0,
+        stages=stages,
+        seconds=seconds,
+        warmup=warmup,
         workers=load.workers,
         cluster=load.cluster,
         connections=load.connections,

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from load_kit import Heard, Shop, events_of, load_run, load_spec, order_session, serving, session, write_tape
 
-from wiretape_capture.jobs.events import Event, Failed, Finished, Progress, Ready
+from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Progress, Ready
 from wiretape_capture.jobs.parent import Job
 from wiretape_replay.load.spec import LoadSpec
+from wiretape_replay.report.load import load_lines
 from wiretape_replay.run_file import RunReader
 from wiretape_replay.verdict.model import FindingClass, Run
 
@@ -79,6 +80,39 @@ async def test_answers_are_compared_though_no_session_comes_to_its_end(tmp_path:
     assert run.verdict.verdict == "fail"
     (finding,) = run.verdict.findings
     assert (finding.kind, finding.pointer) == (FindingClass.TYPE, "/price")
+
+
+async def test_clients_told_apart_by_a_cookie_are_sessions_of_the_load(tmp_path: Path) -> None:
+    recorded = []
+    for number, name in enumerate(("ann", "bob", "cem")):
+        for one in session(number + 1, ("POST", "/orders", {}, TEA), ("GET", "/tea", None, TEA), at_ms=number * 500):
+            asked = one.request.model_copy(update={"headers": (*one.request.headers, ("Cookie", f"session={name}"))})
+            recorded.append(one.model_copy(update={"session": "", "request": asked}))
+    tape = await write_tape(tmp_path / "shop.tape", recorded)
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA)
+
+    async with serving(answer) as server:
+        run = await load_run(load_spec(tape, server.url, scale=2.0), tmp_path / "log")
+    assert run.load is not None
+    assert (run.load.sessions_recorded, run.load.sessions_ended, run.counts.bytes_equal) == (3, 6, 12)
+    assert load_lines(run)[0].endswith(", 1 worker, 3 recorded sessions")
+
+
+async def test_what_the_sessions_of_a_recording_cannot_do_is_told_before_and_in_the_result(tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, *[("GET", "/tea", None, TEA)] * 3, gap_ms=1000))
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA)
+
+    async with serving(answer) as server:
+        events = await events_of(load_spec(tape, server.url, scale=3.0, seconds=1.0), tmp_path / "log")
+    (notice,) = [each.message for each in events if isinstance(each, Notice)]
+    assert "the recording is a single session with 3 of 3 requests" in notice
+    assert "none comes to its end within 1 s" in notice
+    assert isinstance(events[-1], Finished)
+    assert notice in Run.model_validate(events[-1].result).notes
 
 
 async def test_what_clones_write_is_no_regression_of_what_they_read(tmp_path: Path) -> None:

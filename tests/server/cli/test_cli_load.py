@@ -75,6 +75,8 @@ def test_a_load_is_a_run_like_any_other(wiretape: Run, target: str) -> None:
     (["--for", "soon"], "load.duration: 'soon' is no duration; write it as 90s, 5m or 1h30m"),
     (["--stages", "1m"], "load.stages: '1m' in the stages '1m' is not DURATION:SCALE"),
     (["--stages", "1m:5", "--scale", "2"], "--stages and --scale both say how many clones there are"),
+    (["--warmup", "10s", "--for", "8s"], "a warm-up of 10 s leaves nothing to time of a load of 8 s"),
+    (["--warmup", "8s", "--stages", "4s:1,4s:0"], "a warm-up of 8 s leaves nothing to time of a load of 8 s"),
     (["--arrivals", "poisson"], "load.arrivals: 'poisson' has no rate above zero"),
     (["--arrivals", "burst", "5"], "got unexpected extra argument (5)"),
     (["--connections", "none"], "'none' is not one of 'pool', 'session'"),
