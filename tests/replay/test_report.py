@@ -12,8 +12,17 @@ from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Res
 from wiretape_replay.mock.spec import MockTally
 from wiretape_replay.report.diff import finding_detail
 from wiretape_replay.report.markdown import code, markdown
-from wiretape_replay.report.terminal import change_lines, detail_lines, run_line, run_lines, verdict_lines
+from wiretape_replay.report.terminal import (
+    change_lines,
+    count_lines,
+    detail_lines,
+    route_lines,
+    run_line,
+    run_lines,
+    verdict_lines,
+)
 from wiretape_replay.verdict.changes import changes
+from wiretape_replay.verdict.metrics import measure
 from wiretape_replay.verdict.model import (
     Counts,
     Eval,
@@ -123,6 +132,28 @@ def test_the_report_of_a_run_reads_whole() -> None:
 def test_hostile_text_stays_in_its_column_and_cannot_steer_a_terminal(message: str, pointer: str, route: str) -> None:
     lines = run_lines(run_of(findings=(finding(message, pointer, route),)))
     assert all(len(line) <= 80 and line.isprintable() for line in lines)
+
+
+def test_what_was_never_sent_is_shown_apart_from_what_was() -> None:
+    counts = Counts(total=20, bytes_equal=12, different=2, errors=1, blocked=5)
+    routes = (RouteSummary(route="GET /a", requests=8, failed=6, errors=1, blocked=5, latency=LATENCY),
+              RouteSummary(route="GET /" + "long/" * 30, requests=12, failed=2))  # fmt: skip
+    run = run_of().model_copy(update={"counts": counts, "routes": routes})
+    assert count_lines(run)[:2] == [
+        "15 exchanges replayed: 12 equal byte for byte, 0 equal in meaning, 2 different,",
+        "1 error; 5 never sent, blocked by an earlier failure",
+    ]
+    assert route_lines(run) == [
+        "route                        sent failed blocked     n   p50 ms   p95 ms was p50",
+        "GET /a                          3      1       5    20     2.00    46.00",
+        "GET /long/long/long/long/…     12      2       0     0        -        -",
+        "all routes                     15      3       5    20     2.00    46.00",
+    ]
+    assert run_line(run) == "20261123-1  fail          3 of 15 failed, 5 blocked  shop"
+    assert "| `GET /a` | 3 | 1, and 5 blocked |" in markdown(run)
+    measured = measure(run)
+    assert measured.values[""]["requests.per-second"] == 15 / 0.01
+    assert (measured.values["GET /a"]["requests.per-second"], measured.values["GET /a"]["requests.failed"]) == (300, 6)
 
 
 def test_a_run_is_one_line_in_a_list() -> None:

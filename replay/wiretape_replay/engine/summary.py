@@ -64,7 +64,8 @@ def _route(name: str, results: Sequence[ExchangeResult], recorded: Mapping[int, 
            violations: int) -> RouteSummary:  # fmt: skip
     counts = count_outcomes(result.outcome for result in results)
     return RouteSummary(
-        route=name, requests=counts.total, failed=counts.failed, errors=counts.errors, contract_violations=violations,
+        route=name, requests=counts.total, failed=counts.failed, errors=counts.errors,
+        blocked=counts.blocked, contract_violations=violations,
         latency=response_times(results), histogram=Histogram.of(_measured(results)) if _measured(results) else None,
         recorded_latency=summary([recorded[result.sequence].duration_us / 1000 for result in results]),
     )  # fmt: skip

@@ -127,7 +127,7 @@ def _route(name: str, number: int, exchanges: Sequence[Exchange], tally: Tally, 
            compared: Compared) -> RouteSummary:  # fmt: skip
     counts, series = outcomes.counts(one.sequence for one in exchanges), tally.latency.get(number)
     return RouteSummary(
-        route=name, requests=counts.total, failed=counts.failed, errors=counts.errors,
+        route=name, requests=counts.total, failed=counts.failed, errors=counts.errors, blocked=counts.blocked,
         contract_violations=compared.violations.by_route.get(name, 0), latency=series.summary if series else None,
         histogram=series.histogram if series else None,
         recorded_latency=summary([one.duration_us / 1000 for one in exchanges]),

@@ -120,7 +120,7 @@ def _routes(run: Run, limit: int) -> str:
         return ""
     order = sorted(run.routes, key=lambda route: (-route.failed, -route.requests, route.route))
     rows = [
-        f"| {code(cut(route.route, 100))} | {route.requests} | {route.failed} | "
+        f"| {code(cut(route.route, 100))} | {route.sent} | {_failed(route)} | "
         + (
             f"{route.latency.count} | {route.latency.p50:.2f} | {route.latency.p95:.2f} | {_spread(route)} |"
             if route.latency
@@ -132,6 +132,11 @@ def _routes(run: Run, limit: int) -> str:
             "|---|---:|---:|---:|---:|---:|---|"]  # fmt: skip
     more = [f"\n{len(order) - limit} more routes are not listed."] if len(order) > limit else []
     return "\n".join([*head, *rows, *more])
+
+
+def _failed(route: RouteSummary) -> str:
+    blocked = f", and {route.blocked} blocked" if route.blocked else ""
+    return f"{route.failed - route.blocked}{blocked}"
 
 
 def _spread(route: RouteSummary) -> str:

@@ -12,12 +12,23 @@ from wiretape_replay.report.printable import cut, listed, plural, printable, wra
 from wiretape_replay.verdict.causes import by_cause, earliest
 from wiretape_replay.verdict.changes import Changes
 from wiretape_replay.verdict.evals import parse
-from wiretape_replay.verdict.model import Cause, Eval, Finding, LatencySummary, RouteSummary, Run, Severity, Verdict
+from wiretape_replay.verdict.model import (
+    Cause,
+    Counts,
+    Eval,
+    Finding,
+    LatencySummary,
+    RouteSummary,
+    Run,
+    Severity,
+    Verdict,
+)
 
 WIDTH = 80
 MARKS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "·"}
 SHOWN_FINDINGS = 10
 SHOWN_ROUTES = 12
+SENT_WIDTHS, TIME_WIDTHS = (6, 7, 8), (6, 9, 9, 8)
 
 
 def run_lines(run: Run, findings: int = SHOWN_FINDINGS) -> list[str]:
@@ -89,11 +100,11 @@ def count_lines(run: Run) -> list[str]:
         f"{counts.bytes_equal:,} equal byte for byte", f"{counts.semantically_equal:,} equal in meaning",
         f"{counts.different:,} different" if counts.different else "",
         plural(counts.errors, "error") if counts.errors else "",
-        f"{counts.blocked:,} blocked by an earlier failure" if counts.blocked else "",
         f"{counts.unchecked:,} equal in status, their other bytes not looked into" if counts.unchecked else "",
     ])  # fmt: skip
-    what = plural(counts.total, "exchange") + " replayed" if run.load is None else plural(counts.total, "request")
-    return wrapped(f"{what}: {parts}", "", WIDTH) + _binding_lines(run)
+    what = plural(counts.sent, "exchange") + " replayed" if run.load is None else plural(counts.sent, "request")
+    blocked = f"; {counts.blocked:,} never sent, blocked by an earlier failure" if counts.blocked else ""
+    return wrapped(f"{what}: {parts}{blocked}", "", WIDTH) + _binding_lines(run)
 
 
 def route_lines(run: Run, limit: int = SHOWN_ROUTES) -> list[str]:
@@ -101,11 +112,12 @@ def route_lines(run: Run, limit: int = SHOWN_ROUTES) -> list[str]:
     if not run.routes:
         return []
     order = sorted(run.routes, key=lambda route: (-route.failed, -route.requests, route.route))
-    rows = [_route_row(route) for route in order[:limit]]
+    blocked = run.counts.blocked > 0
+    rows = [_row(each.route, _sent(each, blocked), each.latency, each.recorded_latency) for each in order[:limit]]
     rest = [f"{CUT_MARK} {plural(len(order) - limit, 'route')} more"] if len(order) > limit else []
-    every = _latency_row("all routes", run.counts.total, run.counts.failed, run.latency, None)
-    head = f"{'route':<35}{'sent':>6}{'failed':>7}{'n':>6}{'p50 ms':>9}{'p95 ms':>9}{'was p50':>8}"
-    return [head, *rows, *rest, every]
+    names = ["sent", "failed", "blocked"] if blocked else ["sent", "failed"]
+    head = _columns("route", names, ["n", "p50 ms", "p95 ms", "was p50"])
+    return [head, *rows, *rest, _row("all routes", _sent(run.counts, blocked), run.latency, None)]
 
 
 def noise_lines(run: Run) -> list[str]:
@@ -163,7 +175,9 @@ def change_lines(told: Changes) -> list[str]:
 
 def run_line(run: Run) -> str:
     """One run in one line, for a list of runs."""
-    failed = f"{run.counts.failed:,} of {run.counts.total:,} failed" if run.counts.total else "nothing sent"
+    counts = run.counts
+    failed = f"{counts.failed - counts.blocked:,} of {counts.sent:,} failed" if counts.total else "nothing sent"
+    failed += f", {counts.blocked:,} blocked" if counts.blocked else ""
     changed = f"  {changes_told(run.integrity)}" if run.integrity and run.integrity.counted else ""
     return cut(f"{run.id}  {run.verdict.verdict:<12}  {failed}  {printable(run.snapshot)}{changed}", WIDTH)
 
@@ -247,15 +261,23 @@ def _binding_lines(run: Run) -> list[str]:
     return [f"{plural(run.bindings, 'value')} followed from responses into later requests"] if run.bindings else []
 
 
-def _route_row(route: RouteSummary) -> str:
-    return _latency_row(route.route, route.requests, route.failed, route.latency, route.recorded_latency)
+def _sent(counted: RouteSummary | Counts, blocked: bool) -> list[str]:
+    """How many were sent, how many of those failed, and where anything was blocked how many were."""
+    told = [str(counted.sent), str(counted.failed - counted.blocked)]
+    return [*told, str(counted.blocked)] if blocked else told
 
 
-def _latency_row(name: str, sent: int, failed: int, live: LatencySummary | None, was: LatencySummary | None) -> str:
-    p50, p95 = (f"{live.p50:.2f}", f"{live.p95:.2f}") if live else ("-", "-")
-    recorded = f"{was.p50:.2f}" if was else ""
-    count = live.count if live else 0
-    return f"{cut(printable(name), 34):<35}{sent:>6}{failed:>7}{count:>6}{p50:>9}{p95:>9}{recorded:>8}".rstrip()
+def _row(name: str, sent: Sequence[str], live: LatencySummary | None, was: LatencySummary | None) -> str:
+    times = [str(live.count), f"{live.p50:.2f}", f"{live.p95:.2f}"] if live else ["0", "-", "-"]
+    return _columns(name, sent, [*times, f"{was.p50:.2f}" if was else ""])
+
+
+def _columns(name: str, sent: Sequence[str], times: Sequence[str]) -> str:
+    """A row of the table; a third count takes its place from the names."""
+    room = 35 - sum(SENT_WIDTHS[2 : len(sent)])
+    counts = "".join(f"{value:>{width}}" for value, width in zip(sent, SENT_WIDTHS, strict=False))
+    measured = "".join(f"{value:>{width}}" for value, width in zip(times, TIME_WIDTHS, strict=True))
+    return f"{cut(printable(name), room - 1):<{room}}{counts}{measured}".rstrip()
 
 
 def _bulleted(note: str) -> list[str]:

@@ -50,7 +50,7 @@ def measure(run: Run) -> Metrics:
     seconds = run.duration_ms / 1000
     whole = (
         _latency(run.latency)
-        | _requests(run.counts.total, run.counts.failed, run.counts.errors, seconds)
+        | _requests(run.counts, seconds)
         | _findings(findings)
         | {"contract.violations": float(run.contract_violations)}
         | _mock(run, findings)
@@ -78,7 +78,7 @@ def count_outcomes(outcomes: Iterable[str]) -> Counts:
 def _route(route: RouteSummary, findings: Iterable[Finding], seconds: float) -> dict[str, float]:
     return (
         _latency(route.latency)
-        | _requests(route.requests, route.failed, route.errors, seconds)
+        | _requests(_counts(route), seconds)
         | _findings([finding for finding in findings if finding.route == route.route])
         | {"contract.violations": float(route.contract_violations)}
     )
@@ -88,12 +88,18 @@ def _latency(latency: LatencySummary | None) -> dict[str, float]:
     return {} if latency is None else {name: getattr(latency, name.removeprefix("latency.")) for name in LATENCY}
 
 
-def _requests(total: int, failed: int, errors: int, seconds: float) -> dict[str, float]:
+def _counts(route: RouteSummary) -> Counts:
+    different = route.failed - route.errors - route.blocked
+    return Counts(total=route.requests, different=different, errors=route.errors, blocked=route.blocked)
+
+
+def _requests(counts: Counts, seconds: float) -> dict[str, float]:
+    total, failed = counts.total, counts.failed
     values = {"requests.total": total, "requests.succeeded": total - failed,
-              "requests.failed": failed, "requests.errors": errors}  # fmt: skip
+              "requests.failed": failed, "requests.errors": counts.errors}  # fmt: skip
     rates: dict[str, float] = {}
     if seconds > 0:
-        rates |= {"requests.per-second": total / seconds, "requests.per-minute": total / seconds * 60}
+        rates |= {"requests.per-second": counts.sent / seconds, "requests.per-minute": counts.sent / seconds * 60}
     if total:
         rates["requests.match-pct"] = 100 * (total - failed) / total
     return {name: float(value) for name, value in values.items()} | rates

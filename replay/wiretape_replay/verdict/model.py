@@ -163,11 +163,18 @@ class RouteSummary(_Value):
     requests: int
     failed: int
     errors: int = 0
+    blocked: int = 0
+    """Of the requests and of the failed ones: never sent, for want of a value of an earlier answer."""
     contract_violations: int = 0
     latency: LatencySummary | None = None
     recorded_latency: LatencySummary | None = None
     histogram: Histogram | None = None
     """The response times again; histograms of routes and of runs merge by adding counts."""
+
+    @property
+    def sent(self) -> int:
+        """Requests that were sent."""
+        return self.requests - self.blocked
 
 
 class AgainstBaseline(_Value):
@@ -213,6 +220,11 @@ class Counts(_Value):
     def failed(self) -> int:
         """Exchanges that did not come out equal."""
         return self.different + self.errors + self.blocked
+
+    @property
+    def sent(self) -> int:
+        """Exchanges whose request was sent."""
+        return self.total - self.blocked
 
 
 class Cause(_Value):

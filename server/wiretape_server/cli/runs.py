@@ -41,13 +41,12 @@ def command(limit: int, remote: bool, as_json: bool) -> None:
     if as_json:
         out_json(shown)
         return
+    blocked = ("blocked",) if any(run.counts.blocked for run in shown) else ()
     if shown:
         out_table(
-            ("run", "verdict", "failed", "sent", "findings", "p95 ms", "snapshot"),
-            [(run.id, _verdict(run), str(run.counts.failed), str(run.counts.total),
-              str(len(run.verdict.findings)), ms(run.latency.p95) if run.latency else "-", _source(run))
-             for run in shown],
-            flexible=("snapshot",), right=("failed", "sent", "findings", "p95 ms"),
+            ("run", "verdict", "failed", "sent", *blocked, "findings", "p95 ms", "snapshot"),
+            [_row(run, blocked=bool(blocked)) for run in shown],
+            flexible=("snapshot",), right=("failed", "sent", *blocked, "findings", "p95 ms"),
         )  # fmt: skip
     elif not broken:
         out("no runs yet; make one with: wiretape verify")
@@ -55,6 +54,14 @@ def command(limit: int, remote: bool, as_json: bool) -> None:
         out(f"and {len(runs) - limit} older; --limit shows more")
     for problem in broken:
         say(problem)
+
+
+def _row(run: Run, *, blocked: bool) -> tuple[str, ...]:
+    """What was blocked was not sent, and stands for itself."""
+    counts = run.counts
+    sent = [str(counts.failed - counts.blocked), str(counts.sent), *([str(counts.blocked)] if blocked else [])]
+    time = ms(run.latency.p95) if run.latency else "-"
+    return run.id, _verdict(run), *sent, str(len(run.verdict.findings)), time, _source(run)
 
 
 def _source(run: Run) -> str:

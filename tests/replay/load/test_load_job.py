@@ -15,6 +15,7 @@ from wiretape_capture.jobs.events import Event, Failed, Finished, Notice, Progre
 from wiretape_capture.jobs.parent import Job
 from wiretape_replay.load.spec import LoadSpec
 from wiretape_replay.report.load import load_lines
+from wiretape_replay.report.terminal import count_lines
 from wiretape_replay.run_file import RunReader
 from wiretape_replay.verdict.model import FindingClass, Run
 
@@ -64,6 +65,22 @@ async def test_a_regression_under_load_is_a_finding_with_its_share(tmp_path: Pat
     assert live is not None
     assert json.loads(live.body.data or b"")["price"] == "4"
     assert kept is not None
+
+
+async def test_requests_that_were_blocked_are_not_counted_as_sent(tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", order_session(1))
+
+    async def answer(heard: Heard) -> None:
+        heard.json({"error": "out of stock"}, 503)
+
+    async with serving(answer) as server:
+        run = await load_run(load_spec(tape, server.url, scale=3.0), tmp_path / "log")
+    assert len(server.heard) == run.counts.sent == sum(route.sent for route in run.routes) == 3
+    assert {route.route: (route.sent, route.blocked) for route in run.routes} == {
+        "POST /orders": (3, 0), "GET /orders/{id}": (0, 3)}  # fmt: skip
+    assert count_lines(run)[0].startswith("3 requests: ")
+    assert run.load is not None
+    assert run.load.requests_sent == 3
 
 
 async def test_answers_are_compared_though_no_session_comes_to_its_end(tmp_path: Path) -> None:
