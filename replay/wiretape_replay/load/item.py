@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -69,8 +70,8 @@ class Item:
     """Where outcomes are counted just now."""
     equals: int = 0
     """Answers that were equal byte for byte."""
-    suspects: int = 0
-    """Answers kept although their session is not compared in full."""
+    suspects: Counter[int] = field(default_factory=Counter)
+    """Answers kept although their session is not compared in full, by status."""
 
 
 @dataclass(slots=True)

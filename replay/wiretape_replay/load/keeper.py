@@ -56,7 +56,7 @@ class Keeper:
 
     def suspicious(self, item: Item, status: int) -> bool:
         """Whether an answer outside of the samples is worth keeping: never seen in this form, and there is room."""
-        if not self._keeps or not self.samples.room(item):
+        if not self._keeps or not self.samples.room(item, status):
             return False
         return status != item.status or item.equals >= USUALLY
 
@@ -86,7 +86,7 @@ class Keeper:
     def failed(self, call: Call, why: str, now: int) -> None:
         """Keep that no answer came."""
         clone, item = call.clone, call.item
-        if clone.sample is not None or (self._keeps and self.samples.room(item)):
+        if clone.sample is not None or (self._keeps and self.samples.room(item, 0)):
             kept = Kept(item, None, why, ERROR, None, self.wall(call.sent_ns or now), self.wall(now))
             self._keep(clone, kept)
 

@@ -2,7 +2,7 @@
 
 The first clone of each recorded session is kept, and of all others a uniform random share (a reservoir), so that
 findings speak of the whole run. Outside of them an answer is kept when its status is another one, or when its bytes
-differ although they used to be equal.
+differ although they used to be equal; so it is when the session that it is from gives way to another one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from random import Random
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.load.answer import Answer
 from wiretape_replay.load.item import Item
+from wiretape_replay.load.tally import DIFFERENT, ERROR, UNEQUAL
 
 ANSWERS = 1500
 """Answers of sampled sessions that a worker holds at most, beyond the first clones."""
 BYTES = 48 << 20
 """Bytes of answers that a worker holds at most; nothing is kept beyond."""
 SUSPECTS = 3
-"""Answers of one exchange kept because their bytes were equal before or their status is another one."""
+"""Answers of one exchange kept because their bytes were equal before or their status is another one: of each status."""
 USUALLY = 3
 """So many equal answers make an unequal one suspect."""
 
@@ -39,6 +40,17 @@ class Kept:
     started_ns: int
     ended_ns: int
     blocked_by: int | None = None
+
+    @property
+    def status(self) -> int:
+        """The answer's status; 0 where none came."""
+        return self.answer.status if self.answer else 0
+
+    @property
+    def telling(self) -> bool:
+        """Whether it is worth keeping for itself."""
+        usual = self.kind == UNEQUAL and self.item.equals >= USUALLY
+        return usual or self.kind in (DIFFERENT, ERROR)
 
 
 @dataclass(slots=True)
@@ -95,12 +107,12 @@ class Samples:
     def suspect(self, clone: int, session: LiveSession, kept: Kept) -> None:
         """Hold one answer."""
         self.suspects.append((clone, session, kept))
-        kept.item.suspects += 1
+        kept.item.suspects[kept.status] += 1
         self.size += _size(kept)
 
-    def room(self, item: Item) -> bool:
-        """Whether another suspect answer of an exchange may be held."""
-        return item.suspects < SUSPECTS and self.size < BYTES
+    def room(self, item: Item, status: int) -> bool:
+        """Whether another suspect answer of an exchange may be held; one status takes no room from another."""
+        return item.suspects[status] < SUSPECTS and self.size < BYTES
 
     def __iter__(self) -> Iterator[tuple[int, LiveSession, list[Kept]]]:
         """Everything held, by clone."""
@@ -113,6 +125,9 @@ class Samples:
         gone = self.others.pop(self.chance.randrange(len(self.others)))
         self._answers -= len(gone.kept)
         self.size -= gone.size
+        for kept in gone.kept:
+            if kept.telling and self.room(kept.item, kept.status):
+                self.suspect(gone.clone, gone.session, kept)
 
 
 def keep(sample: Sample, kept: Kept) -> None:

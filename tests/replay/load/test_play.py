@@ -282,6 +282,56 @@ async def test_a_rare_wrong_answer_outside_of_the_samples_is_kept(
     assert Counter(one.outcome for one in played.compared.results) == {Outcome.BYTES_EQUAL: 1, Outcome.DIFFERENT: 1}
 
 
+@pytest.mark.parametrize("wrong", [1, 2, 5])
+async def test_a_wrong_answer_is_kept_when_its_session_gives_way_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int
+) -> None:
+    monkeypatch.setattr("wiretape_replay.load.samples.ANSWERS", 1)
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA) if heard.number != wrong else heard.json({"error": "boom"}, 500)
+
+    async with serving(answer) as server:
+        played = await play(tmp_path, pages(), server.url, arrivals="closed", rate=1, scale=60.0)
+    assert [counts[:3] for counts in played.kinds.values()] == [[59, 0, 1]]
+    outcomes = Counter(one.outcome for one in played.compared.results)
+    assert outcomes == {Outcome.BYTES_EQUAL: 2, Outcome.DIFFERENT: 1}
+
+
+async def test_many_answers_of_one_status_take_no_room_from_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wiretape_replay.load.samples.ANSWERS", 0)
+
+    async def answer(heard: Heard) -> None:
+        if heard.number == 30:
+            heard.json({"error": "gone"}, 404)
+        elif heard.number % 5 == 4:
+            heard.json({"error": "boom"}, 500)
+        else:
+            heard.json(TEA if heard.number != 31 else TEA | {"price": 5})
+
+    async with serving(answer) as server:
+        played = await play(tmp_path, pages(), server.url, arrivals="closed", rate=1, scale=40.0)
+    assert Counter(one.actual_status for one in played.compared.results) == {"200": 2, "500": 3, "404": 1}
+
+
+async def test_a_wrong_answer_of_a_session_that_the_end_cuts_short_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wiretape_replay.load.samples.ANSWERS", 0)
+    recorded = session(1, *[("GET", "/tea", None, TEA)] * 2, gap_ms=60_000)
+
+    async def answer(heard: Heard) -> None:
+        await asyncio.sleep(1.5 * (heard.number == 3))
+        heard.json(TEA) if heard.number < 3 else heard.json({"error": "boom"}, 500)
+
+    async with serving(answer) as server:
+        played = await play(tmp_path, recorded, server.url, scale=4.0, seconds=1.0)
+    assert (played.tally.ended, played.tally.cut) == (0, 4)
+    assert Counter(one.outcome for one in played.compared.results) == {Outcome.BYTES_EQUAL: 1, Outcome.DIFFERENT: 1}
+
+
 @pytest.mark.parametrize("pieces", [1, 2])
 async def test_every_answer_is_compared_with_the_ids_of_its_clone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: int
