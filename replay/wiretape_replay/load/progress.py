@@ -18,12 +18,16 @@ class Point:
 
     answered: int = 0
     failed: int = 0
+    """Requests without an answer."""
+    different: int = 0
+    """Answers with another status than recorded."""
     latency: Series = field(default_factory=Series)
 
     def join(self, other: Point) -> None:
         """Add another one."""
         self.answered += other.answered
         self.failed += other.failed
+        self.different += other.different
         self.latency.join(other.latency)
 
 
@@ -40,15 +44,17 @@ class Course:
     def add(self, tally: Tally, at: float) -> None:
         """What a worker has counted until now, `at` seconds after the beginning."""
         self.total.join(tally)
-        point = Point(tally.answered, tally.failed, Series.all(tally.latency))
-        self.points.setdefault(int(max(at, 0) / self.width), Point()).join(point)
+        point = Point(tally.answered, tally.failed, tally.different, Series.all(tally.latency))
+        when = (tally.since + tally.until) / 2 if tally.until else at
+        self.points.setdefault(int(max(when, 0) / self.width), Point()).join(point)
         while max(self.points) >= MOST:
             self._widen()
         self.recent = [(when, each) for when, each in self.recent if when > at - RECENT] + [(at, point)]
 
     def timeline(self) -> tuple[LoadPoint, ...]:
-        """The points in order."""
-        return tuple(self._told(number, self.points[number]) for number in sorted(self.points))
+        """The points in order, those included in which nothing was answered."""
+        numbers = range(max(self.points, default=-1) + 1)
+        return tuple(self._told(number, self.points.get(number, Point())) for number in numbers)
 
     def live(self, at: float) -> str:
         """One line about the last seconds."""
@@ -59,7 +65,8 @@ class Course:
         rate = lately.answered / max(min(RECENT, at), 1.0)
         found = lately.latency.summary
         times = f", p50 {found.p50:.1f}, p95 {found.p95:.1f}, p99 {found.p99:.1f} ms" if found else ""
-        return f"{rate:,.0f} req/s{times}, {self.total.failed:,} errors"
+        different = f", {self.total.different:,} of another status" if self.total.different else ""
+        return f"{rate:,.0f} req/s{times}{different}, {self.total.failed:,} errors"
 
     def _widen(self) -> None:
         narrow, self.points, self.width = self.points, {}, self.width * 2
@@ -69,7 +76,8 @@ class Course:
     def _told(self, number: int, point: Point) -> LoadPoint:
         found = point.latency.summary
         return LoadPoint(
-            at_s=number * self.width, per_second=point.answered / self.width, errors=point.failed,
+            at_s=number * self.width, per_second=point.answered / self.width,
+            errors=point.failed, other_status=point.different,
             p99_ms=found.p99 if found else None,
             p50_ms=found.p50 if found else None, p95_ms=found.p95 if found else None,
         )  # fmt: skip

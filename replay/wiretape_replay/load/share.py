@@ -76,7 +76,7 @@ class Share:
         before = gc.get_threshold()
         gc.set_threshold(*COLLECT)
         began = time.process_time()
-        sweeping, telling = asyncio.create_task(self.pool.sweep()), asyncio.create_task(_tell(player, emit))
+        sweeping, telling = asyncio.create_task(self.pool.sweep()), asyncio.create_task(_tell(player, go, emit))
         try:
             await self._until_over(player, go, stop)
         finally:
@@ -105,11 +105,13 @@ class Share:
         stopped.cancel()
 
 
-async def _tell(player: Player, emit: Emit) -> None:
+async def _tell(player: Player, go: Go, emit: Emit) -> None:
+    """Tell each second of the load by itself, of all workers the same ones."""
     while True:
-        await asyncio.sleep(TELL_SECONDS)
-        if player.tally:
-            emit(Counted(counts=player.taken().encoded()))
+        since = (clock() - go.start_ns) / 1e9
+        await asyncio.sleep(TELL_SECONDS - since % TELL_SECONDS)
+        if taken := player.taken():
+            emit(Counted(counts=taken.encoded()))
 
 
 def _way(load: LoadSpec, scenario: Scenario, go: Go) -> Way:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from wiretape_replay.report.printable import listed, plural
-from wiretape_replay.verdict.model import LatencySummary, LoadSummary, Run
+from collections.abc import Sequence
+
+from wiretape_replay.report.printable import listed, plural, wrapped
+from wiretape_replay.verdict.model import LatencySummary, LoadPoint, LoadSummary, Run
 
 POINTS = 12
 """Lines of the course."""
+WIDTH = 80
 
 
 def load_lines(run: Run) -> list[str]:
@@ -14,7 +17,7 @@ def load_lines(run: Run) -> list[str]:
     load = run.load
     if load is None:
         return []
-    return [*_made(load, run.duration_ms / 1000), *_schedule(load), *_course(load)]
+    return [*_made(load, run.duration_ms / 1000), *_schedule(run, load), *_course(load)]
 
 
 def load_name(load: LoadSummary) -> str:
@@ -40,7 +43,7 @@ def _made(load: LoadSummary, seconds: float) -> list[str]:
     return [f"load {load_name(load)}{times}, {seconds:.1f} s, {workers}{recorded}", f" {sessions}"]
 
 
-def _schedule(load: LoadSummary) -> list[str]:
+def _schedule(run: Run, load: LoadSummary) -> list[str]:
     sent = listed([
         f"{plural(load.requests_sent, 'request')} sent", f"{load.requests_late:,} late",
         f"{load.requests_resent:,} sent again" if load.requests_resent else "",
@@ -49,8 +52,10 @@ def _schedule(load: LoadSummary) -> list[str]:
     lines = [f" {sent}"]
     if load.lag is not None:
         lines.append(f" schedule lag {_times(load.lag)} (p99 up to {load.lag_bound_ms:g} ms is trusted)")
+    if run.latency is not None:
+        lines.append(f" response time {_times(run.latency)} (from the intended moment)")
     if load.service is not None:
-        lines.append(f" service time {_times(load.service)}")
+        lines.append(f" service time {_times(load.service)} (from the first byte sent)")
     if load.shape_fidelity is not None:
         lines.append(f" shape of arrivals kept to {100 * load.shape_fidelity:.1f} %")
     return lines
@@ -61,17 +66,34 @@ def _times(found: LatencySummary) -> str:
 
 
 def _course(load: LoadSummary) -> list[str]:
+    """A row for each second, or for so many that there are `POINTS`: what is in a row is never left out."""
     if len(load.timeline) < 3:
         return []
     step = -(-len(load.timeline) // POINTS)
-    head = f"{'at s':>8}{'req/s':>10}{'errors':>8}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}"
-    rows = [
-        f"{point.at_s:>8.0f}{point.per_second:>10,.0f}{point.errors:>8,}{_ms(point.p50_ms)}{_ms(point.p95_ms)}"
-        f"{_ms(point.p99_ms)}"
-        for point in load.timeline[::step]
-    ]  # fmt: skip
-    return ["", head, *rows]
+    rows = [load.timeline[at : at + step] for at in range(0, len(load.timeline), step)]
+    head = f"{'at s':>8}{'req/s':>10}{'no answer':>11}{'other status':>14}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}"
+    return ["", head, *map(_row, rows), *_said_of_rows(load.timeline, step)]
 
 
-def _ms(value: float | None) -> str:
-    return f"{value:>10.2f}" if value is not None else f"{'-':>10}"
+def _row(points: Sequence[LoadPoint]) -> str:
+    rate = sum(point.per_second for point in points) / len(points)
+    times = ([point.p50_ms for point in points], [point.p95_ms for point in points], [point.p99_ms for point in points])
+    return (f"{points[0].at_s:>8.0f}{rate:>10,.0f}{sum(point.errors for point in points):>11,}"
+            f"{sum(point.other_status for point in points):>14,}{''.join(map(_slowest, times))}")  # fmt: skip
+
+
+def _said_of_rows(timeline: Sequence[LoadPoint], step: int) -> list[str]:
+    width = timeline[1].at_s
+    silent = [point.at_s for point in timeline if not point.per_second]
+    if step == 1 and not silent:
+        return []
+    told = f"each row is {step * width:g} s, its times are those of its slowest {width:g} s" if step > 1 else ""
+    more = f" and {len(silent) - POINTS} more" if len(silent) > POINTS else ""
+    seconds = ", ".join(f"{at:g}" for at in silent[:POINTS])
+    nothing = f"nothing was answered at {seconds}{more} s" if silent else ""
+    return [line for each in (told, nothing) if each for line in wrapped(each, " ", WIDTH)]
+
+
+def _slowest(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{max(known):>10.2f}" if known else f"{'-':>10}"

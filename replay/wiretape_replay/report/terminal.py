@@ -117,7 +117,8 @@ def route_lines(run: Run, limit: int = SHOWN_ROUTES) -> list[str]:
     rest = [f"{CUT_MARK} {plural(len(order) - limit, 'route')} more"] if len(order) > limit else []
     names = ["sent", "failed", "blocked"] if blocked else ["sent", "failed"]
     head = _columns("route", names, ["n", "p50 ms", "p95 ms", "was p50"])
-    return [head, *rows, *rest, _row("all routes", _sent(run.counts, blocked), run.latency, None)]
+    whence = ["times from the moment when a request should have been sent"] if run.load is not None else []
+    return [*whence, head, *rows, *rest, _row("all routes", _sent(run.counts, blocked), run.latency, None)]
 
 
 def noise_lines(run: Run) -> list[str]:

@@ -308,6 +308,9 @@ class LoadPoint(_Value):
     """When it began, in seconds after the load did."""
     per_second: float
     errors: int
+    """Requests without an answer."""
+    other_status: int = 0
+    """Answers with another status than recorded. Whether a body is wrong is known only after the load."""
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
