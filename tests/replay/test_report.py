@@ -11,6 +11,7 @@ from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Response
 from wiretape_replay.mock.spec import MockTally
 from wiretape_replay.report.diff import finding_detail
+from wiretape_replay.report.integrity import integrity_lines
 from wiretape_replay.report.markdown import code, markdown
 from wiretape_replay.report.terminal import (
     change_lines,
@@ -21,6 +22,7 @@ from wiretape_replay.report.terminal import (
     run_lines,
     verdict_lines,
 )
+from wiretape_replay.verdict.basis import BasisChange, Effect, Integrity, Kind
 from wiretape_replay.verdict.changes import changes
 from wiretape_replay.verdict.metrics import measure
 from wiretape_replay.verdict.model import (
@@ -132,6 +134,26 @@ def test_the_report_of_a_run_reads_whole() -> None:
 def test_hostile_text_stays_in_its_column_and_cannot_steer_a_terminal(message: str, pointer: str, route: str) -> None:
     lines = run_lines(run_of(findings=(finding(message, pointer, route),)))
     assert all(len(line) <= 80 and line.isprintable() for line in lines)
+
+
+def test_a_list_of_changes_has_as_many_entries_as_its_head_says() -> None:
+    changes = [
+        BasisChange(kind=Kind.EVAL, subject="a", effect=Effect.LOOSER, message="eval a was removed"),
+        BasisChange(kind=Kind.CONFIG, subject="b", effect=Effect.OTHER, message="b was " + "wide " * 15 + "once"),
+        BasisChange(kind=Kind.EVAL, subject="c", effect=Effect.STRICTER, message="eval c was added"),
+    ]
+    told = Integrity(against="20261122-1", changes=tuple(changes))
+    assert integrity_lines(run_of().model_copy(update={"integrity": told})) == [
+        "2 changes to what judges it and 1 stricter rule, since run 20261122-1:",
+        " ! eval a was removed",
+        " ! b was wide wide wide wide wide wide wide wide wide wide wide wide wide wide",
+        "     wide once",
+        " + eval c was added",
+        "   review them; wiretape lock writes them down",
+    ]
+    stricter = Integrity(against="20261122-1", changes=(changes[2],))
+    assert integrity_lines(run_of().model_copy(update={"integrity": stricter})) == [
+        "1 stricter rule than before, since run 20261122-1:", " + eval c was added"]  # fmt: skip
 
 
 def test_what_was_never_sent_is_shown_apart_from_what_was() -> None:

@@ -7,6 +7,8 @@ from wiretape_replay.verdict.basis import Effect, Integrity, short
 from wiretape_replay.verdict.model import Run
 
 WIDTH = 80
+DEEPER = "  "
+"""Before lines that go on, so that a list has as many entries as its head says."""
 ADVICE = "review them; wiretape lock writes them down"
 
 
@@ -28,11 +30,12 @@ def integrity_lines(run: Run) -> list[str]:
     since = f"{told.against} {short(told.lock_sha256)}" if told.lock_sha256 else f"run {printable(told.against)}"
     if not told.changes:
         return [f"judged as locked in {since}"] if told.lock_sha256 else []
-    count = len(told.counted)
-    head = changes_told(told) if count else f"{plural(len(told.changes), 'stricter rule')} than before"
+    count, stricter = len(told.counted), plural(len(told.changes) - len(told.counted), "stricter rule")
+    head = changes_told(told) if count else f"{stricter} than before"
+    head += f" and {stricter}" if 0 < count < len(told.changes) else ""
     lines = [f"{head}, since {since}:"]
     for change in told.changes:
         mark = " +" if change.effect is Effect.STRICTER else " !"
-        told_lines = wrapped(change.message, "   ", WIDTH)
-        lines += [mark + told_lines[0][2:], *told_lines[1:]]
+        first, *rest = wrapped(change.message, "   ", WIDTH - len(DEEPER))
+        lines += [mark + first[2:], *(DEEPER + line for line in rest)]
     return [*lines, f"   {ADVICE}"] if count else lines

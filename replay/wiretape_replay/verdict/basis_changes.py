@@ -15,6 +15,11 @@ TABLES = ("app.env", "services")
 LOAD = "load."
 """What keys begin with that say how a load is sent."""
 UPWARD, DOWNWARD = (">", ">="), ("<", "<=")
+SENDING = frozenset(f"load.{name}" for name in
+                    ("arrivals", "scale", "speed", "duration", "stages", "connections", "cluster"))  # fmt: skip
+"""Keys that say how a load is sent. They judge nothing but times and rates, and its report says them."""
+TIMED = ("latency.", "requests.per-")
+"""What metrics begin with that depend on it."""
 VALUE_WIDTH = 80
 ROUTES_NAMED = 5
 
@@ -34,12 +39,22 @@ def changes_since_lock(lock: Lock, now: Basis, unreviewed: str = "") -> tuple[Ba
 
 
 def changes_since_run(before: Basis, now: Basis) -> tuple[BasisChange, ...]:
-    """What is not as it was when an earlier run was judged."""
+    """What is not as it was when an earlier run was judged.
+
+    That a load is sent in another way is why one sends it again; it counts where times or rates are judged.
+    """
+    if not any(parse(text).metric.startswith(TIMED) for text in (*before.evals, *now.evals)):
+        before, now = _without_sending(before), _without_sending(now)
     same = before.recording.name == now.recording.name
     recording = _recording(before.recording, now.recording) if same else [
         _unknown(now.recording, [before.recording.name])]  # fmt: skip
     return (*recording, *_rest(before.evals, before.noise, before.settings, before.files, now),
             *_selection(now, None), *_baseline(now))  # fmt: skip
+
+
+def _without_sending(basis: Basis) -> Basis:
+    settings = {key: value for key, value in basis.settings.items() if key not in SENDING}
+    return basis.model_copy(update={"settings": settings})
 
 
 def load_changes(lock: Lock, now: Mapping[str, JsonValue]) -> tuple[BasisChange, ...]:

@@ -122,6 +122,17 @@ def test_settings_are_told_with_both_values_but_never_a_variable() -> None:
     ]
 
 
+def test_how_a_load_is_sent_counts_where_times_are_judged_and_against_a_lock() -> None:
+    sent = {"load.scale": 5.0, "load.duration": "5s", "load.arrivals": "closed 4", "load.compare": "bytes"}
+    untimed = Basis(recording=TAPE, evals=("requests.failed > 0",), replayed=5, load=True)
+    now = untimed.model_copy(update={"settings": sent})
+    assert one(changes_since_run(untimed, now)).subject == "load.compare"
+    timed = BASIS.model_copy(update={"load": True})
+    assert len(changes_since_run(timed, timed.model_copy(update={"settings": sent}))) == len(sent)
+    lock = Lock(evals=untimed.evals, snapshot=(TAPE,))
+    assert [change.subject for change in changes_since_lock(lock, now)] == sorted(sent)
+
+
 def test_locking_is_no_change_and_unlocking_counts() -> None:
     assert list(setting_changes({}, {"replay.locked": True})) == []
     assert one(setting_changes({"replay.locked": True}, {})).effect is Effect.OTHER
