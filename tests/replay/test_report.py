@@ -17,6 +17,7 @@ from wiretape_replay.report.terminal import (
     change_lines,
     count_lines,
     detail_lines,
+    next_lines,
     route_lines,
     run_line,
     run_lines,
@@ -31,6 +32,7 @@ from wiretape_replay.verdict.model import (
     Finding,
     FindingClass,
     LatencySummary,
+    LoadSummary,
     Part,
     RouteSummary,
     Run,
@@ -176,6 +178,25 @@ def test_what_was_never_sent_is_shown_apart_from_what_was() -> None:
     measured = measure(run)
     assert measured.values[""]["requests.per-second"] == 15 / 0.01
     assert (measured.values["GET /a"]["requests.per-second"], measured.values["GET /a"]["requests.failed"]) == (300, 6)
+
+
+def test_where_nothing_answers_any_more_no_single_request_is_proposed() -> None:
+    gone = finding().model_copy(update={"kind": FindingClass.ERROR, "pointer": "", "message": "connection refused"})
+    some = run_of(findings=(gone,))
+    assert next_lines(some)[-1] == "  wiretape verify --only 4,7", "one request may well be what ends the app"
+    dead = some.model_copy(update={"counts": Counts(total=20, errors=15, blocked=5)})
+    assert next_lines(dead) == ["next:", "  wiretape diff 20261123-1 F-0a1b2c3d",
+                                "  see whether the app still answers at http://127.0.0.1:1"]  # fmt: skip
+    load = LoadSummary(arrivals="recorded", rate=None, scale=1, speed=1, connections="pool", workers=1,
+                       sessions_started=1, sessions_ended=1, requests_sent=20, lag_bound_ms=10)  # fmt: skip
+    assert next_lines(some.model_copy(update={"load": load})) == next_lines(dead)
+
+
+def test_counts_are_whole_numbers_in_json() -> None:
+    run = run_of((eval_of("requests.failed > 0.00", 12.0, False), eval_of("latency.p95 > 50.00", 46.25, True)))
+    assert [one["observed"] for one in orjson.loads(run.model_dump_json())["verdict"]["evals"]] == [12, 46.25]
+    assert '"observed":12,' in run.model_dump_json()
+    assert Run.model_validate_json(run.model_dump_json()) == run
 
 
 def test_a_run_is_one_line_in_a_list() -> None:

@@ -17,6 +17,7 @@ from wiretape_replay.verdict.model import (
     Counts,
     Eval,
     Finding,
+    FindingClass,
     LatencySummary,
     RouteSummary,
     Run,
@@ -159,7 +160,9 @@ def next_lines(run: Run) -> list[str]:
         return []
     first = earliest(run.verdict.findings)
     lines = ["next:", f"  wiretape diff {run.id} {first.id}"]
-    if first.reproduce:
+    if first.kind is FindingClass.ERROR and (run.load is not None or run.counts.errors == run.counts.sent):
+        lines.append(f"  see whether the app still answers at {printable(run.target)}")
+    elif first.reproduce:
         lines.append(f"  {printable(first.reproduce)}")
     return lines
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 
 from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.mock.spec import MockTally
@@ -103,12 +103,22 @@ class Finding(_Value):
     """Id of the finding that it follows from: a call to a service that came out otherwise before it."""
 
 
+def _plain(number: float) -> float:
+    """A count is written as one: `12`, not `12.0`."""
+    return int(number) if number.is_integer() else number
+
+
+_Number = Annotated[
+    float, PlainSerializer(_plain, return_type=int | float, when_used="json"), WithJsonSchema({"type": "number"})
+]
+
+
 class Eval(_Value):
     """One `--fail-if` condition and what was observed."""
 
     expression: str
     """In canonical form: `latency.p95 > 50.00`."""
-    observed: float | None
+    observed: _Number | None
     """None when the metric could not be measured."""
     passed: bool | None
     """None when it could not be judged: the verdict is then inconclusive."""

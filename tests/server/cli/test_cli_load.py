@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import socketserver
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -111,6 +112,29 @@ def test_writes_to_another_machine_need_consent(in_process: Run) -> None:
     assert ran.returncode == 2
     assert "1 of the requests write, and 192.0.2.1 is not this machine: first POST /tea" in ran.stderr
     assert "--allow-writes 192.0.2.1" in ran.stderr
+
+
+@pytest.mark.parametrize(("answer", "advised"), [
+    (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n{\"name\": \"herbs\"}", True),
+    (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", False),
+    (b"", False),
+])  # fmt: skip
+def test_noise_is_named_where_it_may_be_the_reason(wiretape: Run, answer: bytes, advised: bool) -> None:
+    class Odd(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Odd) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        ran = wiretape("load", "shop", "--target", url, "--only", "GET /tea/*", "--max-lag", "60000")
+        server.shutdown()
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert ("no noise was learned yet" in ran.stdout) is advised
+    assert (f"see whether the app still answers at {url}" in ran.stdout) is (answer == b"")
+    assert ("--only 101" in ran.stdout.splitlines()[-1 - advised]) is (answer != b"")
 
 
 def test_a_load_names_what_changed_about_its_judge(wiretape: Run, in_process: Run, target: str, tmp_path: Path) -> None:
