@@ -81,7 +81,7 @@ async def integrity_of(spec: ReplaySpec, basis: Basis) -> Integrity | None:
 async def _reference(path: Path, basis: Basis) -> Run | None:
     """The newest green run that nothing had changed for, else the oldest one known; of this snapshot, else of any.
 
-    Loads are compared with loads.
+    Loads are compared with loads of the same snapshot: the first load of another one is no change of a judge.
 
     A green run after a change is none: the change would be told once and never again.
     """
@@ -91,6 +91,8 @@ async def _reference(path: Path, basis: Basis) -> Run | None:
         if run.basis is None or run.basis.load != basis.load:
             continue
         same = run.basis.recording.name == basis.recording.name
+        if basis.load and not same:
+            continue
         oldest[same] = run
         if run.verdict.verdict == "pass" and not (run.integrity and run.integrity.changes):
             if same:

@@ -46,8 +46,9 @@ class Course:
         self.total.join(tally)
         point = Point(tally.answered, tally.failed, tally.different, Series.all(tally.latency))
         when = (tally.since + tally.until) / 2 if tally.until else at
-        self.points.setdefault(int(max(when, 0) / self.width), Point()).join(point)
-        while max(self.points) >= MOST:
+        if point.answered or point.failed:
+            self.points.setdefault(int(max(when, 0) / self.width), Point()).join(point)
+        while max(self.points, default=0) >= MOST:
             self._widen()
         self.recent = [(when, each) for when, each in self.recent if when > at - RECENT] + [(at, point)]
 

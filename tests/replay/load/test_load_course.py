@@ -31,6 +31,7 @@ def test_what_was_counted_belongs_to_the_second_that_it_is_about_however_late_it
     course.add(told(1.004, 2.001, 6, different=2), 2.0)
     course.add(told(2.001, 2.02, 1, failed=3), 2.02)
     course.add(Tally.decoded(told(4.0, 5.0, 2).encoded()), 9.0)
+    course.add(Tally(cut=3, since=5.0, until=5.01), 9.0)
     assert [(point.at_s, point.per_second, point.errors, point.other_status) for point in course.timeline()] == [
         (0, 5, 0, 0), (1, 6, 0, 2), (2, 1, 3, 0), (3, 0, 0, 0), (4, 2, 0, 0)]  # fmt: skip
     assert course.timeline()[3].p99_ms is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import shutil
 import socketserver
 import subprocess
 import threading
@@ -141,6 +142,12 @@ def test_a_load_names_what_changed_about_its_judge(wiretape: Run, in_process: Ru
     load = ("load", "shop", "--target", target, "--only", "GET /tea/*", "--max-lag", "60000", "--no-locked")
     first = json.loads(wiretape(*load, "--json").stdout)
     assert first["integrity"] is None, "the first load has nothing to be compared with"
+
+    shutil.copy(tmp_path / ".wiretape/snapshots/shop.tape", tmp_path / ".wiretape/snapshots/herbs.tape")
+    other = wiretape("load", "herbs", *load[2:], "--json", "--scale", "2")
+    assert json.loads(other.stdout)["integrity"] is None, "nor has the first load of another snapshot"
+    scaled = json.loads(wiretape(*load, "--scale", "2", "--json").stdout)
+    assert [change["kind"] for change in scaled["integrity"]["changes"]] == ["selection"]
 
     fewer = json.loads(wiretape(*load, "--fail-if", "requests.failed > 9", "--compare", "bytes", "--json").stdout)
     told = {change["subject"]: change["message"] for change in fewer["integrity"]["changes"]}
