@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -26,6 +26,9 @@ _SESSION_HEADERS = ("x-session-id", "x-session", "session-id", "x-wiretape-sessi
 _SESSION_COOKIES = ("sess", "sid", "auth", "token", "jwt", "remember")
 _CLIENT = re.compile(r"sess|sid$|(?:^|[^a-z])sid(?:[^a-z]|$)", re.IGNORECASE)
 """Names of cookies that are the session itself: no `sidebar`, no `remember`."""
+_OF_A_PAGE = re.compile("csrf|xsrf", re.IGNORECASE)
+_FLAGS = frozenset({"", "0", "1", "true", "false", "yes", "no", "on", "off"})
+"""Values of `remember` and the like that any client may have."""
 _EPOCH = 10
 """Digits of a time since the Unix epoch, at least."""
 _GENERIC = frozenset({"api", "rest", "v1", "v2", "v3", "v4"})
@@ -54,7 +57,7 @@ def _assigned(exchanges: Sequence[Exchange], plan: BindingPlan | None, *, apart:
         if (edge.needed or not edge.noun) and edge.producer in known and edge.consumer in known:
             groups.join(edge.producer, edge.consumer)
     spans = [span for span in _spans(ordered, groups, marks) if not span.named]
-    _keep_order([span for span in spans if span.anonymous] if apart else spans, groups)
+    _keep_order([span for span in spans if not (apart and span.sure)], groups)
     return _names(ordered, groups)
 
 
@@ -95,21 +98,31 @@ class _Cookie:
         timed = format_of(self.value) in TIMED or (self.value.isdecimal() and len(self.value) >= _EPOCH)
         return bool(_CLIENT.search(self.name)) and not timed
 
+    def is_sure(self, lasting: Collection[str]) -> bool:
+        """Whether it surely stands for a client: by its name, or since its values come again."""
+        return self.names_a_session or (self.name in lasting and not _OF_A_PAGE.search(self.name))
+
 
 @dataclass(frozen=True, slots=True)
 class _Marks:
     """What names the client of each exchange: nothing for an anonymous one."""
 
     found: dict[int, list[Hashable]]
+    sure: frozenset[int]
+    """Exchanges whose marks are surely a client's and not of one page or request only."""
 
     @classmethod
     def of(cls, ordered: Sequence[Exchange]) -> Self:
         """The marks of all exchanges, without those that several clients share."""
         cookies = {each.sequence: list(_cookies(each)) for each in ordered}
-        shared = _shared(cookies.values())
-        return cls({each.sequence: _headers(each) + [mark for cookie in cookies[each.sequence]
-                                                     if (mark := cookie.mark) not in shared]
-                    for each in ordered})  # fmt: skip
+        lasting = _lasting(cookies.values())
+        shared = _shared(cookies.values(), lasting)
+        headers = {each.sequence: _headers(each) for each in ordered}
+        own = {sequence: [each for each in some if each.mark not in shared] for sequence, some in cookies.items()}
+        sure = (sequence for sequence, some in own.items()
+                if headers[sequence] or any(each.is_sure(lasting) for each in some))  # fmt: skip
+        return cls({sequence: headers[sequence] + [each.mark for each in some] for sequence, some in own.items()},
+                   frozenset(sure))  # fmt: skip
 
 
 def _headers(exchange: Exchange) -> list[Hashable]:
@@ -130,7 +143,14 @@ def _cookies(exchange: Exchange) -> Iterator[_Cookie]:
         yield from (_Cookie(name, value, True) for name, (value, _) in set_here if _is_session_cookie(name, value))
 
 
-def _shared(exchanges: Iterable[Sequence[_Cookie]]) -> frozenset[Hashable]:
+def _lasting(exchanges: Iterable[Sequence[_Cookie]]) -> frozenset[str]:
+    """Names of cookies most of whose values came with more than one request."""
+    uses = Counter(each for cookies in exchanges for each in set(cookies) if not each.given)
+    values, again = Counter(each.name for each in uses), Counter(each.name for each, count in uses.items() if count > 1)
+    return frozenset(name for name, count in values.items() if 2 * again[name] > count)
+
+
+def _shared(exchanges: Iterable[Sequence[_Cookie]], lasting: Collection[str]) -> frozenset[Hashable]:
     """Marks that came with several values of one session cookie: a flag, a consent, a variant, and no client.
 
     That is certain only where the service never set that session cookie: one that it set may be the next of the same
@@ -139,8 +159,6 @@ def _shared(exchanges: Iterable[Sequence[_Cookie]]) -> frozenset[Hashable]:
     every = [cookies for cookies in exchanges if cookies]
     given = {cookie.name for cookies in every for cookie in cookies if cookie.given}
     own = [[each for each in cookies if each.names_a_session and each.name not in given] for cookies in every]
-    uses = Counter(each for cookies in own for each in set(cookies))
-    lasting = {name for name in {each.name for each in uses} if _come_again(name, uses)}
     sessions = {each.mark for cookies in every for each in cookies if each.names_a_session}
     beside: dict[tuple[Hashable, str], str] = {}
     shared: set[Hashable] = set()
@@ -152,18 +170,15 @@ def _shared(exchanges: Iterable[Sequence[_Cookie]]) -> frozenset[Hashable]:
     return frozenset(shared)
 
 
-def _come_again(name: str, uses: Counter[_Cookie]) -> bool:
-    counts = [count for cookie, count in uses.items() if cookie.name == name]
-    return 2 * sum(count > 1 for count in counts) > len(counts)
-
-
 def _given_name(exchange: Exchange) -> str:
     sent = (header(exchange.request.headers, name) for name in _SESSION_HEADERS)
     return exchange.session or next((value for value in sent if value), "")
 
 
 def _is_session_cookie(name: str, value: str) -> bool:
-    return is_distinctive(value) or (bool(value) and any(part in name.lower() for part in _SESSION_COOKIES))
+    if is_distinctive(value) or _CLIENT.search(name):
+        return bool(value)
+    return value.lower() not in _FLAGS and any(part in name.lower() for part in _SESSION_COOKIES)
 
 
 @dataclass(slots=True)
@@ -174,6 +189,7 @@ class _Span:
     start_ns: int
     end_ns: int
     anonymous: bool
+    sure: bool
     named: bool
     touched: set[str]
     written: set[str]
@@ -192,9 +208,10 @@ def _spans(ordered: list[Exchange], groups: _Groups, marks: _Marks) -> list[_Spa
     spans: dict[Hashable, _Span] = {}
     for each in ordered:
         root, end_ns = groups.root(each.sequence), each.started_ns + each.duration_us * 1000
-        span = spans.setdefault(root, _Span(root, each.started_ns, end_ns, True, False, set(), set()))
+        span = spans.setdefault(root, _Span(root, each.started_ns, end_ns, True, False, False, set(), set()))
         span.start_ns, span.end_ns = min(span.start_ns, each.started_ns), max(span.end_ns, end_ns)
         span.anonymous &= not marks.found[each.sequence]
+        span.sure |= each.sequence in marks.sure
         span.named |= bool(_given_name(each))
         span.touched.add(_resource(each))
         if each.command not in SAFE:

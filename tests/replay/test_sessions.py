@@ -103,7 +103,7 @@ def test_what_all_clients_have_names_none_of_them(cookie: str) -> None:
 
 
 def test_a_short_value_is_another_one_under_another_name() -> None:
-    assert groups(visits("sid=1; token=2", "sid=2; token=1")) == [[1, 2], [3, 4]]
+    assert groups(visits("sid=1; token=22", "sid=22; token=1")) == [[1, 2], [3, 4]]
 
 
 def test_ordinary_cookies_that_change_split_no_client() -> None:
@@ -116,6 +116,23 @@ def test_ordinary_cookies_that_change_split_no_client() -> None:
 def test_a_cookie_made_afresh_for_requests_or_by_the_clock_names_no_client(value: str) -> None:
     exchanges = [got(n, "/a", Cookie=f"session_seen={value.format(n, n // 2)}; visitor={TOKEN}") for n in range(1, 8)]
     assert groups(exchanges) == [[1, 2, 3, 4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize("cookie", ["csrf_token=t{0}", "auth_nonce=n{0}", "xsrf-token=t{1}", "_px=ab{0}cd34"])
+def test_one_client_whose_only_marks_rotate_keeps_its_order_as_in_a_replay(cookie: str) -> None:
+    exchanges = [got(n, "/orders", method="POST", Cookie=cookie.format(n, n // 2)) for n in range(1, 8)]
+    assert groups(exchanges) == groups(exchanges, assign_clients) == [[1, 2, 3, 4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize("cookie", ["session={0}", "auth_token={0}", "jwt={0}", "visitor={0}9sXb2kQz7Lw0TtYp4RfVhN"])
+def test_one_client_after_another_is_told_apart_by_any_cookie_that_lasts(cookie: str) -> None:
+    exchanges = visits(*(cookie.format(name) for name in ("ann", "bob", "cem")), method="POST")
+    assert groups(exchanges, assign_clients) == [[1, 2], [3, 4], [5, 6]]
+
+
+def test_clients_of_one_request_each_are_told_apart_by_their_session() -> None:
+    exchanges = [got(n, "/orders", method="POST", Cookie=f"session=user{n}; remember=1") for n in range(1, 4)]
+    assert groups(exchanges, assign_clients) == [[1], [2], [3]]
 
 
 def test_who_signs_in_again_stays_the_same_client() -> None:
