@@ -14,18 +14,20 @@ from dataclasses import dataclass
 from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.outbound.calls import Call
 from wiretape_replay.outbound.evidence import Evidence
+from wiretape_replay.outbound.fills import give_fills
 from wiretape_replay.outbound.likelihood import CLEARLY, likelihood, usual_share
 from wiretape_replay.outbound.pairing import pair
 
 
 def settled(evidence: Evidence) -> Evidence:
-    """The same with the owners of new reads changed where one route explains them."""
+    """The same with the owners of new reads changed where one route explains them, and of what they fill."""
     found = [_Newcomer.of(call, evidence) for call in _beyond(evidence)]
     by_kind: dict[str, list[_Newcomer]] = {}
     for one in found:
         by_kind.setdefault(kind_of(one.call), []).append(one)
     moved = [_give(some, evidence) for some in by_kind.values()]
-    return evidence.again() if any(moved) else evidence
+    evidence = evidence.again() if any(moved) else evidence
+    return evidence.again() if give_fills(evidence) else evidence
 
 
 def collection(call: Call) -> str:
