@@ -36,7 +36,7 @@ from wiretape_replay.engine.play import Playback
 from wiretape_replay.engine.played import Played
 from wiretape_replay.engine.previous import since_previous
 from wiretape_replay.engine.progress import Stage, telling
-from wiretape_replay.engine.racing import race_notes, racy_rules, routes_by_sequence, with_races
+from wiretape_replay.engine.racing import race_notes, racy_rules, with_races
 from wiretape_replay.engine.recording import in_full, load_inbound
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.engine.summary import reproducing, response_times, route_summaries, warmed_up
@@ -301,13 +301,13 @@ class _Replay:
         """With what may come from requests that raced when they were recorded."""
         if not findings and not rules:
             return findings
-        inbound, route = self.plan.inbound, routes_by_sequence(self.plan.inbound, self.plan.route)
+        inbound, routes = self.plan.inbound, {one.sequence: self.plan.route(one) for one in self.plan.inbound}
         if self.calls is None:
             outbound = await load_outbound(self.tape, with_transactions=True)
             self.calls = await asyncio.to_thread(recorded_calls, inbound, outbound, self.plan.route)
         races = await asyncio.to_thread(find_races, inbound, self.calls)
-        self.notes += race_notes(findings, races, route, self.spec.concurrency) + racy_rules(rules, races, route)
-        return with_races(findings, races, route)
+        self.notes += race_notes(findings, races, routes, self.spec.concurrency) + racy_rules(rules, races, routes)
+        return with_races(findings, races, routes)
 
     def _learned(self, snapshot: str) -> list[LearnedRule]:
         commit = self.spec.against.commit if self.spec.against else ""
