@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
+from pydantic import JsonValue
+
 from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Exchange, Request
 from wiretape_replay.bindings.plan import BindingPlan
@@ -18,11 +20,13 @@ from wiretape_replay.leaves import leaf_name, split, walk
 
 _LONG = 3
 """Digits from which a value is not taken to equal an identifier by chance."""
+_ENOUGH = 2
+"""Values that differ and are repeated, which no chance explains."""
 _STEM = 3
 """Letters of a path's word that a field must begin with to be called after it."""
 
 type Echoes = Mapping[tuple[str, str], Mapping[Place, set[str]]]
-"""By route and templated pointer: where the request carries what the answer repeats, and the values that did."""
+"""By route and templated pointer: where the request carries what the answer repeats, and the first values that did."""
 
 
 def find_echoes(ordered: Sequence[Exchange], commands: Mapping[int, str], plan: BindingPlan) -> Echoes:
@@ -30,15 +34,30 @@ def find_echoes(ordered: Sequence[Exchange], commands: Mapping[int, str], plan: 
     found: dict[tuple[str, str], dict[Place, set[str]]] = {}
     for each in ordered:
         for pointer, text, place in _repeats(each, plan):
-            found.setdefault((commands[each.sequence], pointer), {}).setdefault(place, set()).add(text)
-    routes = {route for route, _ in found}
+            values = found.setdefault((commands[each.sequence], pointer), {}).setdefault(place, set())
+            if len(values) < _ENOUGH:
+                values.add(text)
+    left: dict[str, set[str]] = {}
+    for route, pointer in found:
+        left.setdefault(route, set()).add(pointer)
     for each in ordered:
-        if (route := commands[each.sequence]) in routes:
-            for pointer, text in _leaves(each):
-                places = found.get((route, pointer), {})
-                for place in [place for place in places if _at(each.request, place) != text]:
-                    del places[place]
+        route = commands[each.sequence]
+        if pointers := left.get(route):
+            _refute(each, pointers, {pointer: found[route, pointer] for pointer in pointers})
     return found
+
+
+def _refute(exchange: Exchange, pointers: set[str], found: Mapping[str, dict[Place, set[str]]]) -> None:
+    """Leave out what an answer speaks against, and pointers of which nothing is left."""
+    names = {leaf_name(pointer) for pointer in pointers}
+    for at, text in _leaves(exchange):
+        # The last step of a pointer is its member's name, but for what is data.
+        if leaf_name(at) in names or "*" in names:
+            places = found.get(pointer := echo_place(at), {})
+            for place in [place for place in places if _at(exchange.request, place) != text]:
+                del places[place]
+            if not places:
+                pointers.discard(pointer)
 
 
 def echo_place(at: str) -> str:
@@ -51,7 +70,9 @@ def echo_place(at: str) -> str:
 
 def is_sure(values: set[str], at: str, target: str) -> bool:
     """Whether a field that repeats an identifier does so on purpose: with two of them, a long one, or by its name."""
-    return len(values) > 1 or any(len(value) >= _LONG for value in values) or _called_after(leaf_name(at), target)
+    return (
+        len(values) >= _ENOUGH or any(len(value) >= _LONG for value in values) or _called_after(leaf_name(at), target)
+    )
 
 
 def _called_after(name: str, target: str) -> bool:
@@ -65,18 +86,38 @@ def _called_after(name: str, target: str) -> bool:
 def _repeats(exchange: Exchange, plan: BindingPlan) -> Iterator[tuple[str, str, Place]]:
     edges = plan.by_consumer.get(exchange.sequence, ())
     carried = [(edge.consumed_at, edge.value) for edge in edges if edge.noun and not edge.consumed_at.within]
-    for pointer, text in _leaves(exchange) if carried else ():
-        yield from ((pointer, text, place) for place, value in carried if value == text)
+    if not carried or exchange.response is None:
+        return
+    content = read_content(exchange.response.headers, exchange.response.body)
+    if _texts(content.tree).isdisjoint(value for _, value in carried):
+        return
+    for at, text in _leaves(exchange):
+        yield from ((echo_place(at), text, place) for place, value in carried if value == text)
+
+
+def _texts(tree: JsonValue) -> set[str]:
+    """All scalars: most answers repeat nothing, and pointers cost more."""
+    found: set[str] = set()
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            pending.extend(node.values())
+        elif isinstance(node, list):
+            pending.extend(node)
+        elif isinstance(node, str | int):
+            found.add(str(node))
+    return found
 
 
 def _leaves(exchange: Exchange) -> Iterator[tuple[str, str]]:
-    """The members of an answer that are no identifiers by their name, with their templated pointers."""
+    """The members of an answer that are no identifiers by their name, with their pointers."""
     response = exchange.response
     if response is None or response.status >= 400:
         return
     for at, value in walk(read_content(response.headers, response.body).tree):
         if at and isinstance(value, str | int) and not isinstance(value, bool) and not is_id_name(leaf_name(at)):
-            yield echo_place(at), str(value)
+            yield at, str(value)
 
 
 def _at(request: Request, place: Place) -> str | None:

@@ -27,12 +27,12 @@ def race_notes(findings: Iterable[Finding], races: Mapping[int, Race], routes: R
         return []
     first, race = next(iter(some[0].items()))
     if concurrency > 1:
-        advice = "try --concurrency 1, which sends the requests one by one, in the order in which they began"
+        advice = "try --concurrency 1: it sends the requests one by one, in the order in which they began"
     else:
-        advice = ("the requests were sent one by one, in the order in which they began, which need not be the one in "
-                  "which they were served: record such clients one after the other")  # fmt: skip
-    return [f"the recording is racy: {_said(first, race, routes)}; {plural(len(some), 'finding')} of this run may come "
-            f"from that, for which of them comes first is decided anew; {advice}"]  # fmt: skip
+        advice = ("they were sent in the order in which they began, which need not be that in which they were served: "
+                  "record such clients one after the other")  # fmt: skip
+    return [f"the recording is racy, and {plural(len(some), 'finding')} may come from that; {advice}; "
+            f"{_said(first, race, routes)}"]  # fmt: skip
 
 
 def racy_rules(rules: Iterable[LearnedRule], races: Mapping[int, Race], routes: Routes) -> list[str]:
