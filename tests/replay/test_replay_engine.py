@@ -317,6 +317,26 @@ async def test_a_long_poll_sees_what_its_session_does(tmp_path: Path, free_port:
     assert written.is_set()
 
 
+async def test_one_at_a_time_requests_are_sent_in_the_order_in_which_they_began(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    came: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append((await reader.readuntil(b"\r\n\r\n")).split()[1].decode())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\nnull")
+        writer.close()
+
+    spans = [(0, 10, "a"), (5, 7, "b"), (13, 90, "b"), (15, 20, "a"), (16, 10, "c"), (22, 60, "c")]
+    tape = [exchange(number, "GET", f"/{at_ms}", at_ms=at_ms, connection=connection).model_copy(
+                update={"duration_us": took * 1000, "session": connection})
+            for number, (at_ms, took, connection) in enumerate(spans, 1)]  # fmt: skip
+    port = free_port()
+    async with await asyncio.start_server(answer, "127.0.0.1", port):
+        await (await playing(tmp_path, tape, target=f"http://127.0.0.1:{port}", concurrency=1)).run()
+    assert came == [f"/{at_ms}" for at_ms, _, _ in spans]
+
+
 async def test_a_stop_while_the_app_starts_ends_the_run_and_the_app(tmp_path: Path,
                                                                     free_port: Callable[[], int]) -> None:  # fmt: skip
     never = AppSpec(command=(sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"),

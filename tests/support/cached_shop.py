@@ -10,11 +10,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from typing import Any
 
 import psycopg
 import redis
+from json_app import JsonHandler
 
 VARIANT = os.environ.get("VARIANT", "")
 DATABASE = psycopg.connect(os.environ["DATABASE_URL"])
@@ -124,13 +125,8 @@ def quote(number: int, qty: int) -> Any:
     return {"item": number, "price": qty * number}
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(JsonHandler):
     """JSON in, JSON out."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
 
     def answer(self, make: Callable[[], Any]) -> None:
         try:
@@ -139,11 +135,7 @@ class Shop(BaseHTTPRequestHandler):
             status, data = 404, b'{"error": "no such item"}'
         except (psycopg.Error, redis.RedisError) as error:
             status, data = 500, json.dumps({"error": str(error)}).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, data)
 
     def do_GET(self) -> None:
         words = self.path.rpartition("/")[2]

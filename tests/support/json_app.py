@@ -13,10 +13,12 @@ class JsonHandler(BaseHTTPRequestHandler):
     def log_message(self, *args: object) -> None:
         """Quiet."""
 
-    def send_json(self, status: int, data: bytes) -> None:
-        """One answer."""
+    def send_json(self, status: int, data: bytes, **headers: str) -> None:
+        """One answer; `headers` have underscores for hyphens in their names."""
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(data)

@@ -6,8 +6,10 @@ import json
 import threading
 import uuid
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from json_app import JsonHandler
 
 
 class Shop(ThreadingHTTPServer):
@@ -26,22 +28,14 @@ class Shop(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class _Requests(BaseHTTPRequestHandler):
+class _Requests(JsonHandler):
     server: Shop
-    protocol_version = "HTTP/1.1"
 
     def tell(self, status: int, body: Any, **headers: str) -> None:
         parts = [part for part in self.path.split("/") if part and not part.isdecimal()]
         with self.server.lock:
             self.server.answers[self.command, "/".join(parts), status] += 1
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, json.dumps(body).encode(), **headers)
 
     def do_POST(self) -> None:
         sent = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
@@ -72,6 +66,3 @@ class _Requests(BaseHTTPRequestHandler):
     def known(self) -> bool:
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         return token in self.server.tokens and f"visit={token[::-1]}" in self.headers.get("Cookie", "")
-
-    def log_message(self, *_: object) -> None:
-        pass

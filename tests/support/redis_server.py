@@ -33,11 +33,14 @@ class RedisServer:
     folder: Path
     port: int
     tls_port: int
+    password: str = QUOTED
+    """Of the default user, as it stands in URLs; empty where none is needed."""
 
     @property
     def url(self) -> str:
         """As an app would have it in REDIS_URL."""
-        return f"redis://:{QUOTED}@127.0.0.1:{self.port}/0"
+        login = f":{self.password}@" if self.password else ""
+        return f"redis://{login}127.0.0.1:{self.port}/0"
 
     @property
     def tls_url(self) -> str:

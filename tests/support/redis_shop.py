@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from typing import Any
 
 import redis
+from json_app import JsonHandler
 
 VARIANT = os.environ.get("VARIANT", "")
 CACHE: Any = redis.Redis.from_url(os.environ["DATABASE_URL"], decode_responses=True)
@@ -46,24 +47,15 @@ def prices(skus: list[str]) -> Any:
     return dict(zip(skus, CACHE.mget([f"price:{sku}" for sku in skus]), strict=True))
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(JsonHandler):
     """JSON in, JSON out."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
 
     def answer(self, make: Any) -> None:
         try:
             status, data = 200, json.dumps(make()).encode()
         except redis.RedisError as error:
             status, data = 500, json.dumps({"error": str(error)}).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_json(status, data)
 
     def do_GET(self) -> None:
         words = self.path.rpartition("/")[2]

@@ -17,6 +17,7 @@ from wiretape_capture.protocols.http import split_target
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.bindings.tokens import is_digest_name, is_id_name, is_secret_name, key_nouns, nouns_of
+from wiretape_replay.compare.echoes import echo_place, is_sure
 from wiretape_replay.compare.noise import NoiseModel, Variation
 from wiretape_replay.compare.observations import Observations, never
 from wiretape_replay.compare.places import Kind
@@ -95,8 +96,10 @@ class Judge:
         if self._is_own_process(expected, actual):
             return "process id of the app"
         if isinstance(expected, str) and isinstance(actual, str):
-            return self._text(at, expected, actual)
-        return None if isinstance(expected, bool) or expected is None else self._number(at, expected, actual)
+            return self._text(at, expected, actual) or self._repeated(at, expected, actual)
+        if isinstance(expected, bool) or expected is None:
+            return None
+        return self._number(at, expected, actual) or self._repeated(at, str(expected), str(actual))
 
     def unexplained(self, at: str, expected: JsonValue, actual: JsonValue) -> bool:
         """Whether a difference counts as variation: no reason, or one that is a coincidence.
@@ -257,6 +260,18 @@ class Judge:
         name = leaf_name(at) if at else ""
         live = self.session.live_value(expected, name, self._path, at)
         return self.session.echoed(self.exchange.sequence, expected) if live is None and is_id_name(name) else live
+
+    def _repeated(self, at: str, expected: str, actual: str) -> str | None:
+        """A field of any name that repeats an identifier of the request: both do so, from the very same place."""
+        places = self.noise.echoes.get((self.route, echo_place(at))) if at and self.session else None
+        if not places or not self.session:
+            return None
+        for edge in self.noise.plan.by_consumer.get(self.exchange.sequence, ()):
+            values = places.get(edge.consumed_at)
+            if values and (edge.value, self.session.sent(edge)) == (expected, actual):
+                sure = is_sure(values, at, self.exchange.request.target)
+                return f"bound to {self.noise.commands.get(edge.producer, '')}" if sure else None
+        return None
 
     def _bound_reason(self, at: str, expected: str) -> str:
         nouns = ["", *nouns_of(leaf_name(at), split(at), self._path)]

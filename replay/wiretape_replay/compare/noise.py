@@ -17,6 +17,7 @@ from wiretape_replay.align import align
 from wiretape_replay.bindings.plan import BindingPlan
 from wiretape_replay.bindings.tokens import is_distinctive
 from wiretape_replay.compare.counters import find_counters
+from wiretape_replay.compare.echoes import Echoes, find_echoes
 from wiretape_replay.compare.evidence import ENOUGH
 from wiretape_replay.compare.observations import Observations
 from wiretape_replay.compare.places import place_of, template
@@ -62,6 +63,8 @@ class NoiseModel:
     """Values of answers that later requests carry."""
     counters: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
     """Whole numbers that only grew in the recording, as a count of requests would: by sequence."""
+    echoes: Echoes = field(default_factory=dict)
+    """Fields that repeat an identifier of their own request."""
     evidence: Observations = field(default_factory=Observations)
     """What unchanged code showed."""
     commands: dict[int, str] = field(default_factory=dict)
@@ -91,7 +94,7 @@ class NoiseModel:
                 model._learn_pair(route, before, after)
         model.counters.update(find_counters(ordered, model.commands))
         model._spread(ordered)
-        return model
+        return replace(model, echoes=find_echoes(ordered, model.commands, plan))
 
     def rule_for(self, route: str, place: str) -> NoiseRule | None:
         """The user's rule for a pointer or `header:NAME`."""

@@ -95,6 +95,18 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     return Calls(evidence, faults.all, by_sequence, faults.causes)
 
 
+def recorded_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange],
+                   route: Callable[[Exchange], str]) -> list[Call]:  # fmt: skip
+    """The recorded calls with whose they were, where no run is judged by them."""
+    catalogue = Catalogue.of(outbound, {})
+    ends = recorded_fates(outbound)
+    calls = [catalogue.recorded(one) for one in outbound if is_call(one)]
+    for call in calls:
+        call.fate = ends.get(call.sequence)
+    attribute_recorded(calls, [recorded_window(one, route(one), values_of(one, route(one))) for one in inbound])
+    return calls
+
+
 def _live(catalogue: Catalogue, answers: Sequence[MockAnswer], known: Mapping[int, Call]) -> list[Call]:
     """What the mock was asked, without what it answers of itself, with what became of it."""
     calls = []

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.bindings.live import LiveSession
@@ -46,12 +47,16 @@ class Playback:
     """Why nothing more is sent; empty while it makes sense."""
     _given_up: asyncio.Event = field(default_factory=asyncio.Event)
     _began: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _before: dict[int, int] = field(default_factory=dict)
+    """One at a time: the exchange that is sent before each, as it was recorded."""
 
     async def run(self, sessions: Iterable[Sequence[Slot]], paced: bool) -> None:
         """Play every session to its end."""
         every = [list(slots) for slots in sessions]
         slots = [slot for session in every for slot in session]
         self._began = {slot.exchange.sequence: _beginning(slot.exchange) for slot in slots}
+        if self.concurrency == 1 and not paced:
+            self._before = _one_by_one([slot.exchange for slot in slots])
         order = Order(slots)
         # A schedule that waits for its own requests is none: paced sessions are bounded by the connections alone.
         gate = asyncio.Semaphore(IN_FLIGHT if paced else self.concurrency)
@@ -95,9 +100,10 @@ class Playback:
         order.ended(slot)
 
     def _earlier(self, exchange: Exchange) -> list[int]:
-        """Producers that take part and come first: a clock that was set back must not make a circle."""
-        own = _beginning(exchange)
-        return [producer for producer in self.producers(exchange.sequence) if self._began.get(producer, own) < own]
+        """What is waited for: producers that take part and come first. A clock set back must make no circle."""
+        own, before = _beginning(exchange), self._before.get(exchange.sequence)
+        producers = [one for one in self.producers(exchange.sequence) if self._began.get(one, own) < own]
+        return producers if before is None else [*producers, before]
 
     async def _one(self, exchange: Exchange) -> Played:
         if self.ended:
@@ -133,3 +139,9 @@ class Playback:
 
 def _beginning(exchange: Exchange) -> tuple[int, int]:
     return exchange.started_ns, exchange.sequence
+
+
+def _one_by_one(exchanges: Iterable[Exchange]) -> dict[int, int]:
+    """The exchange that began just before each: where the client's clock and its order agree, see `_earlier`."""
+    ordered = sorted(exchanges, key=_beginning)
+    return {later.sequence: one.sequence for one, later in pairwise(ordered) if one.sequence < later.sequence}

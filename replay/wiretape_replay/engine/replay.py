@@ -29,13 +29,14 @@ from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.described import description_check
 from wiretape_replay.engine.latency import by_scope, comparisons, latency_findings, pairs_with_run
 from wiretape_replay.engine.live_bodies import LiveResponses
-from wiretape_replay.engine.outbound import judge_calls, load_outbound
+from wiretape_replay.engine.outbound import judge_calls, load_outbound, recorded_calls
 from wiretape_replay.engine.pacing import Slot, schedule, speed_of
 from wiretape_replay.engine.plan import Plan, make_plan
 from wiretape_replay.engine.play import Playback
 from wiretape_replay.engine.played import Played
 from wiretape_replay.engine.previous import since_previous
 from wiretape_replay.engine.progress import Stage, telling
+from wiretape_replay.engine.racing import race_notes, racy_rules, with_races
 from wiretape_replay.engine.recording import in_full, load_inbound
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.engine.summary import reproducing, response_times, route_summaries, warmed_up
@@ -43,6 +44,8 @@ from wiretape_replay.engine.target import MockJob, Target, staged
 from wiretape_replay.engine.turns import take_turns
 from wiretape_replay.mock.load import aliases
 from wiretape_replay.openapi.check import SpecCheck
+from wiretape_replay.outbound.calls import Call
+from wiretape_replay.outbound.races import find_races
 from wiretape_replay.report.printable import plural
 from wiretape_replay.run_file import RunReader, write_run
 from wiretape_replay.signing.signer import Signer
@@ -117,6 +120,8 @@ class _Replay:
     playback: Playback | None = None
     values: dict[int, LiveSession] = field(default_factory=dict)
     mock: MockJob | None = None
+    calls: Sequence[Call] | None = None
+    """The recorded calls with whose they were, once the app's were judged by them."""
     pairs: dict[str, Pairs] = field(default_factory=dict)
     """Response times by route, of the app and of its baseline."""
     stopped: str = ""
@@ -255,6 +260,8 @@ class _Replay:
         slower = latency_findings(self.pairs, comparing.results, lambda some: reproducing(self.spec.command, some))
         findings = [*await self._with_calls(comparing, comparing.violations.shown_by(findings)), *slower]
         findings = await asyncio.to_thread(explained, findings, comparing.compared)
+        rules = self._learned(info.name)
+        findings = await self._with_races(findings, rules)
         warm = sum(one.warmup for one in comparing.results)
         if warm:
             self.notes.append(f"{warm} first requests of their routes are warm-up, not in the response times")
@@ -269,7 +276,7 @@ class _Replay:
                                    comparing.violations.by_route),
             against_baseline=comparisons(self.pairs),
             contract_violations=comparing.violations.by_route.total(), notes=tuple(self.notes),
-            noise=tuple(self._learned(info.name)), baseline_answers=self.noise.evidence.answers,
+            noise=tuple(rules), baseline_answers=self.noise.evidence.answers,
             mock=self.mock.result.tally if self.mock and self.mock.result else None,
             wiretape_version=version("wiretape"), command=self.spec.command,
         )  # fmt: skip
@@ -285,9 +292,22 @@ class _Replay:
             self.mock.result, self.mock.answers, aliases(self.spec.mock.maps), cold=self.spec.app is not None,
             differing=differing,
         )  # fmt: skip
+        self.calls = calls.evidence.recorded
         comparing.results = calls.results(comparing.results)
         wrong = calls.findings(self.target, lambda some: reproducing(self.spec.command, some))
         return [*calls.followed(findings), *wrong]
+
+    async def _with_races(self, findings: list[Finding], rules: Sequence[LearnedRule]) -> list[Finding]:
+        """With what may come from requests that raced when they were recorded."""
+        if not findings and not rules:
+            return findings
+        inbound, routes = self.plan.inbound, {one.sequence: self.plan.route(one) for one in self.plan.inbound}
+        if self.calls is None:
+            outbound = await load_outbound(self.tape, with_transactions=True)
+            self.calls = await asyncio.to_thread(recorded_calls, inbound, outbound, self.plan.route)
+        races = await asyncio.to_thread(find_races, inbound, self.calls)
+        self.notes += race_notes(findings, races, routes, self.spec.concurrency) + racy_rules(rules, races, routes)
+        return with_races(findings, races, routes)
 
     def _learned(self, snapshot: str) -> list[LearnedRule]:
         commit = self.spec.against.commit if self.spec.against else ""

@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from wiretape_replay.match.commands import CommandParts
+from wiretape_replay.match.parts import Parts
 from wiretape_replay.match.statements import StatementParts
 from wiretape_replay.match.volatile import text_of
-
-if TYPE_CHECKING:
-    from wiretape_replay.match.index import Recorded
 
 type Table = tuple[str, str]
 """Service and table."""
@@ -27,7 +25,14 @@ ELSEWHERE = "\0elsewhere"
 """Stands for rows that no read names: an INSERT of such rows changes only what is read of the whole table."""
 
 
-def homes(recorded: Iterable[Recorded]) -> Iterator[tuple[Recorded, tuple[tuple[str, ...], ...]]]:
+class Asks(Protocol):
+    """What was asked of a service, in whatever form it is kept."""
+
+    @property
+    def parts(self) -> Parts: ...
+
+
+def homes[A: Asks](recorded: Iterable[A]) -> Iterator[tuple[A, tuple[tuple[str, ...], ...]]]:
     """The commands of databases among what was recorded, each with the paths to its data below its service."""
     recorded = list(recorded)
     yield from ((each, each.parts.homes) for each in recorded if isinstance(each.parts, CommandParts))
@@ -38,6 +43,11 @@ def homes(recorded: Iterable[Recorded]) -> Iterator[tuple[Recorded, tuple[tuple[
             read.setdefault((parts.service, parts.tables[0]), Counter()).update(set(_values(parts)))
     for each, parts in statements:
         yield each, (_home(parts, read),)
+
+
+def rows_of(parts: StatementParts) -> tuple[str, ...]:
+    """The values by which a statement that changes rows finds them; none where it says none."""
+    return tuple(_values(parts, of_rows=True)) if parts.method.upper() in ("UPDATE", "DELETE") else ()
 
 
 def _home(parts: StatementParts, read: dict[Table, Counter[str]]) -> tuple[str, ...]:

@@ -8,24 +8,23 @@ into that of others only as often as any call does.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.outbound.calls import Call
 from wiretape_replay.outbound.evidence import Evidence
+from wiretape_replay.outbound.fills import give_fills
 from wiretape_replay.outbound.likelihood import CLEARLY, likelihood, usual_share
 from wiretape_replay.outbound.pairing import pair
 
 
 def settled(evidence: Evidence) -> Evidence:
-    """The same with the owners of new reads changed where one route explains them."""
-    found = [_Newcomer.of(call, evidence) for call in _beyond(evidence)]
-    by_kind: dict[str, list[_Newcomer]] = {}
-    for one in found:
-        by_kind.setdefault(kind_of(one.call), []).append(one)
-    moved = [_give(some, evidence) for some in by_kind.values()]
-    return evidence.again() if any(moved) else evidence
+    """The same with the owners of new reads changed where one route explains them, and of what they fill."""
+    found = (_Newcomer.of(call, evidence) for call in _beyond(evidence))
+    moved = [_give(some, evidence) for some in by_kind(found, lambda one: one.call)]
+    evidence = evidence.again() if any(moved) else evidence
+    return evidence.again() if give_fills(evidence) else evidence
 
 
 def collection(call: Call) -> str:
@@ -42,6 +41,14 @@ def collection(call: Call) -> str:
 def kind_of(call: Call) -> str:
     """What reads of several things of one kind have in common."""
     return collection(call) or call.place
+
+
+def by_kind[T](some: Iterable[T], call: Callable[[T], Call]) -> Collection[list[T]]:
+    """What has to do with reads of one kind, together; `call` gives the read."""
+    found: dict[str, list[T]] = {}
+    for one in some:
+        found.setdefault(kind_of(call(one)), []).append(one)
+    return found.values()
 
 
 def is_usual(evidence: Evidence, call: Call) -> bool:

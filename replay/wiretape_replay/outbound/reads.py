@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from wiretape_replay.outbound.calls import Call
 from wiretape_replay.outbound.evidence import Evidence, shares
-from wiretape_replay.outbound.newcomers import is_usual, kind_of
+from wiretape_replay.outbound.newcomers import by_kind, is_usual, kind_of
 from wiretape_replay.outbound.pairing import Pairing
 
 FAN_OUT = 3
@@ -67,7 +67,7 @@ class FanOuts:
         """
         left = list(extra)
         for judge in (self._by_new_routes, self._of_one_exchange, self._many_times, self._for_items):
-            for calls in _by_kind(left).values():
+            for calls in by_kind(left, lambda call: call):
                 for reads in judge(calls):
                     whole = replace(reads, calls=(*reads.calls, *_meanwhile(reads, calls)))
                     yield whole
@@ -135,13 +135,6 @@ class FanOuts:
     def _usual_of_kind(self, owner: int, call: Call) -> int:
         route = self.evidence.handled[owner].route
         return max((self._recorded(one.sequence, call) for one in self.evidence.by_route[route]), default=0)
-
-
-def _by_kind(calls: Iterable[Call]) -> dict[str, list[Call]]:
-    found: dict[str, list[Call]] = {}
-    for call in calls:
-        found.setdefault(kind_of(call), []).append(call)
-    return found
 
 
 def _meanwhile(reads: Reads, calls: Iterable[Call]) -> Iterator[Call]:

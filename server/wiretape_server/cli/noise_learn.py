@@ -54,7 +54,7 @@ def command(as_json: bool) -> None:
     view = job_view.View(on_ready=lambda _: None, doing="replaying")
     run = Run.model_validate(job_view.run("wiretape_replay.engine", _learning(spec), view, log=files.job))
     for note in run.notes:
-        if "is not counted" in note:
+        if "is not counted" in note or "may hide data" in note:
             say(f"note: {note}")
     if not run.baseline_answers:
         raise WiretapeError(f"nothing could be learned: {run.verdict.reason}", f"look at: wiretape diff {run.id}")

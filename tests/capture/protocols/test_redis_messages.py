@@ -303,6 +303,30 @@ def test_a_transaction_without_an_end_is_not_held() -> None:
             follower.server(queued, at)
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_a_connection_that_is_turned_away_is_one_whether_the_client_had_spoken_or_not(late: bool) -> None:
+    seen: list[Observed] = []
+    follower = RedisFollower(lambda _begun: seen.append)
+    spoken, refusal = write_command([b"INCR", b"a"]), b"-ERR max number of clients reached\r\n"
+    if late:
+        follower.server(refusal, 1)
+    follower.client(spoken, 2)
+    if not late:
+        follower.server(refusal, 3)
+    follower.client(spoken, 4)
+    follower.end(5)
+    assert [(each.command, each.status) for each in seen] == [("CONNECT", "ERR")]
+
+
+def test_such_an_error_of_a_command_is_that_command_s() -> None:
+    seen: list[Observed] = []
+    follower = RedisFollower(lambda _begun: seen.append)
+    for reply in (b":1\r\n", b"-ERR max number of clients reached\r\n"):  # the second says it by a script
+        follower.client(write_command([b"INCR", b"a"]), 1)
+        follower.server(reply, 2)
+    assert [(each.command, each.status) for each in seen] == [("INCR", "OK"), ("INCR", "ERR")]
+
+
 def test_scripts_are_remembered_within_a_bound() -> None:
     seen: list[Observed] = []
     follower = RedisFollower(lambda _begun: seen.append)

@@ -329,3 +329,42 @@ def test_a_word_that_is_only_read_is_data_though_later_requests_carry_it(listed:
     assert replay(exchanges, shop("")).found == []
     at = len(exchanges) - 2
     assert (at, "value", "/sku") in replay(exchanges, shop(wrong)).found
+
+
+class _Orders:
+    """Numbers orders in the order given, and says in two ways which one a request was about."""
+
+    def __init__(self, numbers: list[int], wrong: int = 0, spare: int = 5) -> None:
+        self.numbers, self.wrong, self.spare = iter(numbers), wrong, spare
+
+    def __call__(self, asked: Request, _now: int) -> Response:
+        parts = asked.target.strip("/").split("/")
+        if len(parts) == 1:
+            return response({"id": next(self.numbers), "state": "new"}, 201)
+        number = int(parts[1])
+        said = {"cancelled": self.wrong or number} if parts[2] == "cancel" else {"about": self.wrong or number}
+        return response({**said, "spare": self.spare})
+
+
+def _on(number: int, what: str) -> Any:
+    return lambda answers: request("POST", f"/orders/{json.loads(answers[number].body.data)['id']}/{what}")
+
+
+@pytest.mark.parametrize("what", ["cancel", "audit"])
+def test_a_field_of_any_name_that_repeats_the_requests_id_follows_it(what: str) -> None:
+    tape = record(_Orders([1, 2]), [request("POST", "/orders"), request("POST", "/orders"), _on(1, what), _on(2, what)])
+    swapped = replay(tape, _Orders([2, 1]))
+    assert swapped.found == []
+    reasons = {each.reason for each in swapped.comparisons[3].suppressed}
+    assert reasons == {"bound to POST /orders"}
+    name = "/cancelled" if what == "cancel" else "/about"
+    assert (3, "value", name) in replay(tape, _Orders([2, 1], wrong=7)).found
+    assert (4, "value", name) in replay(tape, _Orders([1, 2], wrong=1)).found
+
+
+def test_a_number_that_is_the_requests_id_by_chance_stays_data() -> None:
+    once = [request("POST", "/orders"), request("POST", "/orders"), _on(2, "audit")]
+    tape = record(_Orders([1, 2], spare=2), once)
+    assert (3, "value", "/spare") in replay(tape, _Orders([2, 1], spare=1)).found
+    tape = record(_Orders([1, 2], spare=2), [*once, _on(1, "audit")])
+    assert (3, "value", "/spare") in replay(tape, _Orders([2, 1], spare=1)).found

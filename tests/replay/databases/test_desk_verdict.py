@@ -148,6 +148,18 @@ async def test_reads_that_another_route_made_are_n_plus_one(
     assert judge(run, [parse("outbound.n+1 > 0")]).verdict == "fail"
 
 
+@pytest.mark.parametrize("concurrency", [1, 8, 8])
+@pytest.mark.parametrize("together", [False, True])
+async def test_what_an_n_plus_one_loop_fills_is_told_at_its_route(
+    desk: Desk, desk_in_turn: Desk, together: bool, concurrency: int
+) -> None:
+    run = await (desk if together else desk_in_turn).run("n+1 filling", concurrency=concurrency)
+    found = told(run)
+    assert {route.partition(": ")[0] for route in found} == {"GET /items"}, run.verdict.findings
+    assert found["GET /items: n+1 cache: GET label:{n}"] == "warning 6/6"
+    assert found["GET /items: duplicated cache: SETEX label:{n} ?"].startswith("error ")
+
+
 @pytest.mark.parametrize("concurrency", [1, 8])
 @pytest.mark.parametrize("together", [False, True])
 async def test_one_read_that_another_route_made_is_told(

@@ -168,6 +168,53 @@ async def test_probes_of_drivers_and_pools_are_answered(tape: Path, sql: str, an
     assert {each.tier for each in journal(tape)} == {"simulated"}
 
 
+SETTINGS = (
+    ("begin", "set local time zone 'Asia/Tokyo'", "commit"),
+    ("begin", "set local time zone 'Asia/Tokyo'", "rollback"),
+    ("begin", "set time zone 'Asia/Tokyo'", "rollback"),
+    ("begin", "set time zone 'Asia/Tokyo'", "set local timezone to 'UTC'", "commit"),
+    ("begin", "set local search_path = pg_catalog", "set search_path = public", "end"),
+    ("set application_name = 'till'", "begin", "set local application_name = 'desk'", "select 1/0", "commit"),
+    ("begin", "set local time zone 'Asia/Tokyo'", "set local time zone default", "abort"),
+    ("begin", "savepoint a", "set local time zone 'Asia/Tokyo'", "savepoint b", "set time zone 'UTC'",
+     "rollback to a", "set local datestyle = 'ISO, DMY'", "release a", "commit"),
+    ("begin", "savepoint a", "set time zone 'Asia/Tokyo'", "release savepoint a", "commit"),
+    ("begin", "set time zone 'Asia/Tokyo'", "reset all", "commit"),
+    ("set local time zone 'Asia/Tokyo'", "reset timezone"),
+)  # fmt: skip
+"""Statements of one connection after the other's; what is in force is asked for after each."""
+
+
+def settled(connection: psycopg.Connection) -> list[Any]:
+    """What a client is told of its settings, by reports and when it asks."""
+    told: list[Any] = []
+    connection.add_notice_handler(lambda notice: told.append(notice.sqlstate))
+    for sql in (sql for script in SETTINGS for sql in (*script, "reset all")):
+        try:
+            connection.execute(sql, prepare=False)
+        except psycopg.Error as error:
+            told.append(error.sqlstate)
+        names = ("TimeZone", "application_name", "DateStyle")
+        told.append([sql, *(connection.info.parameter_status(name) for name in names)])
+        if connection.info.transaction_status is not psycopg.pq.TransactionStatus.INERROR:
+            told[-1] += [one(connection, f"show {name}") for name in ("timezone", "search_path", "application_name")]
+    return told
+
+
+async def test_settings_end_with_their_transaction_as_at_the_server(postgres: Server, tmp_path: Path) -> None:
+    def divide(url: str) -> None:
+        with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.Error):
+            connection.execute("select 1/0")
+
+    def real() -> list[Any]:
+        with psycopg.connect(postgres.dsn, autocommit=True, application_name="app") as connection:
+            return settled(connection)
+
+    async with recording(tmp_path, postgres.dsn) as job:
+        await asyncio.to_thread(divide, job.environment["WIRETAPE_DB_URL"])
+    assert await asked(tmp_path, settled, application_name="app") == await asyncio.to_thread(real)
+
+
 async def test_what_a_reset_takes_from_a_connection_is_gone(tape: Path) -> None:
     async def work(url: str) -> None:
         connection = await asyncpg.connect(url.replace("sslmode=disable", "ssl=disable"))

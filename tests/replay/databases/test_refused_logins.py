@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from database_story import Story
 from mock_kit import answer, call
 from mysql_server import MysqlServer
 from postgres_server import Server
-from redis_server import RedisServer
+from redis_server import PASSWORD, RedisServer, binary, running
 
 from wiretape_capture.snapshot.exchange import Direction, Exchange
 from wiretape_replay.mock.databases.outages import Doors, Outages
@@ -137,6 +138,34 @@ async def test_redis_to_which_the_app_logs_in_itself(redis_server: RedisServer, 
     story = Story(tmp_path, f"redis://127.0.0.1:{redis_server.port}/0", free_port, PROGRAM,
                   {"LOGIN": f"itself{resp}", "SECRET": "x", "RESP": resp})  # fmt: skip
     await _told(story, closed, ["WRONGPASS", "WRONGPASS"])
+
+
+@contextmanager
+def _full(server: RedisServer) -> Iterator[None]:
+    """The server has as many clients as it takes."""
+    with redis.Redis.from_url(server.url, single_connection_client=True) as admin:
+        admin.config_set("maxclients", 1)
+        yield
+        admin.config_set("maxclients", 1000)
+
+
+@pytest.mark.xdist_group("full redis")  # a server of its own: it is full for everyone
+@pytest.mark.parametrize("login", ["wiretape", "app", "none"])
+@pytest.mark.parametrize("resp", ["2", "3"])
+async def test_redis_that_has_enough_clients(tmp_path: Path, free_port: Callable[[], int], login: str,
+                                             resp: str) -> None:  # fmt: skip
+    server = binary()
+    assert server is not None
+    with running(server) as full:
+        env = {"RESP": resp}
+        url = full.url if login == "wiretape" else f"redis://127.0.0.1:{full.port}/0"
+        if login == "app":
+            env |= {"LOGIN": "shop", "SECRET": PASSWORD}
+        if login == "none":
+            with redis.Redis.from_url(full.url) as admin:
+                admin.config_set("requirepass", "")
+            full = replace(full, password="")
+        await _told(Story(tmp_path, url, free_port, PROGRAM, env), lambda: _full(full), ["ERR", "ERR"])
 
 
 # Which login is refused, without sockets

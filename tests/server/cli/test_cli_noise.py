@@ -40,7 +40,8 @@ cause = "sorted by load"
 """
 
 
-async def write_tape(path: Path, port: int, count: int, change: str = "") -> None:
+async def write_tape(path: Path, port: int, count: int, change: str = "", racing: str = "") -> None:
+    """A recording of the app at `port`; with a method for `racing`, of another client at the first one's item, too."""
     taken = answers(port, count, change)
     tape = await TapeWriter.create(path, name=path.stem, created_ns=taken[0][1])
     for sequence, (target, at_ns, data) in enumerate(taken, 1):
@@ -50,6 +51,14 @@ async def write_tape(path: Path, port: int, count: int, change: str = "") -> Non
             request=Request(method="GET", target=target, headers=(("Host", f"127.0.0.1:{port}"),)),
             response=Response(status=200, reason="OK", headers=(("Content-Type", "application/json"),),
                               body=body_of(data)),
+        ))  # fmt: skip
+    if racing:
+        target, at_ns, _ = taken[0]
+        tape.put(Exchange(
+            sequence=count + 1, direction=Direction.INBOUND, service=f"127.0.0.1:{port}", command=racing,
+            location=target, status="501", started_ns=at_ns + 100_000, duration_us=900, connection="another",
+            request=Request(method=racing, target=target, headers=(("Host", f"127.0.0.1:{port}"),)),
+            response=Response(status=501),
         ))  # fmt: skip
     await tape.close()
 
@@ -98,6 +107,24 @@ def test_learned_noise_is_listed_explained_accepted_and_undone(project: Path, wi
     )
     assert 'accepted_by = "ada"' in file.read_text()
     assert wiretape("verify").returncode == 0
+
+
+def test_learning_warns_of_what_a_write_under_way_at_the_same_time_may_have_changed(
+    tmp_path: Path, free_port: Callable[[], int], wiretape: Run
+) -> None:
+    port = free_port()
+    ws = Workspace(tmp_path)
+    ws.create()
+    asyncio.run(write_tape(ws.snapshot_path("shop"), port, 12, racing="PUT"))
+    (tmp_path / "wiretape.toml").write_text(f"[app]\ncommand = {json.dumps(command(port))}\nport = {port}\n")
+    learned = wiretape("noise", "learn")
+    assert learned.returncode == 0, learned.stderr
+    said = " ".join(learned.stderr.split())
+    assert "/promo of GET /items/{id}" in said.partition("may hide")[0]
+    assert "/hits of" not in said  # it differs in every answer, whether that raced or not
+    assert " may hide data that a write changes, for the recording is racy: exchange 1 was under way" in said
+    assert "(PUT /items/{id}), which writes /items/" in said
+    assert "learn with --concurrency 1" in said
 
 
 def test_verify_beside_unchanged_code(project: Path, wiretape: Run, in_process: Run) -> None:

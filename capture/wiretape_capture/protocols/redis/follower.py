@@ -77,6 +77,10 @@ class RedisFollower:
         """CLIENT REPLY: `off`, `skip` for the next command, or empty."""
         self._scripts: dict[str, Cell] = {}
         self._script_bytes = 0
+        self._answers = False
+        """The server has said anything."""
+        self._turned_away = False
+        """The server refused the connection: what the client sent all the same is asked of nobody."""
 
     # The client's side
 
@@ -88,6 +92,8 @@ class RedisFollower:
             raise self._commands.problem
 
     def _asked(self, arguments: Arguments, at: int) -> None:
+        if self._turned_away:
+            return
         name = word(arguments[0])
         if name in NOT_FOLLOWED:
             raise Malformed(f"the app sent {name}: {NOT_FOLLOWED[name]}")
@@ -136,12 +142,12 @@ class RedisFollower:
         return False
 
     def _reply(self, reply: Reply, at: int) -> None:
-        if not self._waiting:
-            error = error_of(reply.cell)
-            if error is not None:
-                self._book(at)(told.refused(error, at, at))
-                return
-            raise Malformed("a reply came where no command waits for one")
+        first, self._answers = not self._answers, True
+        # Whether the first command was on its way by then is chance.
+        error = told.turned_away(reply.cell) if first else ""
+        if error or not self._waiting:
+            self._refused(error or error_of(reply.cell), at, first=first)
+            return
         step = self._waiting[0]
         if step.name in SUBSCRIBING and self._subscribed(step, reply.cell):
             return
@@ -151,6 +157,14 @@ class RedisFollower:
         if self._in_transaction(step, cell, reply.dropped, at):
             return
         self._tell(step, cell, reply.dropped, at)
+
+    def _refused(self, error: str | None, at: int, *, first: bool) -> None:
+        """An error of which no command is the cause. Raises Malformed for any other reply."""
+        if error is None:
+            raise Malformed("a reply came where no command waits for one")
+        self._turned_away = first
+        self._waiting.clear()
+        self._book(at)(told.refused(error, at, at))
 
     def _subscribed(self, step: _Step, cell: Cell) -> bool:
         """One of the replies to a subscription; True while more come. What the last one was is told."""

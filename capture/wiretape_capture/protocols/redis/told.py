@@ -21,6 +21,8 @@ CONNECT, TRANSACTION, MESSAGE, PUSH = "CONNECT", "MULTI", "MESSAGE", "PUSH"
 """Commands of exchanges that are no single command."""
 UNREACHABLE = "ERR could not connect to "
 """Begins the error of a connection that came to nothing without a word from the server."""
+TURNED_AWAY = ("ERR max number of clients", "DENIED Redis is running in protected mode")
+"""Begin the errors that a server says to a connection and not to a command, before it hangs up."""
 SERVICE_FAILED = frozenset({"LOADING", "MASTERDOWN", "BUSY", "CLUSTERDOWN", "OOM", "MISCONF", "TRYAGAIN", "READONLY",
                             "NOREPLICAS", "UNKILLABLE", "NOMASTERLINK"})  # fmt: skip
 """First words of errors in which the server is at fault and not the command."""
@@ -97,6 +99,12 @@ def pushed(parts: list[Cell], at: int) -> Observed:
     """Something else that the server sent of itself, such as an invalidation of CLIENT TRACKING."""
     kind = parts[0] if parts and isinstance(parts[0], str) else "push"
     return Observed(PUSH, f"PUSH {kind}", OK, 0, "", at, at, {"kind": kind}, {"push": parts})
+
+
+def turned_away(cell: Cell) -> str:
+    """The error with which a server refuses a connection, whatever it is asked; empty for any other reply."""
+    error = error_of(cell) or ""
+    return error if error.startswith(TURNED_AWAY) else ""
 
 
 def refused(error: str, started: int, ended: int) -> Observed:

@@ -37,8 +37,11 @@ class Login:
         """The value of a setting that is told to the client, which has its first one again where none is given."""
         assert self.parameters is not None
         first = self._first.setdefault(name, self.parameters.get(name, ""))
-        self.parameters[name] = first if value is None else value
-        return self.parameters[name]
+        now = first if value is None else value
+        self.parameters[name] = now
+        if not now:
+            del self.parameters[name]  # the login did not tell it
+        return now
 
     def feed(self, data: bytes) -> bytes:
         """Packets of the startup; what follows them is returned. Raises Malformed."""

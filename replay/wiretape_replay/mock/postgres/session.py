@@ -22,11 +22,13 @@ from wiretape_replay.mock.postgres import replies
 from wiretape_replay.mock.postgres.desk import PostgresDesk
 from wiretape_replay.mock.postgres.leave import Leave
 from wiretape_replay.mock.postgres.login import Login
+from wiretape_replay.mock.postgres.mailbox import Mailbox
 from wiretape_replay.mock.postgres.prepared import Copying, Held, Portal, Prepared, bound, with_cursor
 from wiretape_replay.mock.postgres.recording import UNSAID_TYPE, Farewell
 from wiretape_replay.mock.postgres.replies import columns_in
+from wiretape_replay.mock.postgres.settings import REPORTED, Reports
 from wiretape_replay.mock.postgres.shortcut import Given, Shortcut, is_plain
-from wiretape_replay.mock.postgres.transaction import REPORTED, Failed, Transaction, error_of, probe
+from wiretape_replay.mock.postgres.transaction import Failed, Transaction, error_of, probe
 from wiretape_replay.mock.sql.desk import Found
 from wiretape_replay.mock.sql.recording import failure_key
 
@@ -61,9 +63,7 @@ class Session:
         self._copying: Copying | None = None
         self._last = 0
         """The exchange that answered last."""
-        self._mine: list[tuple[str, str]] = []
-        """Notifications of a transaction that has not ended."""
-        self._arrived: list[tuple[str, str]] = []
+        self._mail = Mailbox()
         self._leave = Leave()
         self.closing = False
         self.fault: Fault = ""
@@ -106,7 +106,7 @@ class Session:
         """Whether nothing is under way and nothing waits to be told."""
         under_way = self._skipping or self._copying is not None or self.closing or self.delay or self._framer.rest
         ends = self._leave.farewell is not None
-        return not (under_way or ends or self._arrived or self._mine or self._cursors or self._transaction.state == "E")
+        return not (under_way or ends or self._mail.waits or self._cursors or self._transaction.state == "E")
 
     @property
     def alone(self) -> bool:
@@ -149,13 +149,9 @@ class Session:
 
     def notify(self, told: list[tuple[str, str]]) -> None:
         """Notifications came from a session; they wait while a transaction is open."""
-        self._arrived += [each for each in told if each[0] in self._transaction.channels]
+        self._mail.arrive(told, self._transaction.channels)
         if self._transaction.state == "I" and not self._skipping and self._copying is None:
-            self._deliver()
-
-    def _deliver(self) -> None:
-        self._out += [replies.notification(channel, payload) for channel, payload in self._arrived]
-        self._arrived.clear()
+            self._out += self._mail.delivered()
 
     @property
     def _encoding(self) -> str:
@@ -218,8 +214,8 @@ class Session:
 
     def _fail(self, failure: Failed) -> None:
         self.closing |= is_last(failure.fields)
-        self._transaction.fail()
         self._out.append(replies.fields(b"E", failure.fields, self._encoding))
+        self._report(self._transaction.fail())
 
     def _ready(self) -> None:
         if self.closing:
@@ -227,10 +223,9 @@ class Session:
         self._leave.ready()
         if self._transaction.state == "I":
             self._portals.clear()
-            if self._mine:
-                mine, self._mine = self._mine, []
+            if mine := self._mail.posted():
                 self._tell(mine)
-            self._deliver()
+            self._out += self._mail.delivered()
         self._out.append(replies.ready(self._transaction.state))
 
     # The simple protocol
@@ -300,7 +295,7 @@ class Session:
         found = self._desk.find(document, self._thread)
         self._last = found.sequence or self._last
         self._leave.answered(self._desk.farewell(found.sequence))
-        self._mine += found.notifications
+        self._mail.mine += found.notifications
         self.delay += found.delay
         if found.fault:
             self.fault, self.closing = found.fault, True
@@ -314,7 +309,7 @@ class Session:
         """Column and value of what the connection itself knows, or a driver's probe that was not recorded."""
         if statement.command == "SHOW":
             name = statement.template.removeprefix("show ")
-            if (value := self._transaction.settings.get(name)) is not None:
+            if (value := self._transaction.settings.now.get(name)) is not None:
                 return REPORTED.get(name, name), value
         if self._desk.knows(statement.template):
             return None
@@ -326,12 +321,12 @@ class Session:
         if recorded is not None:
             self._desk.simulated(statement, self._thread, str(recorded.get("C", "XX000")))
             if statement.command in ("COMMIT", "END"):
-                self._transaction.state = "I"
+                self._report(self._transaction.end(committed=False))
             raise Failed(recorded)
-        before = dict(self._transaction.settings), set(self._transaction.channels)
+        before = dict(self._transaction.settings.now), set(self._transaction.channels)
         effect = self._transaction.simulate(statement, sql)
         gone = effect.error is None and self._held.let_go(statement.command, sql, self._encoding)
-        same = not gone and before == (self._transaction.settings, self._transaction.channels)
+        same = not gone and before == (self._transaction.settings.now, self._transaction.channels)
         if not same:
             self._shortcut.forget()
         undone = statement.command in ("COMMIT", "END") and effect.tag == "ROLLBACK"
@@ -342,11 +337,13 @@ class Session:
             self._out.append(replies.fields(b"N", effect.warning))
         if effect.error is not None:
             raise Failed(effect.error)
-        for name, value in effect.reported:
-            self._out.append(replies.reported(name, self._login.changed(name, value)))
+        self._report(effect.reported)
         if statement.command in ("ROLLBACK", "ABORT"):
-            self._mine.clear()
+            self._mail.mine.clear()
         return Found([{"tag": effect.tag}])
+
+    def _report(self, reports: Reports) -> None:
+        self._out += [replies.reported(name, self._login.changed(name, value)) for name, value in reports]
 
     # The extended protocol
 

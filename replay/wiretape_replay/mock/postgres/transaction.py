@@ -7,23 +7,17 @@ but its end with 25P02.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wiretape_capture.protocols.postgres.sql import statement_of, statements_in, tokens, unquoted
+from wiretape_capture.protocols.postgres.sql import statement_of, statements_in, tokens
 from wiretape_capture.protocols.sql import Statement, Token
 from wiretape_replay.mock.postgres.replies import UNLOCKED
+from wiretape_replay.mock.postgres.settings import AUTHORIZATION, Reports, Settings, setting_of
 
 type Fields = dict[str, str]
 
-REPORTED = {each.lower(): each for each in (
-    "application_name", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone", "standard_conforming_strings",
-    "search_path", "default_transaction_read_only", "session_authorization",
-)}  # fmt: skip
-"""Settings whose change the server reports (GUC_REPORT), by their name in lower case."""
-AUTHORIZATION = "session_authorization"
-"""No RESET ALL changes it."""
 _ENDS = frozenset({"COMMIT", "END", "ROLLBACK", "ABORT"})
 _TAGS = {"END": "COMMIT", "ABORT": "ROLLBACK", "START": "START TRANSACTION"}
 _LONG = {"DISCARD", "DEALLOCATE"}
@@ -36,8 +30,7 @@ class Effect:
     tag: str = ""
     error: Fields | None = None
     warning: Fields | None = None
-    reported: tuple[tuple[str, str | None], ...] = ()
-    """None: it is what it was at the login."""
+    reported: Reports = ()
 
 
 @dataclass(slots=True)
@@ -46,8 +39,7 @@ class Transaction:
 
     state: str = "I"
     savepoints: list[str] = field(default_factory=list)
-    settings: dict[str, str] = field(default_factory=dict)
-    """What SET changed, by the setting's name in lower case."""
+    settings: Settings = field(default_factory=Settings)
     channels: set[str] = field(default_factory=set)
 
     def refusal(self, statement: Statement) -> Fields | None:
@@ -56,10 +48,12 @@ class Transaction:
             return None
         return error_of("25P02", "current transaction is aborted, commands ignored until end of transaction block")
 
-    def fail(self) -> None:
-        """A statement failed."""
-        if self.state == "T":
-            self.state = "E"
+    def fail(self) -> Reports:
+        """A statement failed; settings that are others with that."""
+        if self.state != "T":
+            return ()
+        self.state = "E"
+        return self.settings.fail()
 
     def follow(self, sql: str) -> None:
         """What a text of several statements, answered as a whole, did to the connection."""
@@ -95,31 +89,40 @@ class Transaction:
         warning = None
         if self.state != "I":
             warning = error_of("25001", "there is already a transaction in progress", "WARNING")
+        else:
+            self.settings.begin()
         self.state = "T" if self.state == "I" else self.state
         return Effect(_TAGS.get(command, command), warning=warning)
 
     def _end(self, tag: str) -> Effect:
         warning = error_of("25P01", "there is no transaction in progress", "WARNING") if self.state == "I" else None
+        return Effect(tag, warning=warning, reported=self.end(committed=tag == "COMMIT"))
+
+    def end(self, *, committed: bool) -> Reports:
+        """The transaction is over; settings that are others with that."""
         self.state = "I"
         self.savepoints.clear()
-        return Effect(tag, warning=warning)
+        return self.settings.end(committed=committed)
 
     def _back_to(self, name: str) -> Effect:
         if name not in self.savepoints:
             return self._unknown_savepoint(name)
-        del self.savepoints[len(self.savepoints) - self.savepoints[::-1].index(name) :]
+        depth = len(self.savepoints) - self.savepoints[::-1].index(name)
+        del self.savepoints[depth:]
         self.state = "T"
-        return Effect("ROLLBACK")
+        return Effect("ROLLBACK", reported=self.settings.back_to(depth - 1))
 
     def _savepoint(self, command: str, name: str) -> Effect:
         if self.state == "I":
             return Effect(error=error_of("25P01", f"{command} SAVEPOINT can only be used in transaction blocks"))
         if command == "SAVEPOINT":
             self.savepoints.append(name)
+            self.settings.begin()
             return Effect(command)
         if name not in self.savepoints:
             return self._unknown_savepoint(name)
         del self.savepoints[len(self.savepoints) - 1 - self.savepoints[::-1].index(name) :]
+        self.settings.release(len(self.savepoints))
         return Effect(command)
 
     def _unknown_savepoint(self, name: str) -> Effect:
@@ -129,28 +132,21 @@ class Transaction:
         texts = [each.text.lower() for each in words if each.text.lower() not in ("session", "local")]
         if texts[1:2] == ["constraints"]:
             return Effect("SET CONSTRAINTS")
-        tag = texts[0].upper()
+        tag, local = texts[0].upper(), words[1:2] and words[1].text.lower() == "local"
+        if local and self.state == "I":
+            return Effect(tag, warning=error_of("25P01", "SET LOCAL can only be used in transaction blocks", "WARNING"))
         if tag == "RESET" and texts[1:2] == ["all"]:
-            return Effect(tag, reported=self._reset(self.settings.keys() - {AUTHORIZATION}))
-        name, value = _setting(words, texts)
+            return Effect(tag, reported=self.settings.reset(set(self.settings.now) - {AUTHORIZATION}))
+        name, value = setting_of(words, texts)
         if tag == "RESET" or value is None:
-            return Effect(tag, reported=self._reset({name}))
-        if not name:
-            return Effect(tag)
-        self.settings[name] = value
-        known = REPORTED.get(name)
-        return Effect(tag, reported=((known, _as_reported(name, value)),) if known else ())
-
-    def _reset(self, names: Set[str]) -> tuple[tuple[str, None], ...]:
-        """Give settings the values of the login; those that were set and are told to the client."""
-        gone = [name for name in sorted(names) if self.settings.pop(name, None) is not None]
-        return tuple((REPORTED[name], None) for name in gone if name in REPORTED)
+            return Effect(tag, reported=self.settings.reset({name}, local=bool(local)))
+        return Effect(tag, reported=self.settings.set(name, value, local=bool(local)) if name else ())
 
     def _discard_all(self) -> Effect:
         if self.state != "I":
             return Effect(error=error_of("25001", "DISCARD ALL cannot run inside a transaction block"))
         self.channels.clear()
-        return Effect("DISCARD ALL", reported=self._reset(self.settings.keys()))
+        return Effect("DISCARD ALL", reported=self.settings.reset(set(self.settings.now)))
 
     def _listen(self, command: str, channel: str) -> None:
         if command == "LISTEN":
@@ -159,43 +155,6 @@ class Transaction:
             self.channels.clear()
         else:
             self.channels.discard(channel)
-
-
-def _setting(words: list[Token], texts: list[str]) -> tuple[str, str | None]:
-    """Name and value of SET or RESET, None for the value of the login; no name for those that are no settings, such as
-    SET TRANSACTION."""
-    words = [each for each in words if each.text != ";"]
-    if len(texts) < 2 or texts[1] in ("transaction", "characteristics", "role", "all"):
-        return "", ""
-    last = words[-1].text.lower()
-    if last == "default" or (last == "local" and texts[1] == "time"):
-        return _named(words[:-1], texts[1])[0], None
-    return _named(words, texts[1])
-
-
-def _named(words: list[Token], first: str) -> tuple[str, str]:
-    known = {"time": "timezone", "names": "client_encoding", "authorization": AUTHORIZATION}.get(first)
-    if known is not None:
-        return known, _value(words[-1:])
-    at = next((at for at, each in enumerate(words) if each.text.lower() in ("=", "to")), len(words))
-    name = "".join(each.text for each in words[1:at] if each.text.lower() not in ("session", "local"))
-    return name.lower().strip('"'), _value(words[at + 1 :])
-
-
-def _value(words: list[Token]) -> str:
-    return "".join(", " if each.text == "," else _bare(each) for each in words if each.text != ";")
-
-
-def _bare(token: Token) -> str:
-    return unquoted(token) if token.kind in ("string", "escaped") else token.text.strip('"')
-
-
-def _as_reported(name: str, value: str) -> str:
-    if name == "client_encoding":
-        return {"UTF-8": "UTF8", "UNICODE": "UTF8"}.get(value.upper(), value.upper())
-    if name == "datestyle" and "," not in value:
-        return f"{value.upper() if value.lower() == 'iso' else value}, MDY"
-    return value
 
 
 def _tag(command: str, words: list[Token]) -> str:

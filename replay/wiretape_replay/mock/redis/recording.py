@@ -17,7 +17,7 @@ from wiretape_capture.protocols.redis.cells import Cell, error_of, to_text
 from wiretape_capture.protocols.redis.commands import BLOCKING, SCRIPTED, meaning_of, word
 from wiretape_capture.protocols.redis.requests import Arguments
 from wiretape_capture.protocols.redis.template import script_sha
-from wiretape_capture.protocols.redis.told import CONNECT, MESSAGE, OK, PUSH, TRANSACTION, UNREACHABLE
+from wiretape_capture.protocols.redis.told import CONNECT, MESSAGE, OK, PUSH, TRANSACTION, UNREACHABLE, turned_away
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.match.commands import arguments_of, document_of, is_command, parts_of_command
 from wiretape_replay.mock.answer import Fault, fault_of
@@ -95,7 +95,7 @@ class RedisRecording:
 
     def add(self, exchange: Exchange) -> bool:
         """One more exchange; True for one that is to be matched."""
-        if exchange.command == CONNECT:
+        if exchange.command == CONNECT or turned_away(_answer_of(exchange).get("reply")):
             self._refused(exchange)
             return False
         login = login_in(document_of(exchange.request))
