@@ -38,8 +38,10 @@ class Course:
     recent: list[tuple[float, Point]] = field(default_factory=list)
 
     def add(self, tally: Tally, at: float) -> None:
-        """What a worker has counted until now, `at` seconds after the beginning."""
+        """What a worker has counted until `at`, in seconds after the beginning."""
         self.total.join(tally)
+        if not (tally.sent or tally.answered or tally.failed):
+            return
         point = Point(tally.answered, tally.failed, Series.all(tally.latency))
         self.points.setdefault(int(max(at, 0) / self.width), Point()).join(point)
         while max(self.points) >= MOST:
