@@ -25,6 +25,7 @@ from wiretape_capture.snapshot.body_sink import BodySink
 from wiretape_capture.snapshot.database import connected
 from wiretape_capture.snapshot.exchange import Exchange, SnapshotInfo
 from wiretape_capture.snapshot.file_errors import unwritable, writing
+from wiretape_capture.snapshot.private import FILE
 from wiretape_capture.snapshot.summary import hash_exchanges, read_info
 
 BATCH_SECONDS = 0.25
@@ -195,7 +196,7 @@ class TapeWriter:
 def _claim(path: Path) -> None:
     """Create the empty file, so that two recorders cannot both take it; what is recorded is private: mode 0600."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE))
     except FileExistsError:
         raise UsageError(f"{path} exists already", "choose another snapshot name or delete it first") from None
     except FileNotFoundError:
