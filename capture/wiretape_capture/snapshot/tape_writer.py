@@ -33,6 +33,9 @@ BATCH_SECONDS = 0.25
 QUEUE_LIMIT = 256 * 1024 * 1024
 WAITING_LIMIT = 10_000
 """Exchanges waiting to be written before a source that can wait is asked to."""
+NOTE_KINDS = 200
+"""Notes that are told apart."""
+OTHER_NOTES = "notes of other kinds, which were too many to be told apart"
 PIECES_AT_ONCE = 16
 """Chunks of a large body written in one transaction, so that other exchanges' batches come in between."""
 CLOSE_ATTEMPTS = 20
@@ -58,6 +61,7 @@ class TapeWriter:
         self._queued_bytes = 0
         self._all_named = True
         self._notes: Counter[str] = Counter()
+        self._kinds: set[str] = set()
         self._last_sequence = 0
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -101,7 +105,11 @@ class TapeWriter:
         self._wake.set()
 
     def note(self, text: str, count: int = 1) -> None:
-        """Count something that could not be recorded."""
+        """Count something that could not be recorded; strangers have a say in what, so kinds are bounded."""
+        if text not in self._kinds:
+            if len(self._kinds) >= NOTE_KINDS:
+                text = OTHER_NOTES
+            self._kinds.add(text)
         self._notes[text] += count
         self._wake.set()
 
