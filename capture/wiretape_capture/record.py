@@ -99,7 +99,7 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
     wire, app, given_up = None, None, False
     bypass = Bypass(own_ports=())
     try:
-        wire = await _wire(spec, ledger, tape, said)
+        wire = await _wire(spec, ledger, tape)
         await databases.ready()
         bypass = Bypass(own_ports=[*wire.ports.values(), *databases.ports.values()])
         endpoints = {**wire.endpoints(), **databases.endpoints}
@@ -122,13 +122,14 @@ async def _traffic(spec: RecordSpec, tape: TapeWriter, tally: Tally, emit: Emit,
             tape.note(note)
 
 
-async def _wire(spec: RecordSpec, ledger: Ledger, tape: TapeWriter, said: Callable[[str], None]) -> Wire:
+async def _wire(spec: RecordSpec, ledger: Ledger, tape: TapeWriter) -> Wire:
     # mitmproxy takes most of a second to import, and only this job wants it.
     from wiretape_capture.proxy.wire import Wire
 
     upstreams = from_environment(base_environment(spec))
     for scheme in upstreams.unusable:
-        said(f"the proxy that the environment names is a {scheme} proxy, which is not used; connections go direct")
+        ledger.note(f"the proxy that the environment names is a {scheme} proxy, which is not used; "
+                    "connections go direct")  # fmt: skip
     return await Wire.open(spec, ledger, lambda: tape.full, upstreams)
 
 

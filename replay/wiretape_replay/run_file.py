@@ -6,6 +6,7 @@ Self-contained SQLite, written once and complete or not at all; knows nothing of
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -21,6 +22,7 @@ from wiretape_capture.errors import SnapshotUnreadable, UsageError, WiretapeErro
 from wiretape_capture.snapshot.bodies import pack, unpack
 from wiretape_capture.snapshot.database import connected, opened
 from wiretape_capture.snapshot.exchange import Body, Exchange, Model, Request, Response
+from wiretape_capture.snapshot.private import private
 from wiretape_replay.mock.spec import MockAnswer
 from wiretape_replay.verdict.model import ExchangeResult, Outcome, Run
 
@@ -72,6 +74,7 @@ async def write_run(path: Path, run: Run, results: Iterable[ExchangeResult], liv
     part = path.with_suffix(".run.part")
     try:
         part.unlink(missing_ok=True)
+        os.close(private(str(part), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         async with opened(part) as db:
             await db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; " + _SCHEMA)
             await _fill(db, run, results, live, journal, recorded)

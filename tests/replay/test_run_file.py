@@ -67,6 +67,7 @@ async def test_a_run_file_gives_back_everything_that_was_written(tmp_path: Path)
     journal = [MockAnswer(at_ns=5, service="pay:443", command="GET", location="/rate", tier="exact", sequence=9)]
     run, recorded = a_run("r1", 1, finding("F-1")), exchange(2, b"was")
     await write_run(tmp_path / "r1.run", run, RESULTS, live, journal, [recorded])
+    assert (tmp_path / "r1.run").stat().st_mode & 0o777 == 0o600
     async with await RunReader.open(tmp_path / "r1.run") as reader:
         assert await reader.run() == run
         assert await reader.results() == RESULTS

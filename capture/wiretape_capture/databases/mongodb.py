@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from wiretape_capture.databases.downstream import secured
 from wiretape_capture.databases.greeting import Desk, Greet, Greeted, stranger
+from wiretape_capture.databases.other import OtherSpoken, first_answer
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import dial, tls_context
@@ -138,6 +139,10 @@ class _Greeting:
             self._note(error)
             server.close()
             return None
+        except OtherSpoken as error:
+            server.abort()
+            self._refused("HostUnreachable", f"could not connect to {self._entrance.name}: {error}", service=True)
+            return None
         except BaseException:
             server.abort()
             raise
@@ -172,6 +177,10 @@ class _Greeting:
             return server
         try:
             problem = await self._log_in(server)
+        except OtherSpoken as error:
+            server.abort()
+            self._refused("HostUnreachable", f"could not connect to {entrance.name}: {error}", service=True)
+            return None
         except (Malformed, EOFError) as error:
             problem = str(error) or "the server hung up"
         if not problem:
@@ -230,6 +239,7 @@ class _Greeting:
 
     async def _ask(self, server: Side, command: Mapping[str, Any]) -> dict[str, Any]:
         server.write(wire.write_msg(next(self._numbers), 0, self._documents.encode(command)))
+        await first_answer(server, (self._entrance.host, self._entrance.port), "MongoDB")
         reply = await _message(server)
         return self._documents.decode(wire.read_msg(reply.payload).body)
 
@@ -262,6 +272,8 @@ class _Greeting:
             return
         greets = hello.is_greeting(command)
         server.write(self._asked(message, command) if greets else wire.message(*message))
+        if not self._greeted:
+            await first_answer(server, (self._entrance.host, self._entrance.port), "MongoDB")
         reply = await self._reply(server)
         self._client.write(self._at_home(reply) if greets else wire.message(*reply))
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from wiretape_capture.databases.downstream import secured
 from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time, stranger
 from wiretape_capture.databases.mysql_login import Login, Unspoken
+from wiretape_capture.databases.other import OtherSpoken, first_answer
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import dial, tls_context, wants_tls
@@ -139,11 +140,16 @@ class _Greeting:
 
     async def _enter(self, server: _Talk) -> Greeted | None:
         try:
+            await first_answer(server.side, (self._entrance.host, self._entrance.port), "MySQL")
             payload = await server.hear()
             if payload[:1] == bytes((ERR,)):
                 self._refused(payload)  # too many connections, a host that is blocked
                 return None
             greeting = login.read_greeting(payload)
+        except OtherSpoken as error:
+            self._desk.note(f"connections to {self._entrance.name} that could not be made: {error}")
+            self._unreachable(error)
+            return None
         except Malformed as error:
             self._fail(f"{self._entrance.name} does not greet as MySQL does: {error}", UNREACHABLE)
             return None

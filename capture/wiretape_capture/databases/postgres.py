@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wiretape_capture.databases.downstream import secured
 from wiretape_capture.databases.greeting import Desk, Greet, Greeted, in_time, stranger
+from wiretape_capture.databases.other import OtherSpoken, first_answer
 from wiretape_capture.databases.postgres_login import OK, Login, without_binding
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
@@ -126,6 +127,12 @@ class _Greeting:
                 await server.read(1)  # the server answers by hanging up
             server.close()
             return None
+        try:
+            await first_answer(server, (self._entrance.host, self._entrance.port), "Postgres")
+        except OtherSpoken as error:
+            server.abort()
+            self._unreachable(packet, started, error)
+            return None
         return await self._log_in(server, packet, started)
 
     async def _startup(self) -> bytes | None:
@@ -174,6 +181,7 @@ class _Greeting:
             return server
         try:
             server.write((8).to_bytes(4) + wire.SSL_REQUEST.to_bytes(4))
+            await first_answer(server, (entrance.host, entrance.port), "Postgres")
             if await server.read(1) == b"S":
                 if not server.idle:
                     raise ConnectionResetError("the server sent bytes ahead of TLS")
@@ -197,6 +205,8 @@ class _Greeting:
         if isinstance(error, ssl.SSLCertVerificationError):
             why = f"its certificate does not verify: {error.verify_message}"
         problem = f"could not connect to {self._entrance.name}: {why}"
+        if isinstance(error, OtherSpoken):
+            self._desk.note(f"connections to {self._entrance.name} that could not be made: {why}")
         if int.from_bytes(packet[:4]) != wire.CANCEL_REQUEST:
             fields = {"S": "FATAL", "C": "08001", "M": problem}
             self._desk.seen(told.refused(wire.read_startup(packet[4:]), fields, started, time.monotonic_ns()))

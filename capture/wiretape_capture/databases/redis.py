@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wiretape_capture.databases.downstream import secured
 from wiretape_capture.databases.greeting import GREETING_SECONDS, Desk, Greet, Greeted, stranger
+from wiretape_capture.databases.other import QUIET_SECONDS, OtherSpoken, spoken_at
 from wiretape_capture.databases.records import Facts
 from wiretape_capture.databases.side import Side
 from wiretape_capture.databases.upstream import CONNECT_SECONDS, dial, tls_context
@@ -167,11 +168,25 @@ class _Greeting:
             self._securing = True
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    await server.secure(context, server_side=False, host=entrance.host)
+                    await self._secured(server, context)
             except BaseException:
                 server.abort()
                 raise
         return server
+
+    async def _secured(self, server: Side, context: ssl.SSLContext) -> None:
+        """Go on in TLS. A plain Redis waits for the end of what is no line to it: then ask what it speaks."""
+        going = asyncio.ensure_future(server.secure(context, server_side=False, host=self._entrance.host))
+        try:
+            await asyncio.wait({going}, timeout=QUIET_SECONDS)
+            if not going.done() or _is_no_tls(going.exception()):
+                spoken = await spoken_at(self._entrance.host, self._entrance.port)
+                if spoken not in ("", "TLS"):
+                    raise OtherSpoken(spoken, "Redis")
+            await going
+        finally:
+            going.cancel()
+            await asyncio.gather(going, return_exceptions=True)
 
     async def _is_plain(self) -> bool:
         """Whether the server answers in plain text."""
@@ -194,6 +209,10 @@ class _Greeting:
         elif isinstance(error, ssl.SSLCertVerificationError):
             why = (f"its certificate does not verify: {error.verify_message}; name its authority in the map's URL by "
                    f"?ssl_ca_certs=FILE, or ?ssl_cert_reqs=none")  # fmt: skip
+        elif isinstance(error, OtherSpoken) and error.spoken == "Redis":
+            why = "it speaks no TLS: write redis:// instead of rediss:// in the map's URL"
+        elif isinstance(error, OtherSpoken):
+            why = str(error)
         elif self._securing:
             reason = error.reason if isinstance(error, ssl.SSLError) else type(error).__name__
             why = f"TLS failed ({reason}): where the server is plain, write redis:// instead of rediss://"
@@ -274,6 +293,11 @@ class _Greeting:
                 raw += line + b"\r\n" + value
                 arguments.append(value[:-2])
         return name[:-2].upper(), raw, arguments
+
+
+def _is_no_tls(error: BaseException | None) -> bool:
+    """Whether a handshake failed for another reason than a certificate."""
+    return error is not None and not isinstance(error, ssl.SSLCertVerificationError)
 
 
 def _length(digits: bytes, most: int) -> int:

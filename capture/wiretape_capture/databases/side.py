@@ -104,6 +104,13 @@ class Side(asyncio.Protocol):
         del self._held[:count]
         return data
 
+    async def arrived(self) -> None:
+        """Wait until something is there to be read, or the peer is gone. Nobody may read meanwhile."""
+        while not self._held and not self.lost:
+            self.go_on(READER)
+            self._news.clear()
+            await self._news.wait()
+
     @property
     def ahead(self) -> bytes:
         """What came and was not read yet, a few bytes of it: enough to see what the peer speaks."""

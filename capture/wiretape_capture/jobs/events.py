@@ -61,6 +61,8 @@ class Counted(_Event):
 
     event: Literal["counted"] = "counted"
     counts: str
+    at: float
+    """The last moment that they are of, in seconds after the beginning."""
 
 
 class Finished(_Event):

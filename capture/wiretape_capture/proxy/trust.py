@@ -96,17 +96,20 @@ class Trust(TlsConfig):
         self._asking.discard(data.server.id)
 
     def tls_failed_client(self, data: TlsData) -> None:
-        """Say who refused our certificate."""
-        if data.context.server.id not in self._unverified:
-            self.refused_handshake(self._agents.get(data.conn.id, ""), _server(data), data.conn.error or "")
+        """Say who refused our certificate, and who never came so far as to see it."""
+        agent = self._agents.get(data.conn.id, "")
+        if data.ssl_conn is None:
+            self._note(f"{_client(agent)} sent a TLS hello for {_server(data)} that is cut or malformed; "
+                       "there was no connection to record")  # fmt: skip
+        elif data.context.server.id not in self._unverified:
+            self.refused_handshake(agent, _server(data), data.conn.error or "")
 
     def refused_handshake(self, agent: str, service: str, error: str) -> None:
         """Say that a client did not like our certificate, if that was it."""
         if not any(word in error.lower().replace("_", " ") for word in REFUSALS):
             return
-        client = f"a client ({agent})" if agent else "a client"
-        self._note(f"{client} refused wiretape's certificate for {service}: it does not use the CA that wiretape "
-                   f"put into its environment; point its own CA setting at {_bundle()}")  # fmt: skip
+        self._note(f"{_client(agent)} refused wiretape's certificate for {service}: it does not use the CA that "
+                   f"wiretape put into its environment; point its own CA setting at {_bundle()}")  # fmt: skip
 
     def tls_failed_server(self, data: TlsData) -> None:
         """Say which service could not be reached over TLS."""
@@ -145,6 +148,10 @@ def untrusted_store(like: certs.CertStore) -> certs.CertStore:
 def _server(data: TlsData) -> str:
     address = data.context.server.address or (data.context.client.sni or "an unknown host", 443)
     return authority(address[0], address[1])
+
+
+def _client(agent: str) -> str:
+    return f"a client ({agent})" if agent else "a client"
 
 
 def _bundle() -> Path:

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 from pydantic import Field
@@ -22,6 +22,7 @@ from wiretape_capture.snapshot.bodies import CHUNK, body_of
 from wiretape_capture.snapshot.exchange import Body, Exchange, Headers, Model, Request, Response, SnapshotInfo
 from wiretape_capture.snapshot.folder_text import ATTRIBUTES, PRETTY_LIMIT, body_extension, directory_name, pretty
 from wiretape_capture.snapshot.portable import first_fault, importing
+from wiretape_capture.snapshot.private import FOLDER, private
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_capture.snapshot.tape_writer import TapeWriter
 
@@ -72,7 +73,7 @@ async def import_folder(folder: Path, tape: Path) -> SnapshotInfo:
 
 
 async def _export_exchange(reader: TapeReader, exchange: Exchange, directory: Path) -> None:
-    directory.mkdir()  # noqa: ASYNC240 - one system call
+    directory.mkdir(mode=FOLDER)  # noqa: ASYNC240 - one system call
     request, response = exchange.request, exchange.response
     start = head_text.words(request.method, request.target, request.version)
     _write(directory / "request.http", head_text.head(start, request.headers, request.trailers))
@@ -85,7 +86,7 @@ async def _export_exchange(reader: TapeReader, exchange: Exchange, directory: Pa
         known |= _incomplete("response", response.body)
     _write(directory / "exchange.json", _json(known))
     if exchange.stream:
-        with (directory / "stream.jsonl").open("wb") as file:
+        with _new_file(directory / "stream.jsonl") as file:
             for message in exchange.stream:
                 data = message.body.data
                 data = await reader.body_bytes(message.body.sha256) if data is None else data
@@ -95,12 +96,13 @@ async def _export_exchange(reader: TapeReader, exchange: Exchange, directory: Pa
 async def _export_body(reader: TapeReader, directory: Path, side: str, headers: Headers, body: Body) -> None:
     if body.size == 0:
         return
-    with (directory / f"{side}.body{body_extension(headers)}").open("wb") as file:
+    with _new_file(directory / f"{side}.body{body_extension(headers)}") as file:
         async for piece in reader.body_chunks(body.sha256):
             file.write(piece)
     shown = pretty(headers, body.data or b"")
     if shown is not None and shown != body.data:
-        (directory / f"{side}.pretty.json").write_bytes(shown)
+        with _new_file(directory / f"{side}.pretty.json") as file:
+            file.write(shown)
 
 
 def _incomplete(side: str, body: Body) -> portable.Facts:
@@ -213,7 +215,7 @@ def _invalid(where: Path, what: str) -> UsageError:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(mode=FOLDER, parents=True)
     except FileExistsError:
         raise UsageError(f"{folder} exists already", "name a new folder or remove this one") from None
     except OSError as error:
@@ -221,7 +223,12 @@ def _make(folder: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+    with _new_file(path) as file:
+        file.write(text.encode())
+
+
+def _new_file(path: Path) -> BinaryIO:
+    return open(path, "xb", opener=private)
 
 
 def _json(value: object) -> str:

@@ -19,6 +19,7 @@ from wiretape_capture.snapshot.exchange import Direction, SnapshotInfo
 from wiretape_capture.snapshot.har_entry import entry_of, exchange_of, started_ns
 from wiretape_capture.snapshot.har_model import HarEntry, HarLogOwn
 from wiretape_capture.snapshot.portable import first_fault, importing
+from wiretape_capture.snapshot.private import private
 from wiretape_capture.snapshot.tape_reader import TapeReader
 
 HAR_LIMIT = 1 << 29
@@ -60,7 +61,7 @@ async def import_har(path: Path, tape: Path, *, direction: Direction = Direction
 @contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
     try:
-        with path.open("xb") as file:
+        with open(path, "xb", opener=private) as file:
             yield file
     except FileExistsError:
         raise UsageError(f"{path} exists already", "name another file or remove this one") from None

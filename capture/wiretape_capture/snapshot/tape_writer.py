@@ -25,6 +25,7 @@ from wiretape_capture.snapshot.body_sink import BodySink
 from wiretape_capture.snapshot.database import connected
 from wiretape_capture.snapshot.exchange import Exchange, SnapshotInfo
 from wiretape_capture.snapshot.file_errors import unwritable, writing
+from wiretape_capture.snapshot.private import FILE
 from wiretape_capture.snapshot.summary import hash_exchanges, read_info
 
 BATCH_SECONDS = 0.25
@@ -32,6 +33,9 @@ BATCH_SECONDS = 0.25
 QUEUE_LIMIT = 256 * 1024 * 1024
 WAITING_LIMIT = 10_000
 """Exchanges waiting to be written before a source that can wait is asked to."""
+NOTE_KINDS = 200
+"""Notes that are told apart."""
+OTHER_NOTES = "notes of other kinds, which were too many to be told apart"
 PIECES_AT_ONCE = 16
 """Chunks of a large body written in one transaction, so that other exchanges' batches come in between."""
 CLOSE_ATTEMPTS = 20
@@ -57,6 +61,7 @@ class TapeWriter:
         self._queued_bytes = 0
         self._all_named = True
         self._notes: Counter[str] = Counter()
+        self._kinds: set[str] = set()
         self._last_sequence = 0
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -100,7 +105,11 @@ class TapeWriter:
         self._wake.set()
 
     def note(self, text: str, count: int = 1) -> None:
-        """Count something that could not be recorded."""
+        """Count something that could not be recorded; strangers have a say in what, so kinds are bounded."""
+        if text not in self._kinds:
+            if len(self._kinds) >= NOTE_KINDS:
+                text = OTHER_NOTES
+            self._kinds.add(text)
         self._notes[text] += count
         self._wake.set()
 
@@ -195,7 +204,7 @@ class TapeWriter:
 def _claim(path: Path) -> None:
     """Create the empty file, so that two recorders cannot both take it; what is recorded is private: mode 0600."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE))
     except FileExistsError:
         raise UsageError(f"{path} exists already", "choose another snapshot name or delete it first") from None
     except FileNotFoundError:

@@ -23,6 +23,7 @@ from wiretape_capture.tee.records import Kind, answer_front, begin_front
 from wiretape_capture.tee.route import Route
 
 INFORMATIONAL = "informational responses (1xx) that passed and were not recorded"
+CUT_REQUEST = "the request's body did not come whole"
 UNASKED = "bytes came from a service that nobody had asked; they passed and were not recorded"
 
 # An enumeration's members cost a look-up each time.
@@ -60,6 +61,10 @@ class Following:
         self.open: deque[Passing] = deque()
         self.begun = False
         """Whether there was a request at all."""
+        self._early: Passing | None = None
+        """One that is answered already although its request goes on."""
+        self._unread = ""
+        """Why the last request could not be followed to its end."""
         self.closes = False
         """Whether one side said that it ends the connection after what is answered."""
 
@@ -92,7 +97,14 @@ class Following:
     def request_end(self, passing: Passing, trailers: bytes) -> None:
         """A request is over."""
         passing.request_done = True
+        self._early = None
         self._tell(Kind.REQUEST_END, passing, 0, trailers)
+
+    def request_unread(self, passing: Passing, why: str, now: int) -> None:
+        """A request passes on unread; what answers it is followed still."""
+        self._unread = why
+        if passing is self._early:
+            self._tell_cut(passing, now)
 
     def read(self, data: bytes, now: int) -> None:
         """Bytes came from the service. Raises MalformedError where they are no responses to what was asked."""
@@ -124,8 +136,8 @@ class Following:
         if passing.method == b"HEAD" or not passing.copied or answer.status < 200:
             return False
         self._channel.tell(ANSWER, passing.id, now, answer_front(end), data)
-        self.open.popleft()
-        self.closes = answer.closes or passing.closes or self.closes
+        self.closes = answer.closes or self.closes
+        self._over(now)
         return True
 
     def _head(self, data: bytes, at: int, now: int) -> int:
@@ -148,7 +160,7 @@ class Following:
             if passing.copied and not self._cut(passing, now):
                 whole = data if after - at == len(data) else data[at:after]
                 self._channel.tell(ANSWER, passing.id, now, answer_front(end - at), whole)
-            self._over()
+            self._over(now)
             return after
         self._tell(Kind.ANSWER_HEAD, passing, self._came, head)
         self._answer, self._body = answer, body_of(answer.length)
@@ -163,23 +175,36 @@ class Following:
                 self._tell(Kind.ANSWER_BODY, self.open[0], now, piece)
         if body.done:
             self._tell(Kind.ANSWER_END, self.open[0], now, body.trailers)
-            self._over()
+            self._over(now)
         return at
 
-    def _over(self) -> None:
-        self.closes = self.open.popleft().closes or self.closes
+    def _over(self, now: int) -> None:
+        passing = self.open.popleft()
+        self.closes = passing.closes or self.closes
         self._answer = self._body = None
+        if not passing.request_done:
+            self._early = passing
+            if self._unread:
+                self._tell_cut(passing, now)
+
+    def _tell_cut(self, passing: Passing, now: int) -> None:
+        """The request of an answered exchange will not come whole."""
+        self._early = None
+        self._tell(Kind.FAIL, passing, now, (self._unread or CUT_REQUEST).encode())
 
     def service_ended(self, now: int) -> None:
         """The service sends no more: the end of a body that ends so."""
         if self._answer is not None and self._answer.length == UNTIL_CLOSE:
             self._tell(Kind.ANSWER_END, self.open[0], now)
-            self._over()
+            self._over(now)
 
     def fail(self, why: str, now: int) -> None:
         """What is open will not be answered any more."""
+        if self._early is not None:
+            self._tell_cut(self._early, now)
         for passing in self.open:
-            self._tell(Kind.FAIL, passing, now, why.encode("utf-8", "replace"))
+            reason = why if passing.request_done else self._unread or why
+            self._tell(Kind.FAIL, passing, now, reason.encode("utf-8", "replace"))
         self.open.clear()
         self._held, self._answer, self._body = b"", None, None
 

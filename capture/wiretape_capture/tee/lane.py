@@ -71,6 +71,9 @@ class Lane:
         self._passing: Passing | None = None
         self._body: Body | None = None
         self._opaque = False
+        """Whether no more is read of either side."""
+        self._unread = False
+        """Whether no more is read of the client; what was asked before is still answered."""
         self._waiting = False
         """Whether what is held goes on once everything so far is answered."""
 
@@ -90,7 +93,7 @@ class Lane:
             self.following.begin(route, monotonic_ns())
             self.service.write(route.head)
             return
-        if self._opaque:
+        if self._opaque or self._unread:
             self._send(data)
             return
         if self._held:
@@ -102,7 +105,9 @@ class Lane:
 
     def _at_rest(self, aim: Aim) -> bool:
         """Whether a request to a service may begin and go on at once."""
-        if self._held or self._body is not None or self._waiting or self._opaque or self.service is None:
+        if self._held or self._body is not None or self._waiting or self.service is None:
+            return False
+        if self._opaque or self._unread:
             return False
         return self._aim is aim or self._aim == aim
 
@@ -136,7 +141,12 @@ class Lane:
             after = body.feed(data, at, content)
         except MalformedError as error:
             self._send(data[at:])
-            self._lose(f"the request's body could not be followed: {error}")
+            self.following.request_body(self._passing, content)
+            self._owner.note(LOST)
+            self.following.request_unread(self._passing, f"the request's body could not be followed: {error}",
+                                          monotonic_ns())  # fmt: skip
+            self._unread, self._body = True, None
+            self._opaque = not self.following.open
             return len(data)
         self._send(data[at:after])
         self.following.request_body(self._passing, content)
@@ -189,6 +199,8 @@ class Lane:
             self._send(self._held)
             self._held = b""
         if self.service is not None:
+            if self.service.ended:
+                return False  # nothing comes from either side
             self.service.end()
         elif self._aim is None and not self._opaque:
             return False
@@ -249,8 +261,10 @@ class Lane:
             traceback.print_exc()
             self._lose(f"the copy could not be followed: {type(error).__name__}")
             return
-        if not self.following.open and (self._waiting or self.following.closes):
-            self._answered()
+        if not self.following.open:
+            self._opaque = self._unread
+            if self._waiting or self.following.closes:
+                self._answered()
 
     def _answered(self) -> None:
         """Everything so far is answered."""
@@ -280,7 +294,7 @@ class Lane:
         if end is not self.service:
             return False
         self.following.service_ended(monotonic_ns())
-        if self._body is not None or self._opaque:
+        if (self._body is not None or self._opaque or self._unread) and not self.client.ended:
             # What the client still sends goes on.
             self.client.end()
             return end.transport is not None and end.transport.can_write_eof()

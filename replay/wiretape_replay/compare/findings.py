@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from wiretape_capture.snapshot.exchange import Exchange
 from wiretape_replay.compare.curl import curl_line
 from wiretape_replay.compare.difference import Comparison, Difference, Ignored
-from wiretape_replay.compare.messages import shown
+from wiretape_replay.compare.messages import shown_pair
 from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity, Suppressed
 
 type Result = tuple[Exchange, str, Comparison]
@@ -67,6 +67,7 @@ def _finding(
     sequences = tuple(dict.fromkeys(each.sequence for each, _, _ in group))
     waiting = {s for each in sequences for s in dependants.get(each, ()) if first.severity is Severity.ERROR}
     where = "" if first.part in (Part.STATUS, Part.EXCHANGE, Part.HEADER, Part.TRAILER) else first.at or "the body"
+    expected, actual = shown_pair(first.expected, first.actual)
     return Finding(
         id=name,
         kind=first.kind,
@@ -76,8 +77,8 @@ def _finding(
         part=first.part,
         pointer=_text(first.pointer),
         example_pointer=_text(first.at),
-        expected=shown(first.expected),
-        actual=shown(first.actual),
+        expected=expected,
+        actual=actual,
         message=_text(f"{route}: {where + ': ' if where else ''}{first.message}"),
         sequences=sequences[:_SEQUENCES],
         count=len(sequences),
@@ -112,8 +113,8 @@ def _suppressed(results: Iterable[Result]) -> list[Suppressed]:
             pointer=_text(pointer),
             reason=reason,
             count=len(group),
-            example_expected=shown(group[0].expected),
-            example_actual=shown(group[0].actual),
+            example_expected=shown_pair(group[0].expected, group[0].actual)[0],
+            example_actual=shown_pair(group[0].expected, group[0].actual)[1],
         )
         for (route, part, pointer, reason), group in sorted(groups.items(), key=lambda item: item[0])
     ]

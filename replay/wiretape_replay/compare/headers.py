@@ -9,7 +9,7 @@ from wiretape_capture.snapshot.exchange import Headers
 from wiretape_replay.bindings.messages import set_cookies
 from wiretape_replay.compare.difference import Difference, Ignored
 from wiretape_replay.compare.judge import Judge, Noise
-from wiretape_replay.compare.messages import said
+from wiretape_replay.compare.messages import said, said_pair
 from wiretape_replay.compare.places import Kind
 from wiretape_replay.leaves import join
 from wiretape_replay.verdict.model import FindingClass, Part, Severity
@@ -111,7 +111,8 @@ class HeaderComparison:
         if name == "content-type" and _same_type(expected, actual):
             return
         place = f"header:{name}"
-        message = f"the header {name} was {said(expected)} and is now {said(actual)}"
+        was, now = said_pair(expected, actual)
+        message = f"the header {name} was {was} and is now {now}"
         breaking = name == "content-type" and _media(expected) != _media(actual)
         found = Difference(FindingClass.HEADER, part, name, name, expected, actual, message, breaking=breaking,
                            evidence=self._judge.told(place, expected, actual))  # fmt: skip
@@ -149,7 +150,8 @@ class HeaderComparison:
         if reason:
             self.ignored.append(Ignored(part, pointer, pointer, value, live, reason))
             return
-        message = f"the cookie {pointer.partition('/')[2]} was {said(value)} and is now {said(live)}"
+        was, now = said_pair(value, live)
+        message = f"the cookie {pointer.partition('/')[2]} was {was} and is now {now}"
         self.differences.append(Difference(FindingClass.HEADER, part, pointer, pointer, value, live, message))
 
     def _signed(self, value: str, live: str) -> bool:
@@ -167,7 +169,8 @@ class HeaderComparison:
             if before and after and name == "expires" and self._judge.reason("", "", before, after):
                 continue
             where = f"{pointer}/{name}"
-            message = f"the cookie attribute {name} was {said(before)} and is now {said(after)}"
+            was, now = said_pair(before, after)
+            message = f"the cookie attribute {name} was {was} and is now {now}"
             self.differences.append(Difference(FindingClass.HEADER, part, where, where, before, after, message))
 
 

@@ -7,17 +7,19 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
+from wiretape_replay.apart import apart, cut
 from wiretape_replay.leaves import kind_of
 
 VALUE_LIMIT = 200
 """Longest example value that a finding carries."""
+SAID_LIMIT = 60
+"""Longest value inside a sentence."""
 
 
 def shown(value: JsonValue) -> JsonValue:
     """A value fit for any JSON writer: exact numbers readable, long texts cut, lone surrogates escaped."""
     if isinstance(value, str):
-        text = value.encode("utf-8", "backslashreplace").decode()
-        return text if len(text) <= VALUE_LIMIT else f"{text[: VALUE_LIMIT - 1]}…"
+        return cut(_escaped(value), VALUE_LIMIT)
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, Decimal):
@@ -33,12 +35,34 @@ def shown(value: JsonValue) -> JsonValue:
 def said(value: JsonValue) -> str:
     """A value inside a sentence, at most sixty characters."""
     text = json.dumps(shown(value), ensure_ascii=False) if not isinstance(value, Decimal) else str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return cut(text, SAID_LIMIT)
+
+
+def shown_pair(one: JsonValue, other: JsonValue) -> tuple[JsonValue, JsonValue]:
+    """Both as `shown`; of long texts, where they differ."""
+    if isinstance(one, str) and isinstance(other, str):
+        return apart(_escaped(one), _escaped(other), VALUE_LIMIT, VALUE_LIMIT)
+    return shown(one), shown(other)
+
+
+def said_pair(one: JsonValue, other: JsonValue) -> tuple[str, str]:
+    """Both inside a sentence as `said`; of long texts, where they differ."""
+    if isinstance(one, str) and isinstance(other, str):
+        return apart(_quoted(one), _quoted(other), SAID_LIMIT, SAID_LIMIT)
+    return said(one), said(other)
 
 
 def kind_said(value: JsonValue) -> str:
     """The type inside a sentence: `the string "7"`, `null`."""
     return "null" if value is None else f"the {kind_of(value)} {said(value)}"
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(_escaped(text), ensure_ascii=False)
 
 
 def _plain(value: JsonValue, depth: int) -> JsonValue:

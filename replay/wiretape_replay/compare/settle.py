@@ -10,7 +10,7 @@ from wiretape_replay.compare.difference import Difference, Ignored
 from wiretape_replay.compare.evidence import Tally, benjamini_hochberg, rises
 from wiretape_replay.compare.findings import Result
 from wiretape_replay.compare.judge import COUNTER
-from wiretape_replay.compare.messages import said
+from wiretape_replay.compare.messages import said_pair
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.observations import Spot
 from wiretape_replay.compare.places import Kind
@@ -82,7 +82,8 @@ def _settled(result: Result, refuted: Refuted, repeated: Repeated) -> Result:
 
 
 def _twice(each: Ignored, evidence: str) -> Difference:
-    message = f"was {said(each.expected)} and is now {said(each.actual)}"
+    was, now = said_pair(each.expected, each.actual)
+    message = f"was {was} and is now {now}"
     return Difference(FindingClass.VALUE, each.part, each.pointer, each.at, each.expected, each.actual, message,
                       evidence=evidence)  # fmt: skip
 

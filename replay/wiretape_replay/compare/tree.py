@@ -10,7 +10,7 @@ from wiretape_replay.align import Alignment, align, as_sets, shared
 from wiretape_replay.compare.difference import Difference, Ignored
 from wiretape_replay.compare.judge import Judge
 from wiretape_replay.compare.keys import numbers_became, renames, same_keys
-from wiretape_replay.compare.messages import kind_said, said
+from wiretape_replay.compare.messages import kind_said, said, said_pair
 from wiretape_replay.compare.places import Kind, place_of, places_below, template
 from wiretape_replay.exact_json import RepeatedKeys, equal, loads
 from wiretape_replay.leaves import escape, join, kind_of
@@ -261,12 +261,13 @@ class TreeComparison:
 
     def difference(self, expected: JsonValue, actual: JsonValue, at: str, pointer: str) -> Difference:
         """The finding of two unequal scalars of one type."""
-        message = f"was {said(expected)} and is now {said(actual)}"
+        was, now = said_pair(expected, actual)
+        message = f"was {was} and is now {now}"
         evidence = self.judge.told(place_of(pointer, at, lines=self.lines), expected, actual)
         ours, theirs = self.judge.formats(expected, actual)
         if ours is None or ours == theirs:
             return Difference(FindingClass.VALUE, Part.BODY, pointer, at, expected, actual, message, evidence=evidence)
-        message = f"was {ours} like {said(expected)} and is now {theirs or 'something else'}: {said(actual)}"
+        message = f"was {ours} like {was} and is now {theirs or 'something else'}: {now}"
         return Difference(FindingClass.FORMAT, Part.BODY, pointer, at, expected, actual, message, breaking=True,
                           evidence=evidence)  # fmt: skip
 

@@ -62,7 +62,7 @@ class ClusterCrew:
     """All workers of one load."""
 
     told: Callable[[Tally, float], None]
-    """Is given what a worker has counted, and when in seconds after the beginning."""
+    """Is given what a worker has counted, and until when in seconds after the beginning."""
     url: str
     workers: list[ClusterWorker] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -31,7 +31,7 @@ class Told:
 
     number: int
     at: float
-    """Seconds after the beginning, on the worker's own clock."""
+    """Until when they were counted, in seconds after the beginning."""
     counts: str
 
 
@@ -55,7 +55,6 @@ class Shard:
     _told: list[Told] = field(default_factory=list)
     _state: State = State((), False, False, None, None, False)
     _asked: float = field(default_factory=time.monotonic)
-    _start_ns: int = 0
     _loop: asyncio.AbstractEventLoop | None = None
     _job: Job | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -83,8 +82,7 @@ class Shard:
 
     def go(self, here_ns: int, wall_ns: int) -> None:
         """Begin when the clock here shows `here_ns`, which is `wall_ns` on the client's."""
-        self._start_ns = time.monotonic_ns() + here_ns - time.time_ns()
-        self._call(Go(start_ns=self._start_ns, wall_ns=wall_ns))
+        self._call(Go(start_ns=time.monotonic_ns() + here_ns - time.time_ns(), wall_ns=wall_ns))
 
     def stop(self) -> None:
         """Finish early."""
@@ -143,8 +141,7 @@ class Shard:
             with self._lock:
                 if isinstance(event, Counted):
                     number += 1
-                    seconds = (time.monotonic_ns() - self._start_ns) / 1e9
-                    self._told.append(Told(number, seconds, event.counts))
+                    self._told.append(Told(number, event.at, event.counts))
                 self._state = _after(self._state, event)
         with self._lock:
             self._state = replace(self._state, over=True)

@@ -55,11 +55,10 @@ class Crew:
     """All workers of one load."""
 
     told: Callable[[Tally, float], None]
-    """Is given what a worker has counted, and when in seconds after the beginning."""
+    """Is given what a worker has counted, and until when in seconds after the beginning."""
     workers: list[ProcessWorker] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _following: list[asyncio.Task[None]] = field(default_factory=list)
-    _start_ns: int = 0
 
     async def connect(self, _spec: LoadSpec) -> None:
         """Nothing to be found: the workers are started here."""
@@ -83,7 +82,6 @@ class Crew:
         """Give the word."""
         now, wall = time.monotonic_ns(), time.time_ns()
         go = Go(start_ns=now + HEAD_START_NS, wall_ns=wall + HEAD_START_NS)
-        self._start_ns = go.start_ns
         for worker in self.workers:
             worker.job.tell(go)
         return go
@@ -125,7 +123,7 @@ class Crew:
             elif isinstance(event, Counted):
                 tally = Tally.decoded(event.counts)
                 worker.count(tally)
-                self.told(tally, (time.monotonic_ns() - self._start_ns) / 1e9)
+                self.told(tally, event.at)
             elif isinstance(event, Notice):
                 worker.comparing = True
             elif isinstance(event, Finished):

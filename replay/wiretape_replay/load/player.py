@@ -58,7 +58,6 @@ class Player:
         _linked(scripts, thinks=way.thinks)
         self._lags: list[int] = []
         self.tally = Tally()
-        self._told_s = 0.0
         self.active = 0
         self.ended = asyncio.Event()
         self._closing = False
@@ -94,8 +93,6 @@ class Player:
         for times in self._times:
             times.count(self.tally)
         taken, self.tally = self.tally, Tally()
-        taken.since, taken.until = self._told_s, (clock() - self._way.start_ns) / 1e9
-        self._told_s = taken.until
         for sequence, counts in taken.outcomes.items():
             self._items[sequence].counts = None
             taken.answered += counts[EQUAL] + counts[UNEQUAL] + counts[DIFFERENT] + counts[ALIKE]

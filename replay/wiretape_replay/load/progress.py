@@ -42,13 +42,13 @@ class Course:
     recent: list[tuple[float, Point]] = field(default_factory=list)
 
     def add(self, tally: Tally, at: float) -> None:
-        """What a worker has counted until now, `at` seconds after the beginning."""
+        """What a worker has counted until `at`, in seconds after the beginning."""
         self.total.join(tally)
+        if not (tally.answered or tally.failed):
+            return
         point = Point(tally.answered, tally.failed, tally.different, Series.all(tally.latency))
-        when = (tally.since + tally.until) / 2 if tally.until else at
-        if point.answered or point.failed:
-            self.points.setdefault(int(max(when, 0) / self.width), Point()).join(point)
-        while max(self.points, default=0) >= MOST:
+        self.points.setdefault(int(max(at, 0) / self.width), Point()).join(point)
+        while max(self.points) >= MOST:
             self._widen()
         self.recent = [(when, each) for when, each in self.recent if when > at - RECENT] + [(at, point)]
 

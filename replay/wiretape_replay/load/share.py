@@ -35,7 +35,7 @@ from wiretape_replay.load.stages import Level
 from wiretape_replay.loopback import is_loopback
 from wiretape_replay.signing.signer import Signer
 
-TELL_SECONDS = 1.0
+SECOND_NS = 1_000_000_000
 MOST_CONNECTIONS = 10_000
 SPARE_FILES = 64
 COLLECT = 50_000, 20, 20
@@ -76,7 +76,8 @@ class Share:
         before = gc.get_threshold()
         gc.set_threshold(*COLLECT)
         began = time.process_time()
-        sweeping, telling = asyncio.create_task(self.pool.sweep()), asyncio.create_task(_tell(player, go, emit))
+        teller = _Teller(player, emit, go.start_ns)
+        sweeping, telling = asyncio.create_task(self.pool.sweep()), asyncio.create_task(teller.tell_each_second())
         try:
             await self._until_over(player, go, stop)
         finally:
@@ -88,7 +89,7 @@ class Share:
             gc.unfreeze()
             gc.set_threshold(*before)
             self.cpu_s = time.process_time() - began
-        emit(Counted(counts=player.taken().encoded()))
+        teller.tell()
 
     async def _until_over(self, player: Player, go: Go, stop: asyncio.Event) -> None:
         load = self.spec.load
@@ -105,13 +106,34 @@ class Share:
         stopped.cancel()
 
 
-async def _tell(player: Player, go: Go, emit: Emit) -> None:
-    """Tell each second of the load by itself, of all workers the same ones."""
-    while True:
-        since = (clock() - go.start_ns) / 1e9
-        await asyncio.sleep(TELL_SECONDS - since % TELL_SECONDS)
-        if taken := player.taken():
-            emit(Counted(counts=taken.encoded()))
+@dataclass(slots=True)
+class _Teller:
+    """Tells what was counted, each second of the schedule for itself: so seconds of several workers can be added."""
+
+    player: Player
+    emit: Emit
+    start_ns: int
+    told: int = 0
+    """Seconds that are over."""
+
+    async def tell_each_second(self) -> None:
+        """Tell until cancelled."""
+        while True:
+            await asyncio.sleep(max(self._ends_ns - clock(), 0) / 1e9)
+            if clock() < self._ends_ns:  # timers of the loop may ring a little early
+                continue
+            if self.player.tally:
+                self.tell()
+            self.told = max(self.told + 1, (clock() - self.start_ns) // SECOND_NS)
+
+    def tell(self) -> None:
+        """What was counted in this second until now; a timer that is late makes it no other second."""
+        at_ns = min(clock(), self._ends_ns - 1) - self.start_ns
+        self.emit(Counted(counts=self.player.taken().encoded(), at=at_ns / 1e9))
+
+    @property
+    def _ends_ns(self) -> int:
+        return self.start_ns + (self.told + 1) * SECOND_NS
 
 
 def _way(load: LoadSpec, scenario: Scenario, go: Go) -> Way:

@@ -136,9 +136,6 @@ class Tally:
     """By exchange, counts in the order of `EQUAL` to `ALIKE`."""
     errors: dict[str, int] = field(default_factory=dict)
     """Why requests got no answer."""
-    since: float = 0.0
-    until: float = 0.0
-    """The stretch of time that it is about, in seconds after the load began; not added up."""
 
     @property
     def different(self) -> int:
@@ -173,21 +170,18 @@ class Tally:
             "latency": {route: _flat(series) for route, series in self.latency.items()},
             "service": {route: _flat(series) for route, series in self.service.items()},
             "lag": _flat(self.lag), "starts": self.starts, "outcomes": self.outcomes, "errors": self.errors,
-            "times": [self.since, self.until],
         }, option=orjson.OPT_NON_STR_KEYS).decode()  # fmt: skip
 
     @classmethod
     def decoded(cls, text: str) -> Self:
         """From its text."""
         tree = orjson.loads(text)
-        since, until = tree["times"]
         return cls(
             **dict(zip(COUNTERS, tree["counters"], strict=True)),
             latency={int(route): _series(flat) for route, flat in tree["latency"].items()},
             service={int(route): _series(flat) for route, flat in tree["service"].items()},
             lag=_series(tree["lag"]), starts={int(key): count for key, count in tree["starts"].items()},
             outcomes={int(key): counts for key, counts in tree["outcomes"].items()}, errors=tree["errors"],
-            since=since, until=until,
         )  # fmt: skip
 
 

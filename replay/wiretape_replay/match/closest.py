@@ -7,6 +7,7 @@ from itertools import islice
 
 from pydantic import JsonValue
 
+from wiretape_replay.apart import apart, cut
 from wiretape_replay.match.database import DatabaseParts
 from wiretape_replay.match.index import Index, Recorded
 from wiretape_replay.match.parts import Parts
@@ -20,6 +21,8 @@ DIFFERENCES = 12
 LEAVES = 500
 """Leaves looked at in one request."""
 CUT = 200
+WINDOW = 100
+"""Characters told around the first difference of texts that are alike for longer."""
 
 
 def closest(index: Index, parts: Parts) -> tuple[Candidate, ...]:
@@ -87,7 +90,8 @@ def leaf_by_leaf(recorded: Parts, live: Parts, *, afresh: bool = True) -> Iterat
         yield LeafDifference(where="method", recorded=recorded.method, live=live.method)
     if recorded.segments != live.segments:
         where = recorded.word if isinstance(recorded, DatabaseParts) else "path"
-        yield LeafDifference(where=where, recorded=recorded.path[:CUT], live=live.path[:CUT])
+        was, now = apart(recorded.path, live.path, CUT, WINDOW)
+        yield LeafDifference(where=where, recorded=was, live=now)
     yield from _leaf_differences(recorded, live, afresh=afresh)
 
 
@@ -96,11 +100,11 @@ def _leaf_differences(recorded: Parts, live: Parts, *, afresh: bool = True) -> I
     same = True
     made = []
     for place in dict.fromkeys((*before, *after)):
-        old, new = (_text(leaves[place]) if place in leaves else None for leaves in (before, after))
+        old, new = (text_of(leaves[place]) if place in leaves else None for leaves in (before, after))
         if old == new:
             continue
         same = False
-        difference = LeafDifference(where=place, recorded=old, live=new)
+        difference = _difference(place, old, new)
         if place in before and place in after and made_afresh(place, before[place], after[place]):
             made.append(difference)
         else:
@@ -115,8 +119,10 @@ def _leaves(parts: Parts) -> dict[str, JsonValue]:
     return dict(islice((leaf for leaf in parts.leaves() if not leaf[0].startswith("path/")), LEAVES))
 
 
-def _text(value: JsonValue) -> str:
-    return text_of(value)[:CUT]
+def _difference(place: str, old: str | None, new: str | None) -> LeafDifference:
+    if old is not None and new is not None:
+        old, new = apart(old, new, CUT, WINDOW)
+    return LeafDifference(where=place, recorded=old and cut(old, CUT), live=new and cut(new, CUT))
 
 
 def _told(parts: Parts) -> str | None:

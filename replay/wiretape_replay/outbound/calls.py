@@ -25,7 +25,7 @@ TUNNEL = "CONNECT"
 """Opening a tunnel is the client library's business: how often it does is not judged."""
 TRY_AGAIN = frozenset({"", "408", "425", "429", "40001", "40P01", "08000", "08003", "08006", "08001"})
 _PLAIN = frozenset({"", "true", "false", "null"})
-_LINE = 160
+LINE = 160
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +70,11 @@ class Call:
     """Identifiers that a run may make afresh, as recorded, each with its place."""
     afresh: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """For a live call: what it has in place of recorded ones, by place and recorded text."""
+
+    @property
+    def whole(self) -> str:
+        """What `line` may have cut: a statement without its values, else the line itself."""
+        return self.parts.path if isinstance(self.parts, DatabaseParts) else self.line
 
     @property
     def owner(self) -> int | None:
@@ -151,7 +156,7 @@ class Catalogue:
         else:
             template = self._template(service, request)
             place = f"{request.method} {name}{template}{_operation(parts, request.headers)}"
-            call = Call(place, name, f"{request.method} {request.target[:_LINE]}", key, parts.exact, parts.writes,
+            call = Call(place, name, f"{request.method} {request.target[:LINE]}", key, parts.exact, parts.writes,
                         parts, frozenset(told_by(parts, template)), 0, 0, "")  # fmt: skip
         call.names = tuple((one.place, one.text) for one in masked.volatile if one.identifies) if masked else ()
         return call
@@ -165,9 +170,9 @@ class Catalogue:
 def _command(name: str, parts: DatabaseParts, key: Key) -> Call:
     """A command for a database as a call; its place is its template with its fingerprint."""
     told = [text_of(value) for _, value in parts.told()]
-    short = parts.path if len(parts.path) <= _LINE else f"{parts.path[:_LINE]}…"
+    short = parts.path if len(parts.path) <= LINE else f"{parts.path[:LINE]}…"
     place = f"{name}: {short} ({fingerprint(parts.path)})"
-    line = f"{short} [{', '.join(told)[:_LINE]}]" if told else short
+    line = f"{short} [{', '.join(told)[:LINE]}]" if told else short
     return Call(place, name, line, key, parts.exact, parts.writes, parts, frozenset(parts.about()) - _PLAIN, 0, 0, "")
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from wiretape_capture.snapshot.exchange import Response
+from wiretape_replay.apart import apart
 from wiretape_replay.bindings.tokens import is_id_name
 from wiretape_replay.leaves import leaf_name
-from wiretape_replay.match.closest import DIFFERENCES, leaf_by_leaf
+from wiretape_replay.match.closest import DIFFERENCES, WINDOW, leaf_by_leaf
 from wiretape_replay.match.database import DatabaseParts
-from wiretape_replay.outbound.calls import TUNNEL, Call
+from wiretape_replay.outbound.calls import LINE, TUNNEL, Call
 from wiretape_replay.outbound.consequences import other_reads, with_causes
 from wiretape_replay.outbound.evidence import Evidence, Handled, often
 from wiretape_replay.outbound.excess import Excess, Lengths
@@ -173,14 +174,19 @@ class _Judged:
         for (_, place), calls in groups.items():
             first = calls[0]
             does = "ran" if isinstance(first.parts, DatabaseParts) else "called"
-            message = f"the app {does} {first.line} of {first.service}, which the recording does not have"
+            was, line = self._lines(first)
+            message = f"the app {does} {line} of {first.service}, which the recording does not have"
             message += self._nearest(first) + (f"; {often(len(calls))} in all" if len(calls) > 1 else "")
-            yield Fault(Kind.UNEXPECTED, Severity.ERROR, place, likeliest(first), message, self._near_line(first),
-                        first.line)  # fmt: skip
+            yield Fault(Kind.UNEXPECTED, Severity.ERROR, place, likeliest(first), message, was, line)
 
-    def _near_line(self, call: Call) -> str | None:
+    def _lines(self, call: Call) -> tuple[str | None, str]:
+        """The nearest recorded call and one that was made, where they differ if they are long."""
         near = self.evidence.by_sequence.get(call.near)
-        return near.line if near else None
+        if near is None:
+            return None, call.line
+        if near.whole == call.whole or max(len(near.whole), len(call.whole)) <= LINE:
+            return near.line, call.line
+        return apart(near.whole, call.whole, LINE, WINDOW)
 
     def _nearest(self, call: Call) -> str:
         near = self.evidence.by_sequence.get(call.near)

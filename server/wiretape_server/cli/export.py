@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_capture.snapshot.private import private
 from wiretape_server.cli.command import Command, json_option, open_workspace
 from wiretape_server.cli.terminal import near, out, out_json, plural, say
 
@@ -94,7 +95,8 @@ def _script(tape: Path, tool: str, output: str | None, target: str, routes: tupl
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text)
+        with open(path, "w", encoding="utf-8", opener=private) as file:
+            file.write(text)
     except OSError as error:
         raise WiretapeError(f"{path}: {(error.strerror or str(error)).lower()}", "name a file that can be written")\
             from None  # fmt: skip

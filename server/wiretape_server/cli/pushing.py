@@ -26,7 +26,10 @@ def store_of(ws: Workspace, *, write: bool = False) -> Store:
 
     if not ws.config.store:
         raise UsageError("no store is named", "give --store s3://BUCKET/PREFIX, or set `store` in wiretape.toml")
-    return Store.open(ws.config.store, write=write)
+    store = Store.open(ws.config.store, write=write)
+    if store.objects.made:
+        say(f"made the folder {store.objects.made}, which was not there")
+    return store
 
 
 @dataclass(frozen=True, slots=True)

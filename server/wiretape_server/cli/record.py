@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +15,13 @@ import click
 from wiretape_capture.errors import WiretapeError
 from wiretape_server.cli.app_flags import APP, MAP, PUSH, STORE, add
 from wiretape_server.cli.command import PORT, Command, json_option, open_workspace, setting
+from wiretape_server.cli.table import visible
 from wiretape_server.cli.terminal import ms, out, out_json, out_table, plural, say
 
 if TYPE_CHECKING:
     from wiretape_capture.proxy.spec import CommandStats, RecordResult
 
+NOTES_SHOWN = 20
 FLAGS = (
     setting("record.listen", "--listen", type=PORT, metavar="PORT", help="Port in front of the app"),
     setting("record.proxy_port", "--proxy-port", type=PORT, metavar="PORT", help="Port of the outbound proxy"),
@@ -76,8 +80,7 @@ def command(name: str | None, push: bool, as_json: bool) -> None:
     if as_json:
         out_json(result)
     else:
-        told = result.model_copy(update={"notes": tuple(note for note in result.notes if note not in view.told)})
-        _tell(told, configured=ws.file is not None, learned=(ws.root / NOISE_FILE).exists())
+        _tell(result, view.told, configured=ws.file is not None, learned=(ws.root / NOISE_FILE).exists())
     code = _exit_code(result)
     if result.exchanges:
         code = pushing.snapshot(spec.tape) or code
@@ -96,20 +99,34 @@ async def _drop_empty(tape: Path) -> None:
             await delete_snapshot(tape.parent, tape.stem)
 
 
-def _tell(result: RecordResult, *, configured: bool, learned: bool) -> None:
-    for note in result.notes:
-        say(f"note: {note}")
-    if result.summary:
-        summary_table(result.summary)
-        out()
+def _tell(result: RecordResult, told: AbstractSet[str], *, configured: bool, learned: bool) -> None:
     if not result.exchanges:
+        for note in result.notes:
+            if note not in told:
+                say(f"note: {note}")
         out("no snapshot was kept, for nothing was recorded")
+        _tell_notes([note for note in result.notes if note in told])
         return
+    summary_table(result.summary)
+    out()
+    _tell_notes(result.notes)
     counts = f"({result.inbound} inbound, {result.outbound} outbound)"
     out(f"snapshot {result.name}: {plural(result.exchanges, 'exchange')} {counts}")
     out(f"next: wiretape show {result.name}")
     if result.inbound and not learned:
         out(f"then: {'' if configured else 'wiretape init, and '}wiretape noise learn while the code is unchanged")
+
+
+def _tell_notes(notes: Sequence[str]) -> None:
+    """What could not be recorded as it should, also what was told when it happened: that may be pages ago."""
+    if not notes:
+        return
+    out("notes:")
+    for note in notes[:NOTES_SHOWN]:
+        out(f"  {visible(note)}")
+    if len(notes) > NOTES_SHOWN:
+        out(f"  and {len(notes) - NOTES_SHOWN} more, which --json lists")
+    out()
 
 
 def summary_table(rows: tuple[CommandStats, ...]) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_capture.snapshot.private import FOLDER
 from wiretape_server.store.address import Address
 from wiretape_server.store.failing import endpoint_url, told
 
@@ -27,19 +31,22 @@ LARGEST_ENTRY = 4 << 20
 class Objects:
     """All objects below a store's prefix."""
 
-    def __init__(self, address: Address, store: ObjectStore) -> None:
+    def __init__(self, address: Address, store: ObjectStore, made: str = "") -> None:
         self.address = address
         self._store = store
+        self.made = made
+        """The folder that was made for it."""
 
     @classmethod
     def open(cls, address: Address, *, write: bool = False) -> Self:
-        """Get ready; asks the store for nothing yet. `write` makes the folder of a `file` store."""
+        """Get ready; asks the store for nothing yet. `write` makes the folder of a `file` store, no others above it."""
         try:
             import obstore.store  # noqa: F401 - optional, and 30 ms of start-up that only stores need
         except ImportError:
             raise missing_extra() from None
+        made = _found(Path(address.prefix), make=write) if address.scheme == "file" else ""
         with told(address):
-            return cls(address, _opened(address, write=write))
+            return cls(address, _opened(address), made)
 
     def read(self, key: str) -> tuple[bytes, dict[str, Any]]:
         """A small object and what a replacement has to name; raises `Absent`."""
@@ -54,14 +61,14 @@ class Objects:
         """Write a small object where none is; raises `Taken`."""
         import obstore
 
-        with told(self.address):
+        with told(self.address), self._kept_from_others():
             obstore.put(self._store, key, data, mode="create", use_multipart=False)
 
     def replace(self, key: str, data: bytes, mark: dict[str, Any]) -> None:
         """Write it in the place of the one that `read` gave; raises `Taken` when another one is there by now."""
         import obstore
 
-        with told(self.address):
+        with told(self.address), self._kept_from_others():
             # Folders know no conditional replacement; there the last one wins.
             mode: Any = "overwrite" if self.address.scheme == "file" else {k: v for k, v in mark.items() if v}
             obstore.put(self._store, key, data, mode=mode, use_multipart=False)
@@ -70,7 +77,7 @@ class Objects:
         """Write a file, in parts where it is large: it is there as a whole or not at all."""
         import obstore
 
-        with told(self.address):
+        with told(self.address), self._kept_from_others():
             obstore.put(self._store, key, path, chunk_size=PIECE, max_concurrency=4)
 
     def size(self, key: str) -> int:
@@ -99,19 +106,48 @@ class Objects:
                 return []
         return [each["path"] for each in found["objects"]]
 
+    @contextmanager
+    def _kept_from_others(self) -> Iterator[None]:
+        """What is written into a folder is for its owner, and for the group that may write there: it is shared."""
+        if self.address.scheme != "file":
+            yield
+            return
+        shared = Path(self.address.prefix).stat().st_mode & stat.S_IWGRP
+        before = os.umask(0o007 if shared else 0o077)
+        try:
+            yield
+        finally:
+            os.umask(before)
+
 
 def missing_extra() -> UsageError:
     """What a store needs is not installed."""
     return UsageError("a store needs libraries that are not installed", "install them with: pip install 'wiretape[s3]'")
 
 
-def _opened(address: Address, *, write: bool) -> ObjectStore:
+def _found(folder: Path, *, make: bool) -> str:
+    """See to the folder of a store, which is made where only it is missing: a mistyped path is no new place."""
+    if folder.is_dir():
+        return ""
+    if not make:
+        raise UsageError(f"there is no folder {folder}", "correct the store's URL, or push something first")
+    try:
+        folder.mkdir(mode=FOLDER)
+    except FileNotFoundError:
+        make_it = f"mkdir -p {shlex.quote(str(folder))}"
+        raise UsageError(f"there is no folder {folder.parent} to make {folder.name} in",
+                         f"correct the store's URL, or make it with: {make_it}") from None  # fmt: skip
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be made: {(error.strerror or str(error)).lower()}",
+                         "correct the store's URL, or make it yourself") from None  # fmt: skip
+    return str(folder)
+
+
+def _opened(address: Address) -> ObjectStore:
     from obstore.store import LocalStore, from_url
 
     if address.scheme == "file":
-        if not write and not Path(address.prefix).is_dir():
-            raise UsageError(f"there is no folder {address.prefix}", "correct the store's URL, or push something first")
-        return LocalStore(address.prefix, mkdir=write)
+        return LocalStore(address.prefix)
     if address.scheme == "s3":
         return _s3(address)
     return from_url(str(address), client_options=_client(), retry_config=_retries())

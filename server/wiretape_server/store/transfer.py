@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from wiretape_capture.errors import UsageError, WiretapeError
+from wiretape_capture.errors import SnapshotUnreadable, UsageError, WiretapeError
 from wiretape_capture.snapshot.exchange import SnapshotInfo
 from wiretape_capture.snapshot.listing import SUFFIX, checked_name, settle
 from wiretape_capture.snapshot.tape_reader import TapeReader
@@ -41,12 +41,12 @@ async def push(store: Store, path: Path, kind: Kind, *, force: bool) -> tuple[En
 
 
 async def pull(ws: Workspace, store: Store, entry: Entry, *, force: bool) -> Done:
-    """Bring a file of the store into the workspace: whole and checked, or not at all."""
+    """Bring a file of the store into the workspace: whole and checked, or not at all; with `force` again."""
     target = local_path(ws, entry.kind, entry.name)
     here = target.exists()
-    if here and await _same(target, entry):
-        return Done.THERE
     if here and not force:
+        if await _same(target, entry):
+            return Done.THERE
         raise _other_here(entry)
     if here and entry.kind is Kind.SNAPSHOT:
         await settle(target)
@@ -84,8 +84,8 @@ async def _same(path: Path, entry: Entry) -> bool:
         return file_sha256(path) == entry.sha256
     try:
         return (await _info(path)).sha256 == entry.snapshot.sha256
-    except WiretapeError:
-        return False
+    except SnapshotUnreadable as error:
+        raise SnapshotUnreadable(error.problem, f"{error.hint}, or get it again with --force") from None
 
 
 async def _info(path: Path) -> SnapshotInfo:

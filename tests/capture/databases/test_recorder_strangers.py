@@ -13,6 +13,8 @@ from postgres_server import Server
 from redis_server import RedisServer
 
 from wiretape_capture.databases.reasons import MOST, Reasons
+from wiretape_capture.protocols.mongodb.documents import encode
+from wiretape_capture.protocols.mongodb.wire import write_msg
 
 HTTP = b"GET / HTTP/1.1\r\nHost: db\r\n\r\n"
 
@@ -56,6 +58,43 @@ async def test_http_at_a_databases_port_is_told_as_that(
     noted = f"connections to db that did not begin as {name}: {problem}"
     assert f"{noted} (3 times)" in job.result.notes
     assert job.notices.count(noted) == 1
+
+
+STARTUP = b"\0\3\0\0user\0app\0\0"
+HELLO = write_msg(1, 0, encode({"hello": 1, "$db": "admin"}))
+REDIS, POSTGRES, MYSQL = (pytest.mark.xdist_group(name) for name in ("redis", "postgres", "mysql"))
+
+
+@pytest.mark.parametrize(
+    ("url", "at", "first", "why"),
+    [
+        pytest.param("rediss://{}", "redis_server", b"PING\r\n",
+                     "it speaks no TLS: write redis:// instead of rediss:// in the map's URL", marks=REDIS),
+        pytest.param("postgres://{}/shop", "redis_server", len(STARTUP + b"four").to_bytes(4) + STARTUP,
+                     "it speaks Redis, not Postgres: correct the map's URL", marks=REDIS),
+        pytest.param("postgres://{}/shop?sslmode=disable", "redis_server", len(STARTUP + b"four").to_bytes(4) + STARTUP,
+                     "it speaks Redis, not Postgres: correct the map's URL", marks=REDIS),
+        pytest.param("mysql://{}/shop", "redis_server", b"",
+                     "it speaks Redis, not MySQL: correct the map's URL", marks=REDIS),
+        pytest.param("mongodb://{}/shop", "redis_server", HELLO,
+                     "could not connect to db: it speaks Redis, not MongoDB: correct the map's URL", marks=REDIS),
+        pytest.param("rediss://{}", "postgres", b"PING\r\n",
+                     "it speaks Postgres, not Redis: correct the map's URL", marks=POSTGRES),
+        pytest.param("mysql://{}/shop", "postgres", b"",
+                     "it speaks Postgres, not MySQL: correct the map's URL", marks=POSTGRES),
+        pytest.param("postgres://{}/shop", "mysql", len(STARTUP + b"four").to_bytes(4) + STARTUP,
+                     "it speaks MySQL, not Postgres: correct the map's URL", marks=MYSQL),
+    ],
+)  # fmt: skip
+async def test_a_server_that_speaks_something_else_is_told_as_that(
+    url: str, at: str, first: bytes, why: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A map's URL names the wrong port or the wrong scheme: the app would see no more than its driver's timeout."""
+    place = f"127.0.0.1:{request.getfixturevalue(at).port}"
+    async with recording(tmp_path_factory.mktemp("recording"), url.format(place)) as job:
+        await answered(job.port, first)
+    assert job.result is not None
+    assert f"connections to db that could not be made: {why}" in job.result.notes
 
 
 def server[T](request: pytest.FixtureRequest, fixture: str, kind: type[T]) -> T:

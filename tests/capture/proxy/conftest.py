@@ -30,12 +30,14 @@ class Recording:
         self.spec = spec
         self.events: list[Event] = []
         self._ready = asyncio.Event()
+        self._news = asyncio.Event()
         self._stop = asyncio.Event()
         self._task = asyncio.create_task(record(spec, self._emit, self._stop))
         self.result: RecordResult | None = None
 
     def _emit(self, event: Event) -> None:
         self.events.append(event)
+        self._news.set()
         if isinstance(event, Ready):
             self._ready.set()
 
@@ -61,6 +63,13 @@ class Recording:
     def notices(self) -> list[str]:
         """What the user was told."""
         return [event.message for event in self.events if isinstance(event, Notice)]
+
+    async def until(self, said: Callable[[Event], bool]) -> None:
+        """Wait until it says something."""
+        async with asyncio.timeout(BOUND):
+            while not any(map(said, self.events)):
+                self._news.clear()
+                await self._news.wait()
 
     async def finish(self) -> list[Exchange]:
         """Stop and read what is on the tape."""

@@ -6,10 +6,12 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from wiretape_capture.jobs.events import Progress
 from wiretape_capture.snapshot.exchange import Direction
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
@@ -100,6 +102,70 @@ async def test_a_client_that_leaves_before_the_answer(recording: Any, listen: An
     await asyncio.wait_for(gone.wait(), 5)
     (exchange,) = await rec.finish()
     assert (exchange.location, exchange.error) == ("/slow", "client disconnected")
+
+
+REFUSAL = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno"
+HALF = {
+    "nothing": (b"Content-Length: 16\r\n\r\n", b"", "the request's body did not come whole"),
+    "a part": (b"Content-Length: 16\r\n\r\nhalf", b"half", "the request's body did not come whole"),
+    "no chunk": (b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\nmore\r\n0\r\n\r\n", b"half",
+                 "the request's body could not be followed: a chunk's size is no number"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HALF)
+async def test_a_request_that_does_not_come_whole_keeps_its_answer(
+    recording: Any, listen: Any, engine: str, case: str
+) -> None:
+    """The app may answer before, or at the end of what came; mitmproxy sends nothing on that it cannot read."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while await reader.read(65535):
+                pass
+            writer.write(REFUSAL)
+            await writer.drain()
+        writer.close()
+
+    rest, came, why = HALF[case]
+    rec = await recording(app_port=await listen(refuse))
+    reader, writer = await asyncio.open_connection("127.0.0.1", rec.port("inbound"))
+    writer.write(b"POST /orders HTTP/1.1\r\nHost: a\r\n" + rest)
+    writer.write_eof()
+    got = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    assert got == (REFUSAL if engine == "tee" else b"")
+    (exchange,) = await rec.finish()
+    assert not exchange.request.body.complete
+    if engine == "tee":
+        assert (exchange.status, exchange.error, exchange.request.body.data) == ("400", why, came)
+        assert (exchange.response.body.data, exchange.response.body.complete) == (b"no", True)
+    else:
+        assert (exchange.status, exchange.response) == ("", None)
+
+
+async def test_an_answer_before_the_end_of_its_request_is_recorded_when_the_client_leaves(
+    recording: Any, listen: Any, engine: str
+) -> None:
+    """Not at the end of the recording, and not as if that had cut it short."""
+
+    async def at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(REFUSAL)
+            await reader.read()
+        writer.close()
+
+    rec = await recording(app_port=await listen(at_once))
+    reader, writer = await asyncio.open_connection("127.0.0.1", rec.port("inbound"))
+    writer.write(b"POST /orders HTTP/1.1\r\nHost: a\r\nContent-Length: 16\r\n\r\n")
+    assert await asyncio.wait_for(reader.readuntil(b"no"), 20) == REFUSAL
+    writer.close()
+    await rec.until(lambda event: isinstance(event, Progress))
+    (exchange,) = await rec.finish()
+    assert exchange.status == "400"
+    assert exchange.error == ("the request's body did not come whole" if engine == "tee" else "client disconnected")
+    assert not exchange.request.body.complete
 
 
 async def test_what_is_unanswered_at_the_end_is_on_the_tape(recording: Any, listen: Any) -> None:

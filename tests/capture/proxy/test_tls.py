@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import h2.events
 import httpx
 import pytest
 
+from wiretape_capture.jobs.events import Notice
 from wiretape_capture.launch.ca import Authority, load_or_create
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
@@ -89,6 +91,34 @@ async def test_a_client_that_does_not_trust_us_is_named(
     assert f"127.0.0.1:{api.port}" in note
     assert "bundle.pem" in note
     assert note in rec.notices
+
+
+HELLOS = {
+    "cut": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40),
+    "garbled": b"\x16\x03\x01\x00\x2c\x01\x00\x00\x28\x03\x03" + b"\xff" * 38,
+    "another message": b"\x16\x03\x01\x00\x08\x02\x00\x00\x04abcd",
+}
+
+
+@pytest.mark.parametrize("hello", HELLOS)
+async def test_a_hello_that_cannot_be_read_is_told_as_that(
+    recording: Any, service: Any, server_tls: Any, service_authority: Authority, hello: str
+) -> None:
+    api = await service(OK, tls=server_tls(service_authority))
+    rec = await recording()
+    reader, writer = await asyncio.open_connection("127.0.0.1", rec.port("proxy"))
+    writer.write(f"CONNECT 127.0.0.1:{api.port} HTTP/1.1\r\n\r\n".encode())
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    writer.write(HELLOS[hello])
+    if hello == "cut":
+        writer.write_eof()
+    await rec.until(lambda event: isinstance(event, Notice))
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    await rec.finish()
+    sentence = f"a client sent a TLS hello for 127.0.0.1:{api.port} that is cut or malformed; there was no connection"
+    assert [note for note in rec.result.notes if "TLS" in note or "certificate" in note] == [f"{sentence} to record"]
 
 
 async def test_https_map_takes_plain_http(

@@ -18,7 +18,7 @@ from wiretape_capture.snapshot.bodies import CHUNK, body_of
 from wiretape_capture.snapshot.exchange import Body, Exchange, Response, SnapshotInfo
 from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
-from wiretape_capture.snapshot.tape_writer import TapeWriter
+from wiretape_capture.snapshot.tape_writer import NOTE_KINDS, OTHER_NOTES, TapeWriter
 
 type WriteTape = Callable[[Path, Iterable[Exchange]], Awaitable[SnapshotInfo]]
 type Made = Callable[..., Exchange]
@@ -161,6 +161,19 @@ async def test_what_no_row_can_hold_is_noted_and_the_rest_kept(tmp_path: Path, p
     info = await tape_of(tmp_path / "a.tape", [plain(1), plain(2).model_copy(update={"duration_us": 1 << 63})])
     assert info.exchanges == 1
     assert info.notes[0] == "exchanges that could not be stored: a number has more than 64 bits"
+
+
+async def test_kinds_of_notes_are_bounded(tmp_path: Path) -> None:
+    """Strangers have a say in their texts."""
+    writer = await TapeWriter.create(tmp_path / "a.tape", name="a", created_ns=1)
+    for number in range(NOTE_KINDS + 50):
+        writer.note(f"a client ({number:04}) refused")
+        await writer.flush()
+    writer.note("a client (0001) refused")
+    notes = (await writer.close()).notes
+    assert len(notes) == NOTE_KINDS + 1
+    assert "a client (0001) refused (2 times)" in notes
+    assert f"{OTHER_NOTES} (50 times)" in notes
 
 
 async def test_an_existing_file_is_never_taken(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from database_kit import exchanges
+from database_story import Story
 from postgres_server import Server
 from sql_kit import Shop
 
@@ -54,3 +56,43 @@ async def test_statements_of_the_recording_belong_to_their_requests(shop: Shop) 
     tape = await exchanges(shop.folder / "shop.tape")
     begun_ns = {each.sequence: each.started_ns for each in tape}
     assert [begun_ns[number] for number in sorted(begun_ns)] == sorted(begun_ns.values())
+
+
+LISTING = """\
+import http.server, os, sys
+import psycopg
+
+COLUMNS = ", ".join(f"'{name}' as column_{name}" for name in ("identifier", "colour", "supplier", "category", "weight"))
+SQL = (f"select {COLUMNS}, number from generate_series(1, 9) as number where number > 0 and number <> %s "
+       f"and number between 1 and 9 {os.environ.get('ORDER', 'order by number desc')} limit 5")
+database = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+
+class App(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        try:
+            text = str(database.execute(SQL, (7,)).fetchall()) if self.path != "/health" else "ok"
+        except psycopg.Error:
+            text = "none"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), App).serve_forever()
+"""
+
+
+async def test_a_long_statement_is_told_where_it_differs(
+    postgres: Server, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    (tmp_path / "app.py").write_text(LISTING)
+    story = Story(tmp_path, postgres.dsn, free_port, tmp_path / "app.py")
+    await story.record("/list")
+    run = await story.replay("changed.run", ORDER="order by column_weight")
+    (found,) = [each for each in run.verdict.findings if each.pointer.startswith("unexpected db: select ")]
+    was, now = str(found.expected), str(found.actual)
+    assert "order by number desc limit ?" in was
+    assert "order by column_weight limit ?" in now
+    assert max(len(was), len(now)) <= 100
+    assert f"the app ran {now} of db, which the recording does not have; nearest is exchange " in found.message
+    assert f": statement was {was}, came {now}" in found.message

@@ -18,8 +18,10 @@ from load_kit import Heard, Shop, events_of, load_run, load_spec, order_session,
 
 from wiretape_capture.jobs.events import Event, Failed, Finished, Progress
 from wiretape_capture.jobs.parent import Job
+from wiretape_replay.load.arrivals import bin_width
 from wiretape_replay.load.cluster import ClusterCrew
 from wiretape_replay.load.cluster_shard import PIECE
+from wiretape_replay.load.crew import Crew
 from wiretape_replay.load.progress import Course
 from wiretape_replay.load.tally import Series, Tally
 from wiretape_replay.run_file import RunReader
@@ -169,6 +171,44 @@ async def test_a_load_on_a_cluster_counts_what_each_share_told_once(cluster: Clu
         assert course.total.latency[route].histogram.buckets == tuple(sorted(buckets.items()))
         assert buckets.total() == sum(heard.target == ("/cup", "/tea")[route] for heard in server.heard)
     assert Series.all(course.total.latency).histogram.count == len(server.heard) == course.total.sent > 0
+
+
+@pytest.mark.parametrize("far", [False, True])
+async def test_a_second_of_the_course_is_one_of_the_schedule_for_all_shares(
+    cluster: Cluster, tmp_path: Path, far: bool
+) -> None:
+    """Shares note when each session began; what they tell of a second is what began in it, wherever they are."""
+    recorded = [each for number, at_ms in enumerate((0, 100, 850, 1400, 1500, 3500))
+                for each in session(number + 1, ("GET", "/tea", None, TEA), at_ms=at_ms)]  # fmt: skip
+    tape = await write_tape(tmp_path / "shop.tape", recorded)
+    begun, answered, seconds, course = Counter[int](), Counter[int](), dict[int, list[Tally]](), Course()
+
+    def hear(tally: Tally, at: float) -> None:
+        course.add(Tally.decoded(tally.encoded()), at)
+        for number, count in tally.starts.items():
+            begun[int(number * width)] += count
+        answered[int(at)] += tally.answered
+        seconds.setdefault(int(at), []).append(tally)
+
+    async with serving(tea) as server:
+        spec = load_spec(tape, server.url, scale=20.0, workers=4, cluster=cluster.url if far else "")
+        scenario = prepared(recorded, spec, server.url)
+        width = bin_width(scenario.rhythm.period, scenario.rhythm.period)
+        scenario.write(tmp_path / "scenario")
+        crew = ClusterCrew(hear, cluster.url) if far else Crew(hear)
+        try:
+            await crew.connect(spec)
+            await crew.start(spec, tmp_path / "scenario", server.url)
+            await crew.go()
+            await crew.ended()
+        finally:
+            await crew.close()
+    assert +answered == begun
+    assert len(server.heard) == 120 == answered.total()
+    assert Counter({int(point.at_s): round(point.per_second) for point in course.timeline()}) == begun
+    for second in begun:
+        buckets = sum((Counter(tally.latency[0].buckets) for tally in seconds[second] if tally.latency), Counter[int]())
+        assert course.points[second].latency.histogram.buckets == tuple(sorted(buckets.items()))
 
 
 async def test_a_worker_killed_in_the_middle_is_told_with_the_sessions_that_it_took(

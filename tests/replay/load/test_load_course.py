@@ -16,22 +16,22 @@ from wiretape_replay.verdict.model import LoadPoint, Run
 TEA = {"name": "tea"}
 
 
-def told(since: float, until: float, answered: int, different: int = 0, failed: int = 0) -> Tally:
+def told(answered: int, different: int = 0, failed: int = 0) -> Tally:
     counts = [0] * KINDS
     counts[EQUAL], counts[DIFFERENT] = answered - different, different
     series = Series()
     for _ in range(answered):
-        series.add(int(until * 1000))
-    return Tally(answered=answered, failed=failed, outcomes={1: counts}, latency={0: series}, since=since, until=until)
+        series.add(1000)
+    return Tally(answered=answered, failed=failed, outcomes={1: counts}, latency={0: series})
 
 
-def test_what_was_counted_belongs_to_the_second_that_it_is_about_however_late_it_was_told() -> None:
+def test_what_was_counted_belongs_to_its_second_and_the_last_answer_ends_the_course() -> None:
     course = Course()
-    course.add(told(0.0, 1.004, 5), 1.9)
-    course.add(told(1.004, 2.001, 6, different=2), 2.0)
-    course.add(told(2.001, 2.02, 1, failed=3), 2.02)
-    course.add(Tally.decoded(told(4.0, 5.0, 2).encoded()), 9.0)
-    course.add(Tally(cut=3, since=5.0, until=5.01), 9.0)
+    course.add(told(5), 0.999)
+    course.add(told(6, different=2), 1.999)
+    course.add(told(1, failed=3), 2.02)
+    course.add(Tally.decoded(told(2).encoded()), 4.999)
+    course.add(Tally(cut=3), 9.0)
     assert [(point.at_s, point.per_second, point.errors, point.other_status) for point in course.timeline()] == [
         (0, 5, 0, 0), (1, 6, 0, 2), (2, 1, 3, 0), (3, 0, 0, 0), (4, 2, 0, 0)]  # fmt: skip
     assert course.timeline()[3].p99_ms is None
@@ -40,7 +40,7 @@ def test_what_was_counted_belongs_to_the_second_that_it_is_about_however_late_it
 def test_a_long_load_has_wider_seconds_and_no_holes() -> None:
     course = Course()
     for second in (0, 1, 300):
-        course.add(told(second, second + 1, 4), second + 1)
+        course.add(told(4), second + 0.999)
     assert [point.at_s for point in course.timeline()] == [4.0 * number for number in range(76)]
     assert len(course.timeline()) <= MOST
     assert sum(point.per_second * course.width for point in course.timeline()) == 12

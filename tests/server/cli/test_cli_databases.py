@@ -101,3 +101,28 @@ def test_what_was_told_while_recording_is_not_told_again(tmp_path: Path, free_po
     _, rest = process.communicate(timeout=60)
     assert "no call to db" in rest
     assert "this is HTTP" not in rest
+
+
+def test_the_summary_holds_every_note_with_its_number(
+    wiretape: Run, redis_server: RedisServer, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """What was told once, when it happened, may be pages ago."""
+    cache, queue = free_port(), free_port()
+    (tmp_path / "app.py").write_text(
+        "import socket, sys\n"
+        "for port, words in zip(sys.argv[1::2], sys.argv[2::2]):\n"
+        "    with socket.create_connection(('127.0.0.1', int(port))) as there:\n"
+        "        there.sendall(words.encode() + b'\\r\\n\\r\\n')\n"
+        "        there.recv(1000)\n"
+    )
+    calls = ((cache, "PING"), (cache, "GET / HTTP/1.1"), (queue, "GET / HTTP/1.1"), (queue, "GET / HTTP/1.1"))
+    words = ("--map", f"cache=redis://127.0.0.1:{redis_server.port}@{cache}",
+             "--map", f"queue=redis://127.0.0.1:{redis_server.port}@{queue}",
+             "--", sys.executable, "app.py", *(str(each) for call in calls for each in call))  # fmt: skip
+    ran = wiretape("record", "--name", "notes", *words, cwd=tmp_path)
+    again = json.loads(wiretape("record", "--name", "more", "--json", *words, cwd=tmp_path).stdout)
+    once, twice = (f"connections to {name} that did not begin as Redis: this is HTTP, and the port speaks Redis{number}"
+                   for name, number in (("cache", ""), ("queue", " (2 times)")))  # fmt: skip
+    assert again["notes"] == [once, twice]
+    assert f"note: {once}" in ran.stderr
+    assert f"\n\nnotes:\n  {once}\n  {twice}\n\nsnapshot notes: 1 exchange " in ran.stdout

@@ -237,6 +237,20 @@ def test_a_script_for_a_load_tool_is_named_by_the_snapshot(in_process: Run, tmp_
 
 
 @pytest.mark.usefixtures("checkout")
+def test_what_is_exported_is_for_its_owner(in_process: Run, tmp_path: Path) -> None:
+    """It is recorded traffic, as the workspace's own files are."""
+    (tmp_path / "mine.jsonl").touch(mode=0o640)
+    in_process("export", "--har", "out.har")
+    in_process("export", "--folder", "out")
+    in_process("export", "--format", "k6", "--output", "load.js")
+    in_process("export", "--format", "vegeta", "--output", "mine.jsonl")
+    made = [tmp_path / "out.har", tmp_path / "load.js", tmp_path / "out", *(tmp_path / "out").rglob("*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_file()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_dir()} == {0o700}
+    assert stat.S_IMODE((tmp_path / "mine.jsonl").stat().st_mode) == 0o640, "what is there keeps its mode"
+
+
+@pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [

@@ -114,6 +114,29 @@ def test_a_damaged_file_is_refused_and_leaves_nothing(
     assert second.left() == ["checkout.tape"]
 
 
+@pytest.mark.parametrize("damaged", ["there", "here"])
+def test_a_forced_pull_is_made_whatever_is_here(
+    first: Machine, second: Machine, s3: S3, url: str, prefix: str, damaged: str
+) -> None:
+    tape = first.snapshot("checkout")
+    first.run("push", "checkout", "--store", url)
+    second.run("pull", "checkout", "--store", url)
+    if damaged == "there":
+        (key,) = s3.keys(f"{prefix}/snapshots/checkout/")
+        s3.client.put_object(Bucket=BUCKET, Key=key, Body=b"x" * tape.stat().st_size)
+        told = second.complaint("pull", "checkout", "--force", "--store", url, code=3)
+        assert f"the file of snapshot 'checkout' in {url} is not as it was pushed" in told
+    else:
+        second.tape("checkout").write_bytes(tape.read_bytes()[:5000])
+        told = second.complaint("pull", "checkout", "--store", url, code=3)
+        assert "is truncated: 5000 of " in told
+        assert told.endswith("or get it again with --force")
+        again = second.json("pull", "checkout", "--force", "--store", url)
+        assert again["pulled"][0]["outcome"] == "replaced"
+    assert second.tape("checkout").read_bytes() == tape.read_bytes()
+    assert second.left() == ["checkout.tape"]
+
+
 ENTRIES = {"cut": b"{", "bare": b'{"format": 1}', "huge": b"x" * (5 << 20)}
 
 
@@ -252,6 +275,19 @@ CASES = {
     "relative folder": ("file://shared/x", {}, 2, "three slashes"),
     "no such folder": ("file:///no/such/folder", {}, 2, "there is no folder /no/such/folder"),
 }  # fmt: skip
+
+
+def test_a_mistyped_folder_is_not_made(first: Machine, tmp_path: Path) -> None:
+    first.snapshot("checkout")
+    store = tmp_path / "shraed disk" / "tapes"
+    told = first.complaint("push", "checkout", "--store", f"file://{store}", code=2)
+    assert told == (f"wiretape: there is no folder {store.parent} to make tapes in; "
+                    f"correct the store's URL, or make it with: mkdir -p '{store}'")  # fmt: skip
+    assert not store.parent.exists()
+    store.parent.write_text("a file")
+    told = first.complaint("push", "checkout", "--store", f"file://{store.parent}", code=2)
+    assert told == (f"wiretape: the folder {store.parent} cannot be made: file exists; "
+                    "correct the store's URL, or make it yourself")  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import stat
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -187,6 +188,29 @@ def test_credentials_and_endpoint_come_from_a_profile_too(first: Machine, s3: S3
 @pytest.fixture
 def shared(tmp_path: Path) -> str:
     return f"file://{tmp_path / 'shared disk'}"
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The modes of everything in a folder and of itself, files by how they end."""
+    return {path.suffix or "folder": stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+
+
+def test_what_lies_in_a_folder_is_for_its_owner(first: Machine, shared: str, tmp_path: Path) -> None:
+    first.snapshot("checkout")
+    pushed = first.run("push", "checkout", "--store", shared)
+    assert f"made the folder {tmp_path / 'shared disk'}, which was not there\n" in pushed.stderr
+    assert modes(tmp_path / "shared disk") == {"folder": 0o700, ".json": 0o600, ".tape": 0o600}
+    first.run("push", "checkout", "--force", "--store", shared)
+    assert modes(tmp_path / "shared disk") == {"folder": 0o700, ".json": 0o600, ".tape": 0o600}
+
+
+def test_a_folder_that_a_group_may_write_to_is_shared_with_it(first: Machine, shared: str, tmp_path: Path) -> None:
+    disk = tmp_path / "shared disk"
+    disk.mkdir()
+    disk.chmod(0o2770)
+    first.snapshot("checkout")
+    assert "made the folder" not in first.run("push", "checkout", "--store", shared).stderr
+    assert modes(disk) == {"folder": 0o2770, ".json": 0o660, ".tape": 0o660}
 
 
 def test_a_folder_is_a_store_too(first: Machine, second: Machine, shared: str) -> None:
