@@ -196,12 +196,16 @@ async def test_traffic_that_cannot_be_read_passes_and_is_told(tmp_path: Path) ->
     assert [note for note in job.result.notes if "could not be read" in note and "were not recorded" in note]
 
 
-async def test_a_server_that_is_no_mysql_is_told(tmp_path: Path) -> None:
-    async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+@pytest.mark.parametrize(("greeting", "told"), [
+    (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it speaks HTTP, not MySQL: correct the map's URL"),
+    (b"\x05\x00\x00\x00hello", "does not greet as MySQL does"),
+])  # fmt: skip
+async def test_a_server_that_is_no_mysql_is_told(greeting: bytes, told: str, tmp_path: Path) -> None:
+    async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
         await reader.read(10)
         writer.close()
 
-    async with serving(http) as url, recording(tmp_path, url) as job:
-        with pytest.raises(pymysql.OperationalError, match="does not greet as MySQL does"):
+    async with serving(stranger) as url, recording(tmp_path, url) as job:
+        with pytest.raises(pymysql.OperationalError, match=told):
             await ask(job.port)
