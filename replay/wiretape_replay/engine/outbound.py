@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wiretape_capture.protocols.http import header, json_body
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Response
@@ -17,13 +17,14 @@ from wiretape_replay.match.content import BODY_LIMIT, content_of
 from wiretape_replay.match.lanes import trace_of
 from wiretape_replay.mock.redis.desk import DISCARD
 from wiretape_replay.mock.spec import MockAnswer, MockResult
-from wiretape_replay.outbound.calls import Call, Catalogue, values_of
+from wiretape_replay.outbound.calls import Call, Catalogue, made_by, values_of, words_of
 from wiretape_replay.outbound.evidence import Evidence, Handled
 from wiretape_replay.outbound.fault import Fault
 from wiretape_replay.outbound.faults import find_faults
 from wiretape_replay.outbound.findings import collect_faults, with_causes, with_faults
 from wiretape_replay.outbound.newcomers import settled
-from wiretape_replay.outbound.owners import Window, attribute_live, attribute_recorded
+from wiretape_replay.outbound.owners import attribute_live, attribute_recorded
+from wiretape_replay.outbound.windows import Window
 from wiretape_replay.verdict.model import ExchangeResult, Finding
 
 CREDENTIALS = ("authorization", "cookie", "x-api-key", "x-auth-token")
@@ -122,12 +123,13 @@ def recorded_window(exchange: Exchange, route: str, values: frozenset[str]) -> W
     """When a recorded exchange was handled, and what it is about."""
     ended_ns = exchange.started_ns + exchange.duration_us * 1000
     trace = exchange.trace or trace_of(exchange.request.headers)
-    return Window(exchange.sequence, exchange.started_ns, ended_ns, trace, route, values)
+    return Window(exchange.sequence, exchange.started_ns, ended_ns, trace, route, values, words_of(exchange),
+                  made_by(exchange), exchange.status)  # fmt: skip
 
 
 def _live_window(played: Played, route: str, values: frozenset[str]) -> Window:
-    trace = played.exchange.trace or trace_of(played.exchange.request.headers)
-    return Window(played.exchange.sequence, played.started_ns, played.ended_ns, trace, route, values)
+    recorded = recorded_window(played.exchange, route, values)
+    return replace(recorded, started_ns=played.started_ns, ended_ns=played.ended_ns)
 
 
 def _handled(exchange: Exchange, route: str, values: frozenset[str], sent: Mapping[int, Played],

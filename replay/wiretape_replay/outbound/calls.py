@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wiretape_capture.protocols.http import header
+from wiretape_capture.protocols.http import SAFE, header
 from wiretape_capture.snapshot.exchange import Exchange, Headers, Request
+from wiretape_replay.bindings.tokens import is_id_name
+from wiretape_replay.leaves import leaf_name
 from wiretape_replay.match.asked import parts_of_request
 from wiretape_replay.match.content import content_of
 from wiretape_replay.match.database import DatabaseParts, fingerprint
@@ -64,6 +66,8 @@ class Call:
     """The inbound exchanges that were being handled when it began, whatever it says."""
     deferred: bool = False
     """For a recorded call: it began when its owner had been answered."""
+    left: bool = False
+    """For a recorded call: its place is of those that requests which write leave for later."""
     specific: bool = False
     """It says something that its owner was asked for or answered, so that it belongs to no one else."""
     names: tuple[tuple[str, str], ...] = ()
@@ -199,6 +203,21 @@ def values_of(exchange: Exchange, route: str) -> frozenset[str]:
         leaves = content_of(exchange.response.headers, exchange.response.body).leaves
         found.update(text for _, value in leaves if len(text := text_of(value)) > 3 and text not in _PLAIN)
     return frozenset(found)
+
+
+def words_of(exchange: Exchange) -> frozenset[str]:
+    """What else its request says, which alone ties no call to it: the words of its path, and short values."""
+    request = exchange.request
+    parts = parts_of("", request.method, request.target, request.headers, request.body)
+    return frozenset(text_of(value) for place, value in parts.leaves() if not place.startswith("header")) - _PLAIN
+
+
+def made_by(exchange: Exchange) -> frozenset[str]:
+    """The identifiers, however short, in the answer to a request that writes."""
+    if exchange.response is None or exchange.request.method in SAFE:
+        return frozenset()
+    leaves = content_of(exchange.response.headers, exchange.response.body).leaves
+    return frozenset(text_of(value) for place, value in leaves if is_id_name(leaf_name(place))) - _PLAIN
 
 
 def _operation(parts: Parts, headers: Headers) -> str:

@@ -5,58 +5,57 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from wiretape_capture.protocols.http import SAFE
 from wiretape_replay.match.index import Key
 from wiretape_replay.outbound.calls import Call
+from wiretape_replay.outbound.left import Left, Over, left_for_later
 from wiretape_replay.outbound.likelihood import CLEARLY, likelihood, usual_share
+from wiretape_replay.outbound.windows import NEARLY, Window, by_values, only_reads
 
 DEFERRED_NS = 60_000_000_000
 """How long after its answer an exchange may still make calls that speak of it."""
 DEFERRED_LOOKED_AT = 200
 """Exchanges that ended before a call and are looked at for its values."""
-NEARLY = 0.8
-"""Share of a route's exchanges that are enough to say that its exchanges make a call."""
+NEVER: Mapping[tuple[str, str], bool] = {}
+ANY = ""
+"""Stands for all routes together."""
 DISTINCT = 4
 """Characters of a value that ties a call to an exchange which is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """When one inbound exchange was handled, and what it is about."""
-
-    sequence: int
-    started_ns: int
-    ended_ns: int
-    trace: str
-    route: str
-    values: frozenset[str]
 
 
 def attribute_recorded(calls: Sequence[Call], windows: Sequence[Window]) -> None:
     """Set the owners of recorded calls."""
     by_sequence = {window.sequence: window for window in windows}
     by_end = sorted(windows, key=lambda window: window.ended_ns)
+    writing = [window for window in by_end if not only_reads(window.route)]
     traced = _placed(calls, windows)
-    first = _Habits.of([call for call in calls if len(call.under_way) == 1], by_sequence)
     usual = _usual(calls, by_sequence)
+    over = Over(windows)
+    later = left_for_later([call for call, known in zip(calls, traced, strict=True) if not known], over)
+    alone = [call for call in calls if len(call.under_way) == 1 and call.place not in later.routes]
+    first = _Habits.of(alone, by_sequence, usual)
     for call, known in zip(calls, traced, strict=True):
         owners = call.under_way
+        if not known and (left := later.owners(call, over)):
+            if not _speaks_of(call, left, by_sequence):
+                left = _deferred(call, writing) or left
+            call.owners, call.left, call.deferred = left, True, not left & owners
+            continue
         if not known and not _speaks_of(call, owners, by_sequence):
             # Work that an exchange left for later may fall into another one.
             left = _deferred(call, by_end)
-            writers = call.writes and any((by_sequence[one].route, call.place) in usual for one in owners)
-            if not (writers and all(_only_reads(by_sequence[one].route) for one in left)):
+            writers = call.writes and any(usual.get((by_sequence[one].route, call.place)) for one in owners)
+            if not (writers and all(only_reads(by_sequence[one].route) for one in left)):
                 owners = left or owners
         call.deferred = not known and not owners & call.under_way
         call.owners = first.narrowed(call, owners, by_sequence)
-    habits = _Habits.of(calls, by_sequence)
+    habits = _Habits.of(calls, by_sequence, usual)
     for call in calls:
         call.owners = habits.by_route(call, call.owners, by_sequence)
-    _jointly(calls)
+    _jointly(calls, by_sequence)
     for call in calls:
         call.specific = _speaks_of(call, call.owners, by_sequence)
 
@@ -65,17 +64,23 @@ def attribute_live(calls: Sequence[Call], windows: Sequence[Window], recorded: S
     """Set the owners of live calls; what a call asked for tells whose it is, as the recording knows that."""
     by_sequence = {window.sequence: window for window in windows}
     habits, asked = _Habits.of(recorded, by_sequence), _askers(recorded)
+    later, over = Left.of(recorded, by_sequence), Over(windows)
     homes = {call.sequence: call.owners for call in recorded}
     specific = {key for call in recorded if call.specific for key in (call.key, call.exact)}
     traced = _placed(calls, windows)
     for call in calls:
         call.owners = habits.narrowed(call, call.under_way, by_sequence)
-    _jointly(calls)
+    _jointly(calls, by_sequence)
     told = {id(call.fate.transaction) for call in calls
             if call.fate is not None and _speaks_of(call, call.owners, by_sequence)}  # fmt: skip
     strays: list[Call] = []
     for call, known in zip(calls, traced, strict=True):
-        if call.missed and len(call.owners) > 1:
+        if not known and call.place in later.routes:
+            if call.missed or not asked.get(call.key):
+                call.owners = later.owners(call, over) or call.owners
+            else:
+                strays.append(call)
+        elif call.missed and len(call.owners) > 1:
             call.owners = (call.owners & homes.get(call.near, frozenset())) or call.owners
         elif known or call.key not in specific or _speaks_of(call, call.owners, by_sequence):
             continue
@@ -85,7 +90,8 @@ def attribute_live(calls: Sequence[Call], windows: Sequence[Window], recorded: S
                 call.owners = own
             elif not any(habits.mute(by_sequence[one].route, call.place) for one in call.owners):
                 strays.append(call)
-    _bring_home(strays, calls, recorded, by_sequence, habits.callers)
+    late = {id(call): later.owners(call, over) for call in strays if call.place in later.routes}
+    _bring_home(strays, calls, recorded, by_sequence, habits.callers, late)
     for call in calls:
         speaks = _speaks_of(call, call.owners, by_sequence)
         call.specific = speaks or call.exact in specific or call.key in specific
@@ -101,29 +107,25 @@ def _placed(calls: Sequence[Call], windows: Sequence[Window]) -> list[bool]:
     return list(map(bool, traced))
 
 
-def _usual(calls: Sequence[Call], windows: Mapping[int, Window]) -> set[tuple[str, str]]:
-    """Routes that write, with the places that they surely call: in nearly each of their exchanges, not by chance."""
-    within: dict[tuple[str, str], set[int]] = {}
+def _usual(calls: Sequence[Call], windows: Mapping[int, Window]) -> dict[tuple[str, str], bool]:
+    """Routes that write, with the places of writes that are called in nearly each of their exchanges that ended alike;
+    whether that is clearly not by chance, so that they surely call there."""
+    within: dict[tuple[str, str, str], set[int]] = {}
     times: Counter[tuple[str, str]] = Counter()
     of, in_all = Counter(call.place for call in calls), Counter[str]()
     for call in calls:
-        for one in call.under_way:
-            within.setdefault((windows[one].route, call.place), set()).add(one)
+        for one in call.under_way if call.writes else ():
+            within.setdefault((*windows[one].ending, call.place), set()).add(one)
         routes = {windows[one].route for one in call.under_way}
         times.update((route, call.place) for route in routes)
         in_all.update(routes)
-    exchanges = Counter(window.route for window in windows.values())
+    exchanges = Counter(window.ending for window in windows.values())
     return {
-        (route, place) for (route, place), some in within.items()
-        if len(some) >= NEARLY * exchanges[route] and not _only_reads(route)
-        and likelihood(times[route, place], of[place], usual_share(in_all[route] - times[route, place],
-                                                                   len(calls) - of[place])) > CLEARLY
+        (route, place): likelihood(times[route, place], of[place], usual_share(
+            in_all[route] - times[route, place], len(calls) - of[place])) > CLEARLY
+        for (route, status, place), some in within.items()
+        if len(some) >= NEARLY * exchanges[route, status] and not only_reads(route)
     }  # fmt: skip
-
-
-def _only_reads(route: str) -> bool:
-    """Whether its method is safe (RFC 9110 §9.2.1): such a request leaves no writes for later."""
-    return route.partition(" ")[0] in SAFE
 
 
 def _within_transactions(calls: Sequence[Call]) -> None:
@@ -134,11 +136,14 @@ def _within_transactions(calls: Sequence[Call]) -> None:
                 call.under_way = owners
 
 
-def _jointly(calls: Sequence[Call]) -> None:
+def _jointly(calls: Sequence[Call], windows: Mapping[int, Window]) -> None:
     """All of a transaction are those of whom most of its statements speak: a short value may be another's by chance."""
     for some in _transactions(calls):
         within = frozenset.intersection(*(call.under_way for call in some))
-        votes = Counter(owner for call in some for owner in call.owners & within)
+        among = [windows[one] for one in within]
+        said = [by_values(call, among) & call.owners for call in some] if len(among) > 1 else []
+        votes = Counter(owner for owners in said for owner in owners)
+        votes = votes or Counter(owner for call in some for owner in call.owners & within)
         if votes:  # else it goes on from one request to the next: nobody ended it
             most = max(votes.values())
             for call in some:
@@ -162,10 +167,13 @@ class _Habits:
     """By place: the routes that certainly make the call; else those that were under way at every one of them."""
     _said: Mapping[tuple[str, str], tuple[int, int]]
     """By route and place: how many of its certain calls there are, and how many say what the request was about."""
+    _often: Collection[tuple[str, str]]
+    """Routes that write, with the places that are called in nearly each of their exchanges, by whomever."""
 
     @classmethod
-    def of(cls, calls: Iterable[Call], windows: Mapping[int, Window]) -> _Habits:
-        """Those of recorded calls whose owners are known, or under way alone."""
+    def of(cls, calls: Iterable[Call], windows: Mapping[int, Window],
+           usual: Mapping[tuple[str, str], bool] = NEVER) -> _Habits:  # fmt: skip
+        """Those of recorded calls whose owners are known, or under way alone, and what routes usually call."""
         certain: dict[str, set[str]] = {}
         always: dict[str, set[str]] = {}
         said: dict[tuple[str, str], tuple[int, int]] = {}
@@ -174,16 +182,24 @@ class _Habits:
             routes = {windows[one].route for one in owners if one in windows}
             if len(owners) == 1 and routes:
                 certain.setdefault(call.place, set()).update(routes)
-                at = next(iter(routes)), call.place
-                made, spoke = said.get(at, (0, 0))
-                said[at] = made + 1, spoke + _speaks_of(call, owners, windows)
+                about = windows[next(iter(owners))].says(writes=call.writes)
+                for route in (*routes, ANY):
+                    made, spoke = said.get((route, call.place), (0, 0))
+                    said[route, call.place] = made + 1, spoke + (not call.values.isdisjoint(about))
             elif routes:
                 always[call.place] = always.get(call.place, routes) & routes
-        return cls(always | certain, said)
+        callers = always | certain
+        for route, place in usual:
+            if place in callers:
+                callers[place].add(route)
+        return cls(callers, said, usual)
 
     def mute(self, route: str, place: str) -> bool:
-        """Whether calls of a route there mostly say nothing of the request: that one does not, then says nothing."""
-        made, spoke = self._said.get((route, place), (0, 0))
+        """Whether calls of a route there mostly say nothing of the request: that one does not, then says nothing.
+
+        Of a route that surely makes none, as those of others.
+        """
+        made, spoke = self._said.get((route, place)) or self._said.get((ANY, place), (0, 0))
         return made > 2 * spoke
 
     def by_route(self, call: Call, owners: frozenset[int], windows: Mapping[int, Window]) -> frozenset[int]:
@@ -192,11 +208,25 @@ class _Habits:
         return frozenset(one for one in owners if windows[one].route in known) or owners
 
     def narrowed(self, call: Call, owners: frozenset[int], windows: Mapping[int, Window]) -> frozenset[int]:
-        """Of several exchanges those of whose requests it speaks most, and those whose calls never speak of them."""
-        owners = self.by_route(call, owners, windows)
+        """Of several exchanges those of whose requests it speaks most, and those whose calls never speak of them.
+
+        A write that seems to be of a route which is not known to make it may be of one that nearly always has it, too.
+        """
+        owners = self._able(call, owners, windows)
         mute = frozenset(one for one in owners if self.mute(windows[one].route, call.place))
-        said = _narrowed(call, owners - mute, windows)
-        return said | mute
+        said = _narrowed(call, owners - mute, windows) | mute
+        by_route, known = self.by_route(call, said, windows), self.callers.get(call.place, set())
+        often = frozenset(one for one in owners if (windows[one].route, call.place) in self._often)
+        if not call.writes or by_route & often or any(windows[one].route in known for one in by_route):
+            return by_route
+        return by_route | often
+
+    def _able(self, call: Call, owners: frozenset[int], windows: Mapping[int, Window]) -> frozenset[int]:
+        """Of several exchanges, those that only read make no write which others alone are known to make."""
+        known = self.callers.get(call.place, set())
+        if not call.writes or not known or any(map(only_reads, known)):
+            return owners
+        return frozenset(one for one in owners if not only_reads(windows[one].route)) or owners
 
 
 def _speaks_of(call: Call, owners: Iterable[int], windows: Mapping[int, Window]) -> bool:
@@ -204,11 +234,13 @@ def _speaks_of(call: Call, owners: Iterable[int], windows: Mapping[int, Window])
 
 
 def _bring_home(strays: Sequence[Call], calls: Sequence[Call], recorded: Sequence[Call],
-                windows: Mapping[int, Window], callers: Mapping[str, set[str]]) -> None:  # fmt: skip
+                windows: Mapping[int, Window], callers: Mapping[str, set[str]],
+                late: Mapping[int, frozenset[int]]) -> None:  # fmt: skip
     """Calls that say nothing of what was under way belong to the exchange that made them in the recording.
 
     A read does not when that exchange has made it already, unless it reads when it has been answered: then it is one
-    that was under way which reads what only others read before.
+    that was under way which reads what only others read before. What is left for later (`late`, with who may have left
+    it) neither.
     """
     keys = {call.key for call in strays}
     asked, due = _askers(recorded), _Due(call for call in recorded if call.key in keys)
@@ -221,10 +253,10 @@ def _bring_home(strays: Sequence[Call], calls: Sequence[Call], recorded: Sequenc
         known = asked.get(call.exact) or asked[call.key]
         begun = frozenset(one for one in known if one in windows and windows[one].started_ns <= call.started_ns)
         home = due.take(begun, call.key) & begun
-        if not home:
+        if not home and not late.get(id(call)):
             always = call.writes or not call.owners
             home = begun if always else frozenset(one for one in begun if (one, call.key) in afterwards)
-        call.owners = home or _newly(call, windows, callers)
+        call.owners = home or late.get(id(call)) or _newly(call, windows, callers)
 
 
 class _Due:
@@ -299,16 +331,7 @@ def _under_way(calls: Sequence[Call], windows: Sequence[Window]) -> list[frozens
 
 
 def _narrowed(call: Call, owners: frozenset[int], windows: Mapping[int, Window]) -> frozenset[int]:
-    return (_by_values(call, [windows[one] for one in owners]) or owners) if len(owners) > 1 else owners
-
-
-def _by_values(call: Call, windows: Sequence[Window]) -> frozenset[int]:
-    """Those that share most of the call's values, of the values that not all of them share."""
-    everyone = frozenset.intersection(*(window.values for window in windows))
-    shared = {window.sequence: len((call.values & window.values) - everyone) for window in windows}
-    most = max(shared.values())
-    best = [sequence for sequence, count in shared.items() if count == most]
-    return frozenset(best) if most and len(best) < len(windows) else frozenset()
+    return (by_values(call, [windows[one] for one in owners]) or owners) if len(owners) > 1 else owners
 
 
 def _deferred(call: Call, by_end: Sequence[Window]) -> frozenset[int]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from call_story import Story
 
 from wiretape_replay.outbound.calls import Call, Catalogue
-from wiretape_replay.outbound.owners import Window, attribute_live, attribute_recorded
+from wiretape_replay.outbound.owners import attribute_live, attribute_recorded
 from wiretape_replay.outbound.transactions import Fate, Transaction
+from wiretape_replay.outbound.windows import Window
 
 
 def orders(*, at_once: bool) -> Story:
@@ -96,3 +97,98 @@ def test_a_transaction_that_goes_on_through_several_requests_is_nobody_s_alone()
     half = calls[2].started_ns
     attribute_recorded(calls, [replace(first, ended_ns=half), replace(second, started_ns=half + 1)])
     assert [sorted(call.owners) for call in calls] == [[2], [2], [2], [3], [3], [3]]
+
+
+def cancelled(*, at_once: bool) -> Story:
+    """Cancellations that leave a note for later; the order is read at once or not before the note is there."""
+    story = Story()
+    for number in (1, 2, 3, 4):
+        begun, order = number * 100, f"70{number}"
+        story.asked(begun, 10, f"POST /orders/{order}/cancel", {}, answer={"done": True})
+        at = begun + (12 if at_once and number > 1 else 40)
+        story.asked(at, 10, f"GET /orders/{order}")
+        story.called(begun + 14, 1, "POST /audit", {"what": "cancel", "order": order})
+        story.called(at + 4, 1, f"GET /rows/{order}")
+    story.asked(700, 10, "GET /orders/999")
+    return story
+
+
+def audits(story: Story) -> list[list[int]]:
+    """The requests that each note is credited to, as recorded."""
+    return [sorted(call.owners) for call in story.judged().evidence.recorded if call.writes]
+
+
+def test_what_a_request_left_for_later_is_not_of_one_that_reads_meanwhile() -> None:
+    story = cancelled(at_once=True)
+    story.replayed()
+    assert audits(story) == [[one.sequence] for one in story.inbound if one.command == "POST"]
+    assert story.told() == []
+
+
+def test_what_is_left_for_later_may_fall_into_another_request_than_recorded() -> None:
+    for at_once in (True, False):
+        story, otherwise = cancelled(at_once=at_once), cancelled(at_once=not at_once)
+        otherwise.replayed()
+        story.played, story.live, story.answers = otherwise.played, otherwise.live, otherwise.answers
+        assert story.told() == []
+
+
+def test_what_is_left_for_much_later_is_of_the_request_that_it_speaks_of() -> None:
+    story = Story()
+    for number in range(1, 9):
+        story.asked(number * 100, 30, "POST /orders", {"item": f"70{number}"}, 201)
+        if number > 2:
+            story.called(number * 100 + (20 if number % 2 else 40), 1, "POST /mails", {"about": f"70{number - 2}"})
+    for number in (9, 10):
+        story.called(number * 100 + 40, 1, "POST /mails", {"about": f"70{number - 2}"})
+    story.replayed()
+    assert audits(story) == [[one.sequence] for one in story.inbound]
+
+
+def test_what_was_left_for_later_and_is_not_written_any_more_is_missed_where_it_was_left() -> None:
+    story = cancelled(at_once=True)
+    story.replayed()
+    story.without(*(one.sequence for one in story.outbound if one.command == "POST"))
+    assert story.told() == ["error POST /orders/{id}/cancel: missing POST /audit 4/4"]
+
+
+def test_what_is_filled_by_requests_that_read_stays_theirs_although_others_write_at_the_time() -> None:
+    story = Story()
+    for number in (1, 2, 3, 4):
+        begun = number * 100
+        story.asked(begun, 10, f"POST /orders/{number}/cancel", {})
+        story.asked(begun + 12, 10, f"GET /orders/{number}")
+        story.called(begun + 14, 1, f"PUT /cache/{number}")
+    story.replayed()
+    assert audits(story) == [[one.sequence] for one in story.inbound if one.command == "GET"]
+
+
+def test_a_word_of_the_path_tells_whose_a_write_is_and_a_number_that_another_reads_does_not() -> None:
+    story = Story()
+    for number, user in enumerate(("ann", "bob", "ann", "bob"), 1):
+        begun = number * 100
+        story.asked(begun, 10, f"POST /carts/{user}/items", {"product": number, "qty": 2}, 201)
+        story.asked(begun + 1, 10, "GET /products/2")
+        story.called(begun + 3, 2, "POST /counts", {"cart": user, "count": "2", "of": "02"})
+    story.replayed()
+    assert audits(story) == [[one.sequence] for one in story.inbound if one.command == "POST"]
+
+
+def test_a_transaction_goes_by_what_its_statements_say_and_not_by_who_else_makes_them() -> None:
+    story = Story()
+    for at, target in ((10, "/stock/7"), (11, "/orders/dee"), (12, "/stock/8"), (13, "/totals/12")):
+        story.called(at, 1, f"PUT {target}")
+    story.called(40, 1, "PUT /stock/9")
+    catalogue = Catalogue.of(story.outbound, {})
+    calls = [catalogue.recorded(one) for one in story.outbound]
+    both = Fate(Transaction())
+    for call in calls[:-1]:
+        call.fate = both
+    first, last = calls[0].started_ns - 10**6, calls[3].started_ns + 10**6
+    attribute_recorded(calls, [
+        Window(1, first, last, "", "POST /carts/dee", frozenset(), frozenset({"carts", "dee"}), frozenset({"12"})),
+        Window(2, first, last, "", "GET /orders/{id}", frozenset({"7"}), frozenset({"orders", "7"})),
+        Window(3, first, last, "", "POST /carts/ann", frozenset(), frozenset({"carts", "ann"})),
+        Window(4, last + 1, last + 10**9, "", "POST /carts/ann", frozenset(), frozenset({"carts", "ann"})),
+    ])  # fmt: skip
+    assert [sorted(call.owners) for call in calls] == [[1]] * 4 + [[4]]

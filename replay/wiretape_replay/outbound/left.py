@@ -1,0 +1,82 @@
+"""Writes that requests leave for later: a thread's or a queue's, which may fall into a request that follows. Pure.
+
+A client that follows at once has its next request under way when such a write begins, and both may speak of the same
+thing. Over a whole recording it shows whose it is: a request that writes is never far, and one that reads often is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from wiretape_replay.outbound.calls import Call
+from wiretape_replay.outbound.windows import NEARLY, Window, by_values, only_reads
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The places of such writes, with the routes that leave them."""
+
+    routes: Mapping[str, Collection[str]]
+
+    @classmethod
+    def of(cls, recorded: Iterable[Call], windows: Mapping[int, Window]) -> Left:
+        """From recorded calls whose owners are known."""
+        found: dict[str, set[str]] = {}
+        for call in recorded:
+            if call.left:
+                found.setdefault(call.place, set()).update(windows[one].route for one in call.owners if one in windows)
+        return cls(found)
+
+    def owners(self, call: Call, over: Over) -> frozenset[int]:
+        """The requests that may have left a call at one of these places; none if it is at no such place."""
+        known = self.routes.get(call.place, ())
+        near = [window for window in over.near(call) if window.route in known]
+        return (by_values(call, near) if len(near) > 1 else frozenset()) or frozenset(one.sequence for one in near)
+
+
+class Over:
+    """The exchanges of a recording or a run in the order in which they ended."""
+
+    def __init__(self, windows: Collection[Window]) -> None:
+        self.windows = {window.sequence: window for window in windows}
+        self._by_end = sorted(windows, key=lambda window: window.ended_ns)
+        self._ends = [window.ended_ns for window in self._by_end]
+
+    def near(self, call: Call) -> Iterator[Window]:
+        """Those that write and are under way at a call, or just over.
+
+        Since then no more others began and ended than are under way, and one.
+        """
+        yield from (window for one in call.under_way if not only_reads((window := self.windows[one]).route))
+        since: list[int] = []
+        for at in range(bisect_left(self._ends, call.started_ns) - 1, -1, -1):
+            window = self._by_end[at]
+            if len(since) - bisect_left(since, window.ended_ns) > max(len(call.under_way), 1) + 1:
+                return
+            insort(since, window.started_ns)
+            if not only_reads(window.route):
+                yield window
+
+
+def left_for_later(calls: Iterable[Call], over: Over) -> Left:
+    """What a recording shows of them; `calls` are those whose traces tell nothing."""
+    windows, found = over.windows, dict[str, Collection[str]]()
+    ended = Counter(window.ending for window in windows.values())
+    places: dict[str, list[Call]] = {}
+    for call in calls:
+        if call.writes:
+            places.setdefault(call.place, []).append(call)
+    for place, some in places.items():
+        if all(any(only_reads(windows[one].route) for one in call.under_way) for call in some):
+            continue  # each may be of one that reads
+        near = [{window.sequence for window in over.near(call)} for call in some]
+        if all(one & call.under_way for one, call in zip(near, some, strict=True)):
+            continue
+        times = Counter(windows[one].ending for one in set[int]().union(*near))
+        leave = {ending[0] for ending, count in times.items() if count >= NEARLY * ended[ending]}
+        if sum(any(windows[one].route in leave for one in some) for some in near) >= NEARLY * len(near) > 1:
+            found[place] = leave
+    return Left(found)
