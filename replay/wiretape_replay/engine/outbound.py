@@ -135,9 +135,11 @@ def _handled(exchange: Exchange, route: str, values: frozenset[str], sent: Mappi
     played, sequence = sent.get(exchange.sequence), exchange.sequence
     until_ns = exchange.started_ns + exchange.duration_us * 1000
     if played is None or sequence not in live:
-        return Handled(sequence, route, exchange.status, values, answered=False, until_ns=until_ns)
+        return Handled(sequence, route, exchange.status, values, answered=False, until_ns=until_ns,
+                       from_ns=exchange.started_ns)  # fmt: skip
     alike = exchange.status[:1] == str(live[sequence].status)[:1]
-    return Handled(sequence, route, exchange.status, values, alike, played.started_ns, played.ended_ns, until_ns)
+    return Handled(sequence, route, exchange.status, values, alike, played.started_ns, played.ended_ns, until_ns,
+                   exchange.started_ns)  # fmt: skip
 
 
 def perishable(outbound: Iterable[Exchange], catalogue: Catalogue) -> frozenset[str]:

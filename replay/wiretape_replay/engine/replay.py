@@ -13,6 +13,8 @@ from random import Random
 
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Emit
+from wiretape_capture.snapshot.exchange import Direction
+from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.bindings.plan import Edge
@@ -42,8 +44,10 @@ from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.engine.summary import reproducing, response_times, route_summaries, warmed_up
 from wiretape_replay.engine.target import MockJob, Target, staged
 from wiretape_replay.engine.turns import take_turns
+from wiretape_replay.match.asked import is_call
 from wiretape_replay.mock.load import aliases
 from wiretape_replay.openapi.check import SpecCheck
+from wiretape_replay.outbound.background import longest_wait
 from wiretape_replay.outbound.calls import Call
 from wiretape_replay.outbound.races import find_races
 from wiretape_replay.report.printable import plural
@@ -66,6 +70,8 @@ EQUAL = (Outcome.BYTES_EQUAL, Outcome.SEMANTICALLY_EQUAL)
 
 LAST_WORDS_SECONDS = 1.0
 """After errors, how long the app has to turn out to be dead."""
+LATE_WORK_SECONDS = 0.25
+"""What an app may need longer than recorded for work that its last requests left for later."""
 
 
 async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
@@ -168,9 +174,18 @@ class _Replay:
                 await self._send_all(client, target, speed)
                 if target.app is not None and self.playback and self.playback.errors:
                     await asyncio.wait({watch}, timeout=LAST_WORDS_SECONDS)
+                elif target.mock is not None and (late_ns := await self._late_work_ns()):
+                    await asyncio.wait({watch}, timeout=late_ns / 1e9 + LATE_WORK_SECONDS)
             finally:
                 watch.cancel()
                 await client.close()
+
+    async def _late_work_ns(self) -> int:
+        """How long after an answer the app was recorded to go on with work that the request left for later."""
+        calls = self.tape.stream(Query(direction=Direction.OUTBOUND))
+        starts = [one.started_ns async for one in calls if is_call(one)]
+        spans = [(one.started_ns, one.started_ns + one.duration_us * 1000) for one in self.plan.inbound]
+        return await asyncio.to_thread(longest_wait, starts, spans)
 
     async def _watch(self, target: Target) -> None:
         """An app that is gone answers nothing any more: what is left is not worth a timeout each."""

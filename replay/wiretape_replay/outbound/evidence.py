@@ -38,6 +38,8 @@ class Handled:
     live_until_ns: int = 0
     until_ns: int = 0
     """When its recorded answer had come."""
+    from_ns: int = 0
+    """When it was recorded to begin."""
 
 
 @dataclass(slots=True)
