@@ -24,6 +24,7 @@ from wiretape_replay.outbound.faults import find_faults
 from wiretape_replay.outbound.findings import collect_faults, with_causes, with_faults
 from wiretape_replay.outbound.newcomers import settled
 from wiretape_replay.outbound.owners import Window, attribute_live, attribute_recorded
+from wiretape_replay.outbound.returned import Contradicted, Returned, Told
 from wiretape_replay.verdict.model import ExchangeResult, Finding
 
 CREDENTIALS = ("authorization", "cookie", "x-api-key", "x-auth-token")
@@ -47,6 +48,11 @@ class Calls:
     def followed(self, findings: Sequence[Finding]) -> list[Finding]:
         """Findings in what the app answered, each with the call that it follows from."""
         return with_causes(findings, self.causes, self.evidence)
+
+    def contradicted(self, told: Iterable[Told], outbound: Iterable[Exchange]) -> list[Contradicted]:
+        """Of values that an exchange gave out first, those that are not what its call returned."""
+        known = {one.sequence: one for one in outbound}
+        return list(Returned(self.evidence, known, lambda one: self.inbound[one].response).contradicted(told))
 
     def results(self, results: Sequence[ExchangeResult]) -> list[ExchangeResult]:
         """The results of the exchanges with what was wrong with their calls."""

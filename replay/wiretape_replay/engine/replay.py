@@ -31,7 +31,7 @@ from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.described import description_check
 from wiretape_replay.engine.latency import by_scope, comparisons, latency_findings, pairs_with_run
 from wiretape_replay.engine.live_bodies import LiveResponses
-from wiretape_replay.engine.outbound import judge_calls, load_outbound, recorded_calls
+from wiretape_replay.engine.outbound import Calls, judge_calls, load_outbound, recorded_calls
 from wiretape_replay.engine.pacing import Slot, schedule, speed_of
 from wiretape_replay.engine.plan import Plan, make_plan
 from wiretape_replay.engine.play import Playback
@@ -264,6 +264,7 @@ class _Replay:
 
     async def _run(self, comparing: Comparing) -> Run:
         info = await self.tape.info()
+        calls = await self._judged_calls(comparing)
         findings, suppressed = collect(
             comparing.compared, target=self.target, reproduce=lambda some: reproducing(self.spec.command, some),
             blocked={one.exchange.sequence: one.blocked_by for one in self.played if one.blocked_by is not None},
@@ -273,7 +274,7 @@ class _Replay:
         self.notes += [f"{route}: {plural(count, 'answer')} {read_as}"
                        for (route, read_as), count in comparing.read_as.most_common(READ_AS_TOLD)]  # fmt: skip
         slower = latency_findings(self.pairs, comparing.results, lambda some: reproducing(self.spec.command, some))
-        findings = [*await self._with_calls(comparing, comparing.violations.shown_by(findings)), *slower]
+        findings = [*self._with_calls(calls, comparing.violations.shown_by(findings)), *slower]
         findings = await asyncio.to_thread(explained, findings, comparing.compared)
         rules = self._learned(info.name)
         findings = await self._with_races(findings, rules)
@@ -296,10 +297,11 @@ class _Replay:
             wiretape_version=version("wiretape"), command=self.spec.command,
         )  # fmt: skip
 
-    async def _with_calls(self, comparing: Comparing, findings: Sequence[Finding]) -> list[Finding]:
-        """With what was wrong with the app's calls; an exchange that made a wrong one did not come out equal."""
+    async def _judged_calls(self, comparing: Comparing) -> Calls | None:
+        """What was wrong with the app's calls; an exchange that made a wrong one, or answered something else than a
+        call gave it, did not come out equal."""
         if self.mock is None or self.mock.result is None or self.spec.mock is None:
-            return list(findings)
+            return None
         differing = {one.sequence for one in comparing.results if one.outcome is Outcome.DIFFERENT}
         outbound = await load_outbound(self.tape, with_transactions=True)
         calls = await asyncio.to_thread(
@@ -308,7 +310,13 @@ class _Replay:
             differing=differing,
         )  # fmt: skip
         self.calls = calls.evidence.recorded
+        comparing.contradict(await asyncio.to_thread(calls.contradicted, comparing.own_values(), outbound))
         comparing.results = calls.results(comparing.results)
+        return calls
+
+    def _with_calls(self, calls: Calls | None, findings: Sequence[Finding]) -> list[Finding]:
+        if calls is None:
+            return list(findings)
         wrong = calls.findings(self.target, lambda some: reproducing(self.spec.command, some))
         return [*calls.followed(findings), *wrong]
 
