@@ -29,6 +29,7 @@ from wiretape_replay.engine.basis import basis_of, integrity_of
 from wiretape_replay.engine.client import Client
 from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.described import description_check
+from wiretape_replay.engine.ends import settings_gone
 from wiretape_replay.engine.latency import by_scope, comparisons, latency_findings, pairs_with_run
 from wiretape_replay.engine.live_bodies import LiveResponses
 from wiretape_replay.engine.outbound import Calls, judge_calls, load_outbound, recorded_calls
@@ -312,6 +313,8 @@ class _Replay:
         self.calls = calls.evidence.recorded
         comparing.contradict(await asyncio.to_thread(calls.contradicted, comparing.own_values(), outbound))
         comparing.results = calls.results(comparing.results)
+        if self.spec.app is not None and all(one.answered for one in calls.evidence.handled.values()):
+            self.notes += settings_gone(outbound, self.mock.answers)
         return calls
 
     def _with_calls(self, calls: Calls | None, findings: Sequence[Finding]) -> list[Finding]:
