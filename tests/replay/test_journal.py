@@ -14,6 +14,12 @@ def entry(number: int) -> Entry:
     return Entry(at_ns=number, service="pay.test:80", command="GET", location=f"/{number}", tier="exact")
 
 
+async def test_a_journal_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    await Journal(path).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_cancelled_flush_loses_nothing(tmp_path: Path) -> None:
     """The mock's sweep is cancelled at its end, and may be so while its batch waits for a thread."""
     path, free = tmp_path / "journal", Event()

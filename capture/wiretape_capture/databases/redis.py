@@ -90,10 +90,10 @@ def entrance(service: ServiceMap, environ: Mapping[str, str]) -> Facts:
 
 def greet(facts: Facts, tls: ssl.SSLContext) -> Greet:
     """How the clients of one server are greeted; `tls` is for those that begin with it."""
-    way = Entrance(**facts)
+    way, met = Entrance(**facts), asyncio.Event()
 
     async def greet(client: Side, desk: Desk) -> Greeted | None:
-        return await _Greeting(way, client, desk).run(tls)
+        return await _Greeting(way, client, desk, met).run(tls)
 
     return greet
 
@@ -106,8 +106,10 @@ def follow(book: Book, opening: Facts) -> Follower:
 
 
 class _Greeting:
-    def __init__(self, entrance: Entrance, client: Side, desk: Desk) -> None:
+    def __init__(self, entrance: Entrance, client: Side, desk: Desk, met: asyncio.Event) -> None:
         self._entrance = entrance
+        self._met = met
+        """Set when the server was heard to be a Redis."""
         self._client = client
         self._desk = desk
         self._securing = False
@@ -163,6 +165,8 @@ class _Greeting:
         if secure is None:
             secure = in_tls and not await self._is_plain()
         context = tls_context(entrance.tls) if secure else None
+        if context is None and not self._met.is_set():
+            await self._meet()
         server = await dial(entrance.host, entrance.port)
         if context is not None:
             self._securing = True
@@ -187,6 +191,14 @@ class _Greeting:
         finally:
             going.cancel()
             await asyncio.gather(going, return_exceptions=True)
+
+    async def _meet(self) -> None:
+        """Hear once whether a plain server is a Redis: others wait for more, or hang up. Raises OtherSpoken."""
+        if not await self._is_plain():
+            spoken = await spoken_at(self._entrance.host, self._entrance.port)
+            if spoken not in ("", "Redis", "TLS"):
+                raise OtherSpoken(spoken, "Redis")
+        self._met.set()
 
     async def _is_plain(self) -> bool:
         """Whether the server answers in plain text."""

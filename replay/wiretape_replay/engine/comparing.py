@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from wiretape_capture.snapshot.exchange import Exchange, Response
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.bindings.live import LiveSession
-from wiretape_replay.compare.difference import Comparison
+from wiretape_replay.compare.difference import Comparison, Difference
 from wiretape_replay.compare.findings import Result, finding_ids
 from wiretape_replay.compare.judge import Judge
+from wiretape_replay.compare.messages import said
 from wiretape_replay.compare.noise import NoiseModel
 from wiretape_replay.compare.observations import Observations
 from wiretape_replay.compare.observing import Watch
@@ -31,13 +32,16 @@ from wiretape_replay.engine.recording import in_full
 from wiretape_replay.engine.violations import Violations
 from wiretape_replay.formats import Window
 from wiretape_replay.openapi.check import SpecCheck
-from wiretape_replay.verdict.model import ExchangeResult, Outcome
+from wiretape_replay.outbound.returned import DISTINCT, Contradicted, Told
+from wiretape_replay.verdict.model import ExchangeResult, FindingClass, Outcome, Part
 
 _VARYING = {
     "unexpected-null": Kind.NULL, "required-missing": Kind.PRESENCE, "array-emptied": Kind.ITEMS,
     "range-outlier": Kind.VALUE, "enum-new-value": Kind.VALUE,
 }  # fmt: skip
 """What may vary by contract rule; types and formats are structure."""
+OWN = DISTINCT | {"id made by the app"}
+"""Reasons for noise that say no more than that a value is one of its kind."""
 
 
 @dataclass(slots=True)
@@ -121,6 +125,22 @@ class Comparing:
         self.compared = settled
         self.results = [_updated(one, changed.get(one.sequence)) for one in self.results]
 
+    def own_values(self) -> list[Told]:
+        """Values of answers that were taken for the recorded ones since nobody had them before."""
+        return [Told(exchange.sequence, one.at, one.expected, one.actual)
+                for exchange, route, comparison in self.compared for one in comparison.suppressed
+                if one.part is Part.BODY and one.reason in OWN | {f"bound to {route}"}]  # fmt: skip
+
+    def contradict(self, found: Iterable[Contradicted]) -> None:
+        """Of these the recording knows better: each is a finding."""
+        by_sequence: dict[int, dict[str, Contradicted]] = {}
+        for one in found:
+            by_sequence.setdefault(one.told.sequence, {})[one.told.at] = one
+        changed = {each[0].sequence: _contradicted(each, by_sequence[each[0].sequence])
+                   for each in self.compared if each[0].sequence in by_sequence}  # fmt: skip
+        self.compared = [changed.get(each[0].sequence, each) for each in self.compared]
+        self.results = [_updated(one, changed.get(one.sequence)) for one in self.results]
+
     def _without_trailers(self, exchange: Exchange) -> Exchange:
         """httpx shows no response trailers, so recorded ones have nothing to be compared with."""
         if exchange.response is None or not exchange.response.trailers:
@@ -136,6 +156,21 @@ class Comparing:
             expected_status=exchange.status, actual_status=str(live.status) if live else "", findings=findings,
             latency_ms=played.latency_ms, error=played.error, blocked_by=played.blocked_by,
         )  # fmt: skip
+
+
+def _contradicted(result: Result, found: Mapping[str, Contradicted]) -> Result:
+    exchange, route, comparison = result
+    wrong = [one for one in comparison.suppressed if one.part is Part.BODY and one.at in found]
+    differences = [Difference(
+        FindingClass.VALUE, Part.BODY, one.pointer, one.at, one.expected, one.actual,
+        f"was {said(one.expected)}, as {found[one.at].call.place} had returned it; that returned the same again, "
+        f"and it is now {said(one.actual)}",
+        evidence=f"exchange {found[one.at].call.sequence} returned it, as in each recorded answer of this route",
+    ) for one in wrong]  # fmt: skip
+    return exchange, route, replace(
+        comparison, outcome=Outcome.DIFFERENT, differences=(*comparison.differences, *differences),
+        suppressed=tuple(one for one in comparison.suppressed if one not in wrong),
+    )  # fmt: skip
 
 
 def _updated(result: ExchangeResult, now: Result | None) -> ExchangeResult:

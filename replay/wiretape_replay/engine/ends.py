@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from wiretape_capture.snapshot.exchange import Exchange, Protocol
+from wiretape_replay.match.asked import is_call
 from wiretape_replay.match.documents import command_of
 from wiretape_replay.match.statements import document_of, spoken, statement_in
 from wiretape_replay.mock.mongodb.recording import thread_of
 from wiretape_replay.mock.spec import MockAnswer
-from wiretape_replay.outbound.transactions import KINDS, Fate, Step, fates
+from wiretape_replay.outbound.evidence import often
+from wiretape_replay.outbound.transactions import FINE, KINDS, Fate, Step, fates
 
+SETTINGS_TOLD = 5
 UNANSWERED = "unanswered"
 """Stands for the status of a statement without an answer."""
 
@@ -31,6 +35,22 @@ def live_fates(answers: Sequence[MockAnswer]) -> list[Fate | None]:
     """What became of each answer of the mock."""
     return fates(Step(one.at_ns, one.protocol, f"{one.service} {one.thread}" if one.thread else "", one.command,
                       one.location, one.status) for one in answers)  # fmt: skip
+
+
+def settings_gone(exchanges: Iterable[Exchange], answers: Iterable[MockAnswer]) -> list[str]:
+    """Settings, and ways to begin a transaction, that the app ran when it was recorded and does not run at all."""
+    run = {(one.protocol, one.location) for one in answers}
+    gone = Counter((one.service, one.location) for one in exchanges
+                   if one.protocol in KINDS and not is_call(one) and _sets(one) and one.status in FINE
+                   and (one.protocol, one.location) not in run)  # fmt: skip
+    return [f"{text} of {service} was recorded {often(times)} and is not run any more; what it did is not judged"
+            for (service, text), times in gone.most_common(SETTINGS_TOLD)]  # fmt: skip
+
+
+def _sets(exchange: Exchange) -> bool:
+    if exchange.command in ("BEGIN", "START"):
+        return any(word in exchange.location for word in (" isolation ", " read ", " deferrable"))
+    return exchange.command == "SET"
 
 
 def _recorded(exchange: Exchange) -> Step:

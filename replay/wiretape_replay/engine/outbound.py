@@ -24,6 +24,7 @@ from wiretape_replay.outbound.faults import find_faults
 from wiretape_replay.outbound.findings import collect_faults, with_causes, with_faults
 from wiretape_replay.outbound.newcomers import settled
 from wiretape_replay.outbound.owners import attribute_live, attribute_recorded
+from wiretape_replay.outbound.returned import Contradicted, Returned, Told
 from wiretape_replay.outbound.windows import Window
 from wiretape_replay.verdict.model import ExchangeResult, Finding
 
@@ -48,6 +49,11 @@ class Calls:
     def followed(self, findings: Sequence[Finding]) -> list[Finding]:
         """Findings in what the app answered, each with the call that it follows from."""
         return with_causes(findings, self.causes, self.evidence)
+
+    def contradicted(self, told: Iterable[Told], outbound: Iterable[Exchange]) -> list[Contradicted]:
+        """Of values that an exchange gave out first, those that are not what its call returned."""
+        known = {one.sequence: one for one in outbound}
+        return list(Returned(self.evidence, known, lambda one: self.inbound[one].response).contradicted(told))
 
     def results(self, results: Sequence[ExchangeResult]) -> list[ExchangeResult]:
         """The results of the exchanges with what was wrong with their calls."""
@@ -137,9 +143,11 @@ def _handled(exchange: Exchange, route: str, values: frozenset[str], sent: Mappi
     played, sequence = sent.get(exchange.sequence), exchange.sequence
     until_ns = exchange.started_ns + exchange.duration_us * 1000
     if played is None or sequence not in live:
-        return Handled(sequence, route, exchange.status, values, answered=False, until_ns=until_ns)
+        return Handled(sequence, route, exchange.status, values, answered=False, until_ns=until_ns,
+                       from_ns=exchange.started_ns)  # fmt: skip
     alike = exchange.status[:1] == str(live[sequence].status)[:1]
-    return Handled(sequence, route, exchange.status, values, alike, played.started_ns, played.ended_ns, until_ns)
+    return Handled(sequence, route, exchange.status, values, alike, played.started_ns, played.ended_ns, until_ns,
+                   exchange.started_ns)  # fmt: skip
 
 
 def perishable(outbound: Iterable[Exchange], catalogue: Catalogue) -> frozenset[str]:

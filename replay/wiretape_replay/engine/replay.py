@@ -13,6 +13,8 @@ from random import Random
 
 from wiretape_capture.errors import UsageError, WiretapeError
 from wiretape_capture.jobs.events import Emit
+from wiretape_capture.snapshot.exchange import Direction
+from wiretape_capture.snapshot.search import Query
 from wiretape_capture.snapshot.tape_reader import TapeReader
 from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.bindings.plan import Edge
@@ -27,9 +29,10 @@ from wiretape_replay.engine.basis import basis_of, integrity_of
 from wiretape_replay.engine.client import Client
 from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.described import description_check
+from wiretape_replay.engine.ends import settings_gone
 from wiretape_replay.engine.latency import by_scope, comparisons, latency_findings, pairs_with_run
 from wiretape_replay.engine.live_bodies import LiveResponses
-from wiretape_replay.engine.outbound import judge_calls, load_outbound, recorded_calls
+from wiretape_replay.engine.outbound import Calls, judge_calls, load_outbound, recorded_calls
 from wiretape_replay.engine.pacing import Slot, schedule, speed_of
 from wiretape_replay.engine.plan import Plan, make_plan
 from wiretape_replay.engine.play import Playback
@@ -42,8 +45,10 @@ from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.engine.summary import reproducing, response_times, route_summaries, warmed_up
 from wiretape_replay.engine.target import MockJob, Target, staged
 from wiretape_replay.engine.turns import take_turns
+from wiretape_replay.match.asked import is_call
 from wiretape_replay.mock.load import aliases
 from wiretape_replay.openapi.check import SpecCheck
+from wiretape_replay.outbound.background import longest_wait
 from wiretape_replay.outbound.calls import Call
 from wiretape_replay.outbound.races import find_races
 from wiretape_replay.report.printable import plural
@@ -66,6 +71,8 @@ EQUAL = (Outcome.BYTES_EQUAL, Outcome.SEMANTICALLY_EQUAL)
 
 LAST_WORDS_SECONDS = 1.0
 """After errors, how long the app has to turn out to be dead."""
+LATE_WORK_SECONDS = 0.25
+"""What an app may need longer than recorded for work that its last requests left for later."""
 
 
 async def replay(spec: ReplaySpec, emit: Emit, stop: asyncio.Event) -> Run:
@@ -168,9 +175,18 @@ class _Replay:
                 await self._send_all(client, target, speed)
                 if target.app is not None and self.playback and self.playback.errors:
                     await asyncio.wait({watch}, timeout=LAST_WORDS_SECONDS)
+                elif target.mock is not None and (late_ns := await self._late_work_ns()):
+                    await asyncio.wait({watch}, timeout=late_ns / 1e9 + LATE_WORK_SECONDS)
             finally:
                 watch.cancel()
                 await client.close()
+
+    async def _late_work_ns(self) -> int:
+        """How long after an answer the app was recorded to go on with work that the request left for later."""
+        calls = self.tape.stream(Query(direction=Direction.OUTBOUND))
+        starts = [one.started_ns async for one in calls if is_call(one)]
+        spans = [(one.started_ns, one.started_ns + one.duration_us * 1000) for one in self.plan.inbound]
+        return await asyncio.to_thread(longest_wait, starts, spans)
 
     async def _watch(self, target: Target) -> None:
         """An app that is gone answers nothing any more: what is left is not worth a timeout each."""
@@ -249,6 +265,7 @@ class _Replay:
 
     async def _run(self, comparing: Comparing) -> Run:
         info = await self.tape.info()
+        calls = await self._judged_calls(comparing)
         findings, suppressed = collect(
             comparing.compared, target=self.target, reproduce=lambda some: reproducing(self.spec.command, some),
             blocked={one.exchange.sequence: one.blocked_by for one in self.played if one.blocked_by is not None},
@@ -258,7 +275,7 @@ class _Replay:
         self.notes += [f"{route}: {plural(count, 'answer')} {read_as}"
                        for (route, read_as), count in comparing.read_as.most_common(READ_AS_TOLD)]  # fmt: skip
         slower = latency_findings(self.pairs, comparing.results, lambda some: reproducing(self.spec.command, some))
-        findings = [*await self._with_calls(comparing, comparing.violations.shown_by(findings)), *slower]
+        findings = [*self._with_calls(calls, comparing.violations.shown_by(findings)), *slower]
         findings = await asyncio.to_thread(explained, findings, comparing.compared)
         rules = self._learned(info.name)
         findings = await self._with_races(findings, rules)
@@ -281,10 +298,11 @@ class _Replay:
             wiretape_version=version("wiretape"), command=self.spec.command,
         )  # fmt: skip
 
-    async def _with_calls(self, comparing: Comparing, findings: Sequence[Finding]) -> list[Finding]:
-        """With what was wrong with the app's calls; an exchange that made a wrong one did not come out equal."""
+    async def _judged_calls(self, comparing: Comparing) -> Calls | None:
+        """What was wrong with the app's calls; an exchange that made a wrong one, or answered something else than a
+        call gave it, did not come out equal."""
         if self.mock is None or self.mock.result is None or self.spec.mock is None:
-            return list(findings)
+            return None
         differing = {one.sequence for one in comparing.results if one.outcome is Outcome.DIFFERENT}
         outbound = await load_outbound(self.tape, with_transactions=True)
         calls = await asyncio.to_thread(
@@ -293,7 +311,15 @@ class _Replay:
             differing=differing,
         )  # fmt: skip
         self.calls = calls.evidence.recorded
+        comparing.contradict(await asyncio.to_thread(calls.contradicted, comparing.own_values(), outbound))
         comparing.results = calls.results(comparing.results)
+        if self.spec.app is not None and all(one.answered for one in calls.evidence.handled.values()):
+            self.notes += settings_gone(outbound, self.mock.answers)
+        return calls
+
+    def _with_calls(self, calls: Calls | None, findings: Sequence[Finding]) -> list[Finding]:
+        if calls is None:
+            return list(findings)
         wrong = calls.findings(self.target, lambda some: reproducing(self.spec.command, some))
         return [*calls.followed(findings), *wrong]
 

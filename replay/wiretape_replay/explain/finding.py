@@ -17,6 +17,7 @@ from wiretape_replay.verdict.model import Finding, FindingClass, Part, Run, Seve
 
 STRUCTURE = frozenset({FindingClass.STATUS, FindingClass.TYPE, FindingClass.REMOVED, FindingClass.ADDED,
                        FindingClass.FORMAT, FindingClass.ERROR})  # fmt: skip
+STAYS = "its place is structure, which is never noise; if the change is meant, record a new snapshot"
 _WEIGHT = {
     Severity.ERROR: "it fails each exchange that shows it",
     Severity.WARNING: "it is told and fails nothing by itself",
@@ -72,7 +73,7 @@ def _why(finding: Finding) -> Iterator[str]:
 
 def _considered(finding: Finding, known: Explanation, recorded: Recorded) -> Iterator[str]:
     if finding.part is Part.OUTBOUND:
-        yield "calls to services are compared with those recorded; rules for noise do not apply to them"
+        yield f"calls to services are compared with those recorded: {STAYS}"
         return
     if finding.kind is FindingClass.LATENCY:
         yield "response times are judged by a significance test, not by rules for noise"

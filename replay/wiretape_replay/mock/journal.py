@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -243,7 +244,8 @@ def _write(file: IO[bytes], batch: Sequence[Entry | Line]) -> None:
 
 def _open(path: Path) -> IO[bytes]:
     try:
-        return path.open("ab")
+        # It holds what the app asked for, as snapshots do: nobody else's business.
+        return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
     except OSError as error:
         raise WiretapeError(f"cannot write the journal {path}: {error.strerror}",
                             "choose a path that can be written") from error  # fmt: skip

@@ -6,8 +6,8 @@ then did with it; a write that is missing shows in what is read of the same data
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from wiretape_replay.match.commands import CommandParts
 from wiretape_replay.match.parts import Parts
@@ -19,6 +19,7 @@ from wiretape_replay.outbound.pairing import Pairing
 from wiretape_replay.verdict.model import Severity
 
 _ROOTS = frozenset({Kind.CHANGED, Kind.UNEXPECTED})
+_FILLS = frozenset({Kind.MISSING, Kind.DUPLICATED})
 _LOST = frozenset({Kind.MISSING, Kind.CHANGED, Kind.ROLLED_BACK, Kind.UNCOMMITTED})
 
 
@@ -54,15 +55,53 @@ def with_causes(faults: Sequence[Fault], found: Pairing, evidence: Evidence,
                     for one in by_owner[owner])  # fmt: skip
         if later or owner in differing:
             raised[id(root)] = replace(root, severity=Severity.ERROR)
-    told: list[Fault] = []
+    told, afterwards = list[Fault](), dict[int, Fault]()
+    stale = _Stale.of(found, evidence, {owner: raised[id(root)] for owner, (root, _) in first.items()})
     for one in faults:
         owner = one.owners[0] if len(one.owners) == 1 else 0
         mine = raised[id(one)]
         if owner in first and _comes_after(one, *first[owner], owner, evidence):
             mine = replace(mine, after=raised[id(first[owner][0])])
+        elif mine.after is None and owner not in first and (cause := stale.cause(one)) is not None:
+            mine = replace(mine, after=cause)
+            afterwards[owner] = cause
         told.append(mine)
     causes = {owner: raised[id(root)] for owner, (root, _) in first.items()}
-    return told, {**{owner: raised[id(one)] for owner, one in shows.items()}, **causes}
+    return told, {**afterwards, **{owner: raised[id(one)] for owner, one in shows.items()}, **causes}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stale:
+    """Keys of Redis that exchanges with a cause of their own did not write any more: later ones find them otherwise."""
+
+    evidence: Evidence
+    lost: Mapping[tuple[str, object], Sequence[tuple[int, Fault]]]
+    """By service and key: the exchanges, each with its cause."""
+
+    @classmethod
+    def of(cls, found: Pairing, evidence: Evidence, causes: Mapping[int, Fault]) -> _Stale:
+        """From what was not made."""
+        lost: dict[tuple[str, object], list[tuple[int, Fault]]] = {}
+        for call in found.unmade if causes else ():
+            owner = call.owner
+            if call.writes and owner is not None and owner in causes and isinstance(call.parts, CommandParts):
+                for spot in _spots(call.parts):
+                    lost.setdefault((call.service, spot), []).append((owner, causes[owner]))
+        return cls(evidence, lost)
+
+    def cause(self, fault: Fault) -> Fault | None:
+        """What a missing or a new write of such a key in a later exchange may follow from."""
+        if not self.lost or len(fault.owners) != 1 or fault.kind not in _FILLS:
+            return None
+        handled = self.evidence.handled
+        owner = handled[fault.owners[0]]
+        for call in (*self.evidence.calls_of(owner.sequence, fault.place),
+                     *self.evidence.calls_of(owner.sequence, fault.place, live=True)):  # fmt: skip
+            for spot in _spots(call.parts) if isinstance(call.parts, CommandParts) else ():
+                for other, cause in self.lost.get((call.service, spot), ()):
+                    if handled[other].from_ns < owner.from_ns and handled[other].live_from_ns < owner.live_from_ns:
+                        return cause
+        return None
 
 
 def _firsts(faults: Iterable[Fault], evidence: Evidence) -> dict[int, tuple[Fault, int]]:

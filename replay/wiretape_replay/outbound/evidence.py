@@ -38,6 +38,8 @@ class Handled:
     live_until_ns: int = 0
     until_ns: int = 0
     """When its recorded answer had come."""
+    from_ns: int = 0
+    """When it was recorded to begin."""
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ class Evidence:
     was: Tally = field(default_factory=Tally)
     now: Tally = field(default_factory=Tally)
     timed: frozenset[str] = frozenset()
-    """Places that are called outside of any request with nothing of one: timers, start-up, health checks."""
+    """Places that are called outside of any request with nothing of one: by timers and threads, at start-up."""
     by_sequence: dict[int, Call] = field(default_factory=dict)
     """Recorded calls."""
     by_key: dict[Key, list[Call]] = field(default_factory=dict)
@@ -109,7 +111,7 @@ class Evidence:
             self.by_route.setdefault(one.route, []).append(one)
         self.was, self.now = Tally.of(self.recorded), Tally.of(self.live)
         self.timed = frozenset(call.place for call in (*self.recorded, *self.live)
-                               if not call.owners and not call.specific)  # fmt: skip
+                               if not call.specific and (call.left or not call.owners))  # fmt: skip
         self.by_sequence = {call.sequence: call for call in self.recorded}
         for (owner, place), share in shares((call, call.place) for call in self.recorded).items():
             at = self.handled[owner].route, place

@@ -50,6 +50,8 @@ class Fault:
     actual: JsonValue = None
     after: Fault | None = None
     """What it follows from: a call before it that brought the same exchange something else than recorded."""
+    evidence: str = ""
+    """What speaks for it, where that is not how often its exchanges make the call."""
 
 
 def likeliest(call: Call, other: Call | None = None) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from wiretape_replay.bindings.tokens import is_id_name
 from wiretape_replay.leaves import leaf_name
 from wiretape_replay.match.closest import DIFFERENCES, WINDOW, leaf_by_leaf
 from wiretape_replay.match.database import DatabaseParts
+from wiretape_replay.outbound.background import lost_and_doubled
 from wiretape_replay.outbound.calls import LINE, TUNNEL, Call
 from wiretape_replay.outbound.consequences import other_reads, with_causes
 from wiretape_replay.outbound.evidence import Evidence, Handled, often
@@ -72,12 +73,15 @@ class _Judged:
         excess = Excess(self.evidence, self.lengths)
         faults, rest = excess.missed(found.missed)
         changed, missed = _changed(rest, found.unmade)
-        unmade = [call for call in unmade if all(call is not was for was, _ in changed)]
+        stood_for = {id(was) for was, _ in changed}
+        unmade = [call for call in unmade if id(call) not in stood_for]
+        left_over = replace(found, unmade=[call for call in found.unmade if id(call) not in stood_for])
         faults += [*map(self._change, changed), *self._unexpected(missed), *excess.repeated(found)]
         faults += [*excess.reads(found), *self._torn()]
         faults += self._missing_of(unmade, found) if self.complete else []
         faults += [*torn, *(replace(self._change(one), severity=Severity.WARNING) for one in read_in_place)]
         faults += unlike_ends(found, self.evidence) if self.complete else []
+        faults += lost_and_doubled(left_over, self.evidence) if self.complete else []
         return [*faults, *self._reordered(found), *excess.no_longer_remembered(faults, self.heard)]
 
     def heard(self, call: Call) -> bool:

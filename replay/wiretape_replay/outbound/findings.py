@@ -120,6 +120,8 @@ def _follows(group: Sequence[Fault], evidence: Evidence) -> str:
 
 
 def _evidence(fault: Fault, route: str, evidence: Evidence) -> str:
+    if fault.evidence:
+        return fault.evidence
     if fault.kind in (Kind.UNEXPECTED, Kind.CHANGED):
         unknown = all(call.place != fault.place for call in evidence.recorded)
         return NEVER_INVENTED + (ONCE if unknown else "")

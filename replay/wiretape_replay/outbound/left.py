@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wiretape_replay.outbound.calls import Call
+from wiretape_replay.outbound.evidence import SURE
 from wiretape_replay.outbound.windows import NEARLY, Window, by_values, only_reads
 
 
@@ -77,6 +78,27 @@ def left_for_later(calls: Iterable[Call], over: Over) -> Left:
             continue
         times = Counter(windows[one].ending for one in set[int]().union(*near))
         leave = {ending[0] for ending, count in times.items() if count >= NEARLY * ended[ending]}
-        if sum(any(windows[one].route in leave for one in some) for some in near) >= NEARLY * len(near) > 1:
+        behind = [[windows[one] for one in some if windows[one].route in leave] for some in near]
+        if sum(map(bool, behind)) >= NEARLY * len(near) > 1 and not _by_chance(some, behind, windows.values()):
             found[place] = leave
     return Left(found)
+
+
+def _by_chance(calls: Sequence[Call], behind: Sequence[Sequence[Window]], windows: Collection[Window]) -> bool:
+    """Whether calls may only happen to be near the exchanges behind which they are."""
+    ago = [min(max(call.started_ns - window.ended_ns, 0) for window in some)
+           for call, some in zip(calls, behind, strict=True) if some]  # fmt: skip
+    routes = {window.route for some in behind for window in some}
+    spans = [(window.started_ns, window.ended_ns + max(ago)) for window in windows if window.route in routes]
+    began = min(window.started_ns for window in windows)
+    until = max(*(window.ended_ns for window in windows), *(call.started_ns for call in calls))
+    return fall_by_chance(len(ago), spans, began, until)
+
+
+def fall_by_chance(count: int, spans: Iterable[tuple[int, int]], began: int, until: int) -> bool:
+    """Whether so many moments may all fall into these spans of a stretch of time by chance, as those of a timer may."""
+    covered, end = 0, began
+    for start, stop in sorted(spans):
+        covered += max(min(stop, until) - max(start, end), 0)
+        end = max(end, min(stop, until))
+    return (covered / max(until - began, 1)) ** count > SURE

@@ -6,6 +6,7 @@ What counts as the same thing: the same row or key of a database, or the same id
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ _BLIND = frozenset(
 """Commands of Redis whose answer does not depend on what others wrote, or is not looked at."""
 _FILLS = frozenset({"SET", "SETEX", "PSETEX", "MSET", "HSET", "HMSET", "EXPIRE", "PEXPIRE"})
 """By a request that only reads, they fill a cache with what is there anyway."""
+USUAL = 0.6
+"""A kind of request that makes a call this much more seldom than another kind does is not known to make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +46,24 @@ class _Touch:
     writes: bool
     sees: bool
     place: str
+    of_redis: bool = False
 
 
 def find_races(inbound: Sequence[Exchange], calls: Iterable[Call]) -> dict[int, Race]:
     """The exchanges that saw what another one wrote meanwhile; `calls` are the recorded ones with their owners."""
     spans = {one.sequence: one for one in inbound}
-    found: dict[int, Race] = {}
+    found: dict[int, tuple[bool, int, Race]] = {}
     for touches in _by_root([*_of_paths(inbound), *_of_calls(calls, spans)]):
         for writer, seer in _pairs(touches, spans):
-            for one in sorted(seer.owners - found.keys()):
+            unsure, over = max(len(writer.owners), len(seer.owners)) > 1, min(writer.home, seer.home, key=len)
+            for one in sorted(seer.owners):
+                # What surely was theirs goes first, then what says most of what it was.
+                if one in found and found[one][:2] <= (unsure, -len(over)):
+                    continue
                 other = next((each for each in sorted(writer.owners) if _together(spans[one], spans[each])), None)
                 if other is not None:
-                    found[one] = Race(other, _over(min(writer.home, seer.home, key=len)))
-    return found
+                    found[one] = unsure, -len(over), Race(other, _over(over, seer))
+    return {one: race for one, (_, _, race) in found.items()}
 
 
 def _of_paths(inbound: Iterable[Exchange]) -> Iterator[_Touch]:
@@ -69,21 +77,63 @@ def _of_paths(inbound: Iterable[Exchange]) -> Iterator[_Touch]:
 
 
 def _of_calls(calls: Iterable[Call], spans: Mapping[int, Exchange]) -> Iterator[_Touch]:
-    for call, paths in homes(call for call in calls if call.owners and not call.housekeeping):
+    calls = [call for call in calls if call.owners and not call.housekeeping]
+    habits = _Habits.of(calls, spans)
+    for call, paths in homes(calls):
+        owners = habits.surely(call, spans)
         parts, writes, sees = call.parts, call.writes, True
         if isinstance(parts, CommandParts):
             names = [name for name, _ in parts.commands()]
             sees = not call.writes or not all(name in _BLIND for name in names)
-            reads_only = all(spans[owner].command in SAFE for owner in call.owners)
+            reads_only = all(spans[owner].command in SAFE for owner in owners)
             writes = call.writes and not (reads_only and all(name in _FILLS for name in names))
         elif isinstance(parts, StatementParts):
             sees = parts.method.upper() != "INSERT"
             paths = tuple((*path, *rows_of(parts)) if len(path) == 1 else path for path in paths)
         # Of several that may have made it a write is sooner one's that writes.
-        writers = frozenset(one for one in call.owners if spans[one].command not in SAFE) if writes else None
+        writers = frozenset(one for one in owners if spans[one].command not in SAFE) if writes else None
         for path in paths:
-            if path:
-                yield _Touch(writers or call.owners, (call.service, *path), writes, sees, call.place)
+            if path and owners:
+                yield _Touch(writers or owners, (call.service, *path), writes, sees, call.place,
+                             isinstance(parts, CommandParts))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Habits:
+    """Which places requests of a kind are known to call: a call may be put down to what happened to be under way."""
+
+    kinds: Mapping[int, tuple[str, ...]]
+    shares: Mapping[tuple[tuple[str, ...], str], float]
+    """By kind and place: of how many of its exchanges a call there surely is."""
+    most: Mapping[str, float]
+    """By place: the largest such share."""
+
+    @classmethod
+    def of(cls, calls: Iterable[Call], spans: Mapping[int, Exchange]) -> _Habits:
+        """What the calls with one owner show."""
+        kinds = {one.sequence: _kind(one) for one in spans.values()}
+        many = Counter(kinds.values())
+        making = Counter((kinds[one], place) for one, place in {(one, call.place) for call in calls
+                         if len(call.owners) == 1 for one in call.owners})  # fmt: skip
+        shares = {(kind, place): count / many[kind] for (kind, place), count in making.items()}
+        most: dict[str, float] = {}
+        for (_, place), share in shares.items():
+            most[place] = max(most.get(place, 0.0), share)
+        return cls(kinds, shares, most)
+
+    def surely(self, call: Call, spans: Mapping[int, Exchange]) -> frozenset[int]:
+        """Of those that may have made a call, the ones whose kind is known to make it."""
+        least = USUAL * self.most.get(call.place, 0.0)
+        if not least:
+            writers = frozenset(one for one in call.owners if call.writes and spans[one].command not in SAFE)
+            owners = writers or call.owners
+            return owners if len({self.kinds[one] for one in owners}) == 1 else frozenset()
+        return frozenset(one for one in call.owners if self.shares.get((self.kinds[one], call.place), 0.0) >= least)
+
+
+def _kind(exchange: Exchange) -> tuple[str, ...]:
+    segments = split_path(exchange.request.target)[0]
+    return exchange.command, *("{}" if is_identifier(one) else one for one in segments)
 
 
 def _by_root(touches: Iterable[_Touch]) -> Iterator[list[_Touch]]:
@@ -133,6 +183,8 @@ def _end(exchange: Exchange) -> int:
     return exchange.started_ns + exchange.duration_us * 1000
 
 
-def _over(home: tuple[str, ...]) -> str:
+def _over(home: tuple[str, ...], touch: _Touch) -> str:
     service, *path = home
+    if touch.of_redis and path[0] == "0" and len(path) > 1:
+        path = path[1:]  # the database that everybody means
     return f"{' '.join(path)} of {service}" if service else "/" + "/".join(path)

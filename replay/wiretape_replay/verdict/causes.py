@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from wiretape_replay.leaves import kind_of, leaf_name
 from wiretape_replay.verdict.model import Cause, Finding, FindingClass, Part, Severity, Verdict
 
-type Rank = tuple[int, bool, int, str]
+type Rank = tuple[int | str, ...]
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _NAMED = frozenset({FindingClass.REMOVED, FindingClass.ADDED, FindingClass.ORDER})
 """Classes that the name alone tells: what value the field had is chance."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from wiretape_capture.errors import UsageError
 from wiretape_replay.verdict.basis import Integrity
-from wiretape_replay.verdict.causes import causes_of, earliest, led
+from wiretape_replay.verdict.causes import Rank, causes_of, earliest, led
 from wiretape_replay.verdict.evals import Condition, evaluate, parse
 from wiretape_replay.verdict.metrics import measure
 from wiretape_replay.verdict.model import Counts, Eval, Finding, Run, Severity, Verdict
@@ -55,7 +55,7 @@ def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, 
     if untimed:
         evals = tuple(_untimed(one, condition, untimed) for one, condition in zip(evals, asked, strict=True))
         doubts = [*doubts, untimed]
-    findings = led(run.verdict.findings, _rank)
+    findings = _first_leading(run.verdict.findings)
     failed = [one for one in evals if one.passed is False]
     doubt = next(iter([*doubts, *_hollow(run), *_unjudged(evals)]), "")
     refusal = integrity.refusal if integrity is not None else ""
@@ -79,8 +79,16 @@ def _decided(run: Run, stopped: str, failed: Sequence[Eval], refusal: str, doubt
     return ("inconclusive", doubt) if doubt else ("pass", _why_passed(run))
 
 
-def _rank(finding: Finding) -> tuple[int, bool, int, str]:
-    return _RANK[finding.severity], not finding.breaking, -finding.count, finding.id
+def _first_leading(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """By rank, but for the one of the earliest exchange, which the verdict names: later ones may follow from it."""
+    ranked = sorted(findings, key=_rank)
+    worst = [one for one in ranked if one.severity in (Severity.ERROR, Severity.WARNING)]
+    first = earliest(worst).id if worst else ""
+    return led(ranked, lambda finding: _rank(finding, first))
+
+
+def _rank(finding: Finding, first: str = "") -> Rank:
+    return _RANK[finding.severity], finding.id != first, not finding.breaking, -finding.count, finding.id
 
 
 def _hollow(run: Run) -> list[str]:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from wiretape_replay.compare.learned import LearnedRule
     from wiretape_replay.engine.spec import ReplaySpec
+    from wiretape_replay.verdict.model import Run
 
+FINDINGS_TOLD = 5
 TARGET = (setting("replay.target", "--target", metavar="URL", help="Where the unchanged app answers"),)
 
 
@@ -62,7 +64,10 @@ def command(as_json: bool) -> None:
     known = read_rules(path)
     fresh = [rule.model_copy(update={"date": f"{now:%Y-%m-%d}"}) for rule in run.noise]
     write_rules(path, merged(known, fresh), keep=True)  # an empty one shows that it was learned
-    _tell(fresh, {rule.id for rule in known}, path, as_json=as_json)
+    if not as_json:
+        _tell(fresh, {rule.id for rule in known}, path, run)
+    else:
+        out_json(fresh)
 
 
 def _learning(spec: ReplaySpec) -> ReplaySpec:
@@ -77,17 +82,37 @@ def _learning(spec: ReplaySpec) -> ReplaySpec:
     return spec.model_copy(update={"against": against, "learned": (), "latency_seconds": 0, "baseline": None})
 
 
-def _tell(rules: Sequence[LearnedRule], known: set[str], path: Path, *, as_json: bool) -> None:
-    if as_json:
-        out_json(rules)
-        return
+def _tell(rules: Sequence[LearnedRule], known: set[str], path: Path, run: Run) -> None:
+    left = stays(run)
     if not rules:
-        out("nothing varied: every answer of the unchanged code was like the recorded one")
+        out("nothing varied that can be learned" if left else
+            "nothing varied: every answer of the unchanged code was like the recorded one")  # fmt: skip
         out(f"{near(path)} says so; commit it")
-        return
-    out_table(
-        ("rule", "kind", "route", "pointer", "evidence", ""),
-        [(one.id, one.kind, one.route, one.pointer, one.said, "" if one.id in known else "new") for one in rules],
-        flexible=("evidence", "pointer", "route"),
-    )
-    out(f"written to {near(path)}; review and commit it")
+    else:
+        out_table(
+            ("rule", "kind", "route", "pointer", "evidence", ""),
+            [(one.id, one.kind, one.route, one.pointer, one.said, "" if one.id in known else "new") for one in rules],
+            flexible=("evidence", "pointer", "route"),
+        )
+        out(f"written to {near(path)}; review and commit it")
+    for line in left:
+        out(line)
+
+
+def stays(run: Run) -> list[str]:
+    """What unchanged code itself is found to do and no rule covers."""
+    from wiretape_replay.explain.finding import STAYS
+    from wiretape_replay.verdict.model import Part, Severity
+
+    findings = [one for one in run.verdict.findings if one.severity is not Severity.INFO]
+    if not findings:
+        return []
+    many = "a finding" if len(findings) == 1 else f"{len(findings)} findings"
+    told = [f"  {one.id}  {one.route}  {one.pointer}" for one in findings[:FINDINGS_TOLD]]
+    more = [f"  and {len(findings) - FINDINGS_TOLD} more"] if len(findings) > FINDINGS_TOLD else []
+    calls = [one for one in findings if one.part is Part.OUTBOUND]
+    advice = [f"of one on calls to services {STAYS}"] if calls else []
+    racy = [note for note in run.notes if note.startswith("the recording is racy")]
+    return [f"this unchanged code itself has {many} that no rule covers:", *told, *more, *advice, *racy,
+            f"what they are: wiretape diff {run.id}; unchanged code that differs calls for a new snapshot, recorded "
+            "with its clients one after the other where they raced"]  # fmt: skip

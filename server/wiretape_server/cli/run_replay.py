@@ -16,7 +16,7 @@ from wiretape_capture.snapshot.listing import passed_over
 from wiretape_replay.engine.spec import ReplaySpec
 from wiretape_replay.report.terminal import run_lines
 from wiretape_replay.verdict.evals import parse
-from wiretape_replay.verdict.model import FindingClass, Run, Severity
+from wiretape_replay.verdict.model import FindingClass, Part, Run, Severity
 from wiretape_server.cli import endpoints, job_view
 from wiretape_server.cli.command import open_workspace
 from wiretape_server.cli.pushing import Pushing
@@ -87,15 +87,16 @@ def _run(module: str, spec: BaseModel, replay: ReplaySpec, doing: str, files: en
     else:
         for line in run_lines(run):
             out(coloured(line))
-        if run.verdict.verdict == "fail" and not learned and replay.against is None and _may_be_noise(run):
+        if run.verdict.verdict == "fail" and not learned and replay.against is None and may_be_noise(run):
             out("no noise was learned yet: if unchanged code fails like this too, run there: wiretape noise learn")
     pushed = pushing.run(replay.run)
     click.get_current_context().exit(run.exit_code or pushed)
 
 
-def _may_be_noise(run: Run) -> bool:
+def may_be_noise(run: Run) -> bool:
     """Whether the run failed by something that varies in unchanged code and can be learned: a value, not an outage."""
-    return any(one.severity is not Severity.INFO and one.kind not in NEVER_NOISE for one in run.verdict.findings)
+    return any(one.severity is not Severity.INFO and one.kind not in NEVER_NOISE and one.part is not Part.OUTBOUND
+               for one in run.verdict.findings)  # fmt: skip
 
 
 def coloured(line: str) -> str:

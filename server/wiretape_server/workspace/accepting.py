@@ -8,6 +8,7 @@ from pathlib import Path
 from wiretape_capture.errors import UsageError
 from wiretape_replay.compare.learned import LearnedRule
 from wiretape_replay.compare.places import Kind, place_of
+from wiretape_replay.explain.finding import STAYS
 from wiretape_replay.run_file import RunReader
 from wiretape_replay.verdict.model import Finding, FindingClass, Part, Run
 from wiretape_server.workspace.finding_names import find_finding
@@ -16,7 +17,6 @@ from wiretape_server.workspace.noise_file import FILE_NAME, read_rules, write_ru
 from wiretape_server.workspace.workspace import Workspace
 
 KINDS = {FindingClass.VALUE: Kind.VALUE, FindingClass.NULL: Kind.NULL, FindingClass.ORDER: Kind.ORDER}
-STRUCTURE = "its place is structure, which is never noise; if the change is meant, record a new snapshot"
 
 
 async def accept(ws: Workspace, run: Path, finding: str, *, reason: str, by: str) -> LearnedRule:
@@ -61,11 +61,11 @@ def place_in(found: Finding, *, lines: bool) -> tuple[Kind, str]:
     """Kind and pointer of the rule that a finding becomes."""
     if found.part is Part.HEADER:
         if found.actual is None or found.expected is None:
-            raise UsageError(f"{found.id} is about a header that came or went", STRUCTURE)
+            raise UsageError(f"{found.id} is about a header that came or went", STAYS)
         return Kind.VALUE, f"header:{found.pointer.partition('/')[0].lower()}"
     item = found.pointer.endswith("/*") and found.kind in (FindingClass.ADDED, FindingClass.REMOVED)
     if found.part is not Part.BODY or not (found.kind in KINDS or item):
-        raise UsageError(f"{found.id} is a finding of class {found.kind}", STRUCTURE)
+        raise UsageError(f"{found.id} is a finding of class {found.kind}", STAYS)
     place = place_of(found.pointer, found.example_pointer or found.pointer, lines=lines)
     return (Kind.ITEMS, place.rpartition("/")[0]) if item else (KINDS[found.kind], place)
 

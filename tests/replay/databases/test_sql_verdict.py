@@ -52,6 +52,16 @@ async def test_a_broken_app_has_a_finding_that_names_the_statement(
     assert found[0].route.startswith(expected)
 
 
+async def test_an_answer_with_another_id_than_the_insert_returned_fails(shop: Shop) -> None:
+    run = await shop.run("otherid")
+    (finding,) = run.verdict.findings
+    assert (finding.route, finding.pointer, finding.kind, finding.count) == ("POST /orders", "/id", "value", 4)
+    assert "was 1, as db: insert into shop_order(sku, qty) values (?, ?) returning id (" in finding.message
+    assert finding.message.endswith(" had returned it; that returned the same again, and it is now 2")
+    assert (run.verdict.verdict, run.counts.different) == ("fail", 4)
+    assert all(one.pointer != "/id" for one in run.suppressed)
+
+
 async def test_statements_of_the_recording_belong_to_their_requests(shop: Shop) -> None:
     tape = await exchanges(shop.folder / "shop.tape")
     begun_ns = {each.sequence: each.started_ns for each in tape}

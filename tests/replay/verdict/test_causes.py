@@ -7,7 +7,8 @@ from pydantic import JsonValue
 from wiretape_replay.compare.findings import finding_id
 from wiretape_replay.verdict.causes import causes_of, earliest, led
 from wiretape_replay.verdict.explain import literal_path, look_at
-from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
+from wiretape_replay.verdict.judge import conditions, judge
+from wiretape_replay.verdict.model import Counts, Finding, FindingClass, Part, Run, Severity, Verdict
 
 
 def found(kind: FindingClass, route: str, pointer: str, expected: JsonValue = None, actual: JsonValue = None,
@@ -96,6 +97,22 @@ def test_the_earliest_of_the_most_severe_findings_leads() -> None:
     call = found(FindingClass.OUTBOUND, "POST /orders", "POST /payments", sequences=(3,))
     assert earliest([early, call]) is call
     assert earliest([mild.model_copy(update={"sequences": ()})]).id == mild.id
+
+
+def test_the_verdict_names_the_finding_that_stands_first() -> None:
+    late = found(FindingClass.REMOVED, "GET /orders", "/orders/*", 1, sequences=(7, 9)).model_copy(update={"count": 2})
+    early = found(FindingClass.VALUE, "POST /orders", "/id", 6, 5, sequences=(3,)).model_copy(
+        update={"breaking": False, "message": "the first"}
+    )
+    for severity in (Severity.ERROR, Severity.WARNING):
+        some = tuple(one.model_copy(update={"severity": severity}) for one in (late, early))
+        counts = Counts(total=2, bytes_equal=2)
+        run = Run(id="r", snapshot="s", snapshot_sha256="0", target="http://app", started_ns=1, duration_ms=1,
+                  counts=counts, latency=None, verdict=Verdict(verdict="pass", reason="", findings=some))  # fmt: skip
+        fail_if = ["findings.error > 0", "requests.failed > 0"]
+        verdict = judge(run, conditions(fail_if, mocked=False, has_baseline=False))
+        assert [one.id for one in verdict.findings] == [early.id, late.id]
+        assert "first: the first" in verdict.reason
 
 
 def _by_count(finding: Finding) -> tuple[int, bool, int, str]:

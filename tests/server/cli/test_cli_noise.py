@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 from noisy_app import answers, command
 
+from wiretape_capture.errors import UsageError
 from wiretape_capture.snapshot.bodies import body_of
 from wiretape_capture.snapshot.exchange import Direction, Exchange, Request, Response
 from wiretape_capture.snapshot.tape_writer import TapeWriter
-from wiretape_replay.verdict.model import Finding, FindingClass, Part, Severity
+from wiretape_replay.explain.finding import STAYS
+from wiretape_replay.verdict.model import Counts, Finding, FindingClass, Part, Severity, Verdict
+from wiretape_replay.verdict.model import Run as Judged
+from wiretape_server.cli.noise_learn import stays
+from wiretape_server.cli.run_replay import may_be_noise
 from wiretape_server.workspace.accepting import place_in
 from wiretape_server.workspace.workspace import Workspace
 
@@ -192,6 +197,34 @@ def finding(kind: FindingClass, pointer: str, at: str = "", part: Part = Part.BO
         "id": "F-1", "kind": kind, "severity": Severity.ERROR, "breaking": False, "route": "GET /x", "part": part,
         "pointer": pointer, "example_pointer": at, "message": "m", "sequences": (1,), "count": 1, "of": 1, **more,
     })  # fmt: skip
+
+
+def test_findings_on_calls_are_told_after_learning_and_learning_is_not_proposed_for_them() -> None:
+    call = finding(FindingClass.OUTBOUND, "missing redis: LPUSH audit ?", part=Part.OUTBOUND)
+    value = finding(FindingClass.VALUE, "/served_by")
+
+    def run(*findings: Finding) -> Judged:
+        return Judged(
+            id="20261129-1", snapshot="s", snapshot_sha256="0", target="http://app", started_ns=1, duration_ms=1,
+            counts=Counts(total=1), latency=None, notes=("the recording is racy, and 1 finding may come from that",),
+            verdict=Verdict(verdict="fail", reason="", findings=findings),
+        )  # fmt: skip
+
+    assert [may_be_noise(run(*some)) for some in ([], [call], [value], [call, value])] == [False, False, True, True]
+    assert stays(run()) == []
+    assert stays(run(call)) == [
+        "this unchanged code itself has a finding that no rule covers:",
+        "  F-1  GET /x  missing redis: LPUSH audit ?",
+        f"of one on calls to services {STAYS}",
+        "the recording is racy, and 1 finding may come from that",
+        "what they are: wiretape diff 20261129-1; unchanged code that differs calls for a new snapshot, recorded with "
+        "its clients one after the other where they raced",
+    ]
+    assert stays(run(*[value] * 7))[0] == "this unchanged code itself has 7 findings that no rule covers:"
+    assert "  and 2 more" in stays(run(*[value] * 7))
+    with pytest.raises(UsageError, match="class outbound") as refused:
+        place_in(call, lines=False)
+    assert refused.value.hint == STAYS
 
 
 @pytest.mark.parametrize(
