@@ -33,7 +33,9 @@ class Left:
 
     def owners(self, call: Call, over: Over) -> frozenset[int]:
         """The requests that may have left a call at one of these places; none if it is at no such place."""
-        known = self.routes.get(call.place, ())
+        known = self.routes.get(call.place)
+        if not known:
+            return frozenset()
         near = [window for window in over.near(call) if window.route in known]
         return (by_values(call, near) if len(near) > 1 else frozenset()) or frozenset(one.sequence for one in near)
 
@@ -43,6 +45,7 @@ class Over:
 
     def __init__(self, windows: Collection[Window]) -> None:
         self.windows = {window.sequence: window for window in windows}
+        self.reading = frozenset(window.sequence for window in windows if only_reads(window.route))
         self._by_end = sorted(windows, key=lambda window: window.ended_ns)
         self._ends = [window.ended_ns for window in self._by_end]
 
@@ -51,14 +54,14 @@ class Over:
 
         Since then no more others began and ended than are under way, and one.
         """
-        yield from (window for one in call.under_way if not only_reads((window := self.windows[one]).route))
+        yield from (self.windows[one] for one in call.under_way - self.reading)
         since: list[int] = []
         for at in range(bisect_left(self._ends, call.started_ns) - 1, -1, -1):
             window = self._by_end[at]
             if len(since) - bisect_left(since, window.ended_ns) > max(len(call.under_way), 1) + 1:
                 return
             insort(since, window.started_ns)
-            if not only_reads(window.route):
+            if window.sequence not in self.reading:
                 yield window
 
 
@@ -71,11 +74,11 @@ def left_for_later(calls: Iterable[Call], over: Over) -> Left:
         if call.writes:
             places.setdefault(call.place, []).append(call)
     for place, some in places.items():
-        if all(any(only_reads(windows[one].route) for one in call.under_way) for call in some):
+        if all(call.under_way & over.reading for call in some):
             continue  # each may be of one that reads
+        if all(call.under_way - over.reading for call in some):
+            continue  # and here of one that had not been answered
         near = [{window.sequence for window in over.near(call)} for call in some]
-        if all(one & call.under_way for one, call in zip(near, some, strict=True)):
-            continue
         times = Counter(windows[one].ending for one in set[int]().union(*near))
         leave = {ending[0] for ending, count in times.items() if count >= NEARLY * ended[ending]}
         behind = [[windows[one] for one in some if windows[one].route in leave] for some in near]

@@ -182,10 +182,10 @@ class _Habits:
             routes = {windows[one].route for one in owners if one in windows}
             if len(owners) == 1 and routes:
                 certain.setdefault(call.place, set()).update(routes)
-                about = windows[next(iter(owners))].says(writes=call.writes)
+                told = bool(windows[next(iter(owners))].said(call))
                 for route in (*routes, ANY):
                     made, spoke = said.get((route, call.place), (0, 0))
-                    said[route, call.place] = made + 1, spoke + (not call.values.isdisjoint(about))
+                    said[route, call.place] = made + 1, spoke + told
             elif routes:
                 always[call.place] = always.get(call.place, routes) & routes
         callers = always | certain

@@ -33,11 +33,12 @@ class Window:
         """Its route and the class of its status: exchanges that end alike make the same calls."""
         return self.route, self.status[:1]
 
-    def says(self, *, writes: bool) -> frozenset[str]:
-        """What of it counts for a call: a write is not given to a request that only reads for a word."""
-        if writes:
-            return self.values if only_reads(self.route) else self.values | self.words | self.made
-        return self.values | self.words
+    def said(self, call: Call) -> frozenset[str]:
+        """What it and a call both say: a write is not given to a request that only reads for a word."""
+        if call.writes and only_reads(self.route):
+            return call.values & self.values
+        both = call.values & self.values | call.values & self.words
+        return both | call.values & self.made if call.writes else both
 
 
 def only_reads(route: str) -> bool:
@@ -47,9 +48,9 @@ def only_reads(route: str) -> bool:
 
 def by_values(call: Call, windows: Sequence[Window]) -> frozenset[int]:
     """Those that share most of the call's values, of the values that not all of them share."""
-    says = {window.sequence: window.says(writes=call.writes) for window in windows}
-    everyone = frozenset.intersection(*says.values())
-    shared = {one: len((call.values & some) - everyone) for one, some in says.items()}
+    said = {window.sequence: window.said(call) for window in windows}
+    everyone = frozenset.intersection(*said.values())
+    shared = {one: len(some - everyone) for one, some in said.items()}
     most = max(shared.values())
     best = [sequence for sequence, count in shared.items() if count == most]
     return frozenset(best) if most and len(best) < len(windows) else frozenset()
