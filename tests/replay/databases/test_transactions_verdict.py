@@ -62,9 +62,9 @@ async def test_unchanged_code_passes(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("variant", "findings", "said"),
     [
-        ("lost", [f"rolled-back {ORDER}", f"rolled-back {UPDATE}"], "was committed, is rolled back"),
-        ("rollback", [f"rolled-back {ORDER}", f"rolled-back {UPDATE}"], "was committed, is rolled back"),
-        ("open", [f"uncommitted {ORDER}", f"uncommitted {UPDATE}"], "was committed, is never committed"),
+        ("lost", [f"rolled-back {UPDATE}", f"rolled-back {ORDER}"], "was committed, is rolled back"),
+        ("rollback", [f"rolled-back {UPDATE}", f"rolled-back {ORDER}"], "was committed, is rolled back"),
+        ("open", [f"uncommitted {UPDATE}", f"uncommitted {ORDER}"], "was committed, is never committed"),
         ("kept", [f"committed {AUDIT}"], "was rolled back, is committed"),
         ("discard", [f"rolled-back {QUEUE}"], "was executed, is discarded"),
     ],
