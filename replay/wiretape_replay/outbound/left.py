@@ -88,7 +88,11 @@ def left_for_later(calls: Iterable[Call], over: Over) -> Left:
 
 
 def _by_chance(calls: Sequence[Call], behind: Sequence[Sequence[Window]], windows: Collection[Window]) -> bool:
-    """Whether calls may only happen to be near the exchanges behind which they are."""
+    """Whether calls that say nothing of exchanges may only happen to be near those behind which they are."""
+    everyone = frozenset.intersection(*(window.values | window.words for some in behind for window in some))
+    spoke = sum(any(window.said(call) - everyone for window in some) for call, some in zip(calls, behind, strict=True))
+    if spoke >= NEARLY * len(calls):
+        return False
     ago = [min(max(call.started_ns - window.ended_ns, 0) for window in some)
            for call, some in zip(calls, behind, strict=True) if some]  # fmt: skip
     routes = {window.route for some in behind for window in some}
