@@ -20,6 +20,12 @@ from wiretape_replay.verdict.paired import Pairs
 MISSES = "mock.misses > 0"
 """Joined to the evals when a mock takes part and no eval speaks of the mock or of findings."""
 
+FAILED = "requests.failed > 0"
+"""What fails a run unless its evals say otherwise."""
+_WHETHER_RIGHT = frozenset({"requests.failed", "requests.succeeded", "requests.match-pct", "findings.total",
+                            "findings.error", "findings.breaking"})  # fmt: skip
+"""Metrics that say whether answers came out right."""
+
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
@@ -33,6 +39,15 @@ def conditions(fail_if: Iterable[str], *, mocked: bool, has_baseline: bool) -> l
     if mocked and not speaks_of_mock(map(str, asked)):
         asked.append(parse(MISSES))
     return asked
+
+
+def joined(fail_if: Sequence[str]) -> tuple[str, ...]:
+    """These evals, with the default one before them where none of them judges whether answers are right.
+
+    An eval on times or rates alone would pass a run of which every answer is wrong.
+    """
+    judged = any(parse(text).metric in _WHETHER_RIGHT for text in fail_if)
+    return tuple(fail_if) if judged or not fail_if else (FAILED, *fail_if)
 
 
 def speaks_of_mock(fail_if: Iterable[str]) -> bool:
