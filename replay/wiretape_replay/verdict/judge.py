@@ -70,12 +70,20 @@ def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, 
     if untimed:
         evals = tuple(_untimed(one, condition, untimed) for one, condition in zip(evals, asked, strict=True))
         doubts = [*doubts, untimed]
+    evals = tuple(_with_blocked(one, condition, run.counts) for one, condition in zip(evals, asked, strict=True))
     findings = led(run.verdict.findings, _rank)
     failed = [one for one in evals if one.passed is False]
     doubt = next(iter([*doubts, *_hollow(run), *_unjudged(evals)]), "")
     refusal = integrity.refusal if integrity is not None else ""
     word, reason = _decided(run, stopped, failed, refusal, doubt, findings)
     return Verdict(verdict=word, reason=reason, evals=evals, findings=findings, causes=causes_of(findings))
+
+
+def _with_blocked(one: Eval, condition: Condition, counts: Counts) -> Eval:
+    """`requests.failed` counts what was not sent, too: reports have that in a column of its own."""
+    if condition.subject != "requests.failed" or not counts.blocked or one.note:
+        return one
+    return one.model_copy(update={"note": f"{counts.blocked:,} of them blocked: not sent for want of a value"})
 
 
 def _untimed(one: Eval, condition: Condition, why: str) -> Eval:
@@ -129,7 +137,7 @@ def _why_failed(failed: Sequence[Eval], findings: Sequence[Finding]) -> str:
 def _why_passed(run: Run) -> str:
     equal = run.counts.total - run.counts.failed
     if equal == run.counts.total:
-        return _all_equal(run.counts) + _warned(run.verdict.findings)
+        return _all_equal(run.counts) + _unended(run) + _warned(run.verdict.findings)
     return f"no eval failed, though {run.counts.failed} of {run.counts.total} exchanges did not come out equal"
 
 
@@ -138,6 +146,14 @@ def _all_equal(counts: Counts) -> str:
         looked = counts.total - counts.unchecked
         return f"all {looked} of {counts.total} answers that were compared came out equal, the others by status"
     return f"all {counts.total} exchanges came out equal" if counts.total > 1 else "the exchange came out equal"
+
+
+def _unended(run: Run) -> str:
+    """A load that saw only beginnings of sessions says so."""
+    load = run.load
+    if load is None or load.sessions_ended or not load.sessions_cut:
+        return ""
+    return f", but no session came to its end: {load.sessions_cut:,} cut short"
 
 
 def _warned(findings: Sequence[Finding]) -> str:

@@ -46,6 +46,14 @@ async def one_kind(tmp_path: Path, answer: Answer, **more: Any) -> tuple[int, di
     return counts.index(1), played.tally.errors
 
 
+async def test_what_never_had_a_connection_was_not_sent_and_its_session_came_to_nothing(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    tally = (await play(tmp_path, pages(2), f"http://127.0.0.1:{free_port()}", scale=3.0)).tally
+    assert (tally.sent, tally.unconnected, tally.failed) == (0, 6, 6)
+    assert (tally.started, tally.ended, tally.unanswered) == (3, 3, 3)
+
+
 async def test_each_clone_follows_its_own_ids(tmp_path: Path) -> None:
     shop = Shop()
     async with serving(shop) as server:

@@ -89,6 +89,9 @@ def test_a_load_is_a_run_like_any_other(wiretape: Run, target: str) -> None:
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["--scale", "0"], "load.scale: it must be more than 0"),
+    (["--scale", "nan"], "load.scale: input should be a finite number"),
+    (["--target", "http://127.0.0.1:99999"], '"http://127.0.0.1:99999" has no port from 1 to 65535'),
+    (["--stages", "0s:10"], "the stages '0s:10' take no time at all"),
     (["--scale", "1e9"], "load.scale: it must be at most 100000"),
     (["--speed", "-1"], "load.speed: it must be more than 0"),
     (["--for", "soon"], "load.duration: 'soon' is no duration; write it as 90s, 5m or 1h30m"),
