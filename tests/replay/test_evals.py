@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from wiretape_capture.errors import UsageError
 from wiretape_replay.verdict.evals import OPERATORS, Condition, evaluate, parse
+from wiretape_replay.verdict.judge import joined
 from wiretape_replay.verdict.metrics import METRICS, MOCK, Metrics
 from wiretape_replay.verdict.model import Eval
 
@@ -125,3 +126,19 @@ def test_a_baseline_multiplies_what_the_other_run_observed() -> None:
 def test_what_was_not_measured_is_not_judged(text: str, why: str) -> None:
     judged = evaluate(parse(text), metrics(samples=0))
     assert (judged.observed, judged.passed, judged.note) == (None, None, why)
+
+
+@pytest.mark.parametrize(("given", "judged"), [
+    ((), ()),
+    (("latency.p99 > 5000",), ("requests.failed > 0", "latency.p99 > 5000")),
+    (("requests.errors > 0", "requests.per-second < 9"),
+     ("requests.failed > 0", "requests.errors > 0", "requests.per-second < 9")),
+    (("findings.warning > 0",), ("requests.failed > 0", "findings.warning > 0")),
+    (("requests.failed[GET /a] > 3",), ("requests.failed[GET /a] > 3",)),
+    (("latency.p99 > 5", "requests.match-pct < 99"), ("latency.p99 > 5", "requests.match-pct < 99")),
+    (("findings.breaking > 0",), ("findings.breaking > 0",)),
+])  # fmt: skip
+def test_whether_answers_are_right_is_judged_unless_an_eval_says_so_itself(
+    given: tuple[str, ...], judged: tuple[str, ...]
+) -> None:
+    assert joined(given) == judged

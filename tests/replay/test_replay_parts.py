@@ -15,7 +15,7 @@ from wiretape_capture.snapshot.exchange import Body, Direction, Exchange, Reques
 from wiretape_replay.engine.order import Order
 from wiretape_replay.engine.pacing import Slot, must_end_first, schedule, speed_of
 from wiretape_replay.engine.recording import body_limit
-from wiretape_replay.engine.selection import select
+from wiretape_replay.engine.selection import obstacle, select
 from wiretape_replay.engine.summary import reproducing
 from wiretape_replay.mock.spec import MockTally
 from wiretape_replay.verdict.judge import conditions, judge
@@ -64,6 +64,27 @@ def test_what_cannot_be_replayed_is_counted_and_named() -> None:
         "5 exchanges not replayed (recorded without a complete response): GET /2, GET /3, GET /4 and 2 more",
     )
     assert not selection.whole
+
+
+@pytest.mark.parametrize(("headers", "version", "why"), [
+    ((("Host", "x"), ("Content-Length", "5"), ("Transfer-Encoding", "chunked")), "HTTP/1.1",
+     "with both Content-Length and Transfer-Encoding"),
+    ((("Host", "x"), ("Content-Length", "5"), ("content-length", "6")), "HTTP/1.1", "with several Content-Lengths"),
+    ((("Host", "x"), ("Content-Length", "-5")), "HTTP/1.1", "with a Content-Length that is no number"),
+    ((("Host", "x"), ("A", "b\0c")), "HTTP/1.1", "with control characters in a header"),
+    ((), "HTTP/1.1", "without one Host"),
+    ((("Host", "x"),), "HTTP/9.9", "of version HTTP/9.9"),
+    ((), "HTTP/1.0", ""),
+    ((("Host", "x"), ("Content-Length", "0")), "HTTP/1.1", ""),
+])  # fmt: skip
+def test_a_malformed_request_that_was_refused_is_not_sent_well_formed(
+    headers: tuple[tuple[str, str], ...], version: str, why: str
+) -> None:
+    sent = Request(method="GET", target="/", headers=headers, version=version)
+    refused = exchange(1).model_copy(update={"request": sent, "status": "400"})
+    said = f"the request is malformed, {why}, and would be sent well-formed" if why else ""
+    assert obstacle(refused) == said
+    assert obstacle(refused.model_copy(update={"status": "200"})) == ""
 
 
 @pytest.mark.parametrize(("timing", "speed"), [("asap", None), ("recorded", 1.0), ("2x", 2.0), ("0.5x", 0.5)])

@@ -157,6 +157,11 @@ class LiveSession:
         """What a recorded value became last; None where nothing was learned of it."""
         return self._learned.get(key)
 
+    @property
+    def became(self) -> dict[str, str]:
+        """What recorded values became when they were first seen, whatever they name."""
+        return {value: live for (_, value), live in self._first.items()}
+
     def missing(self, exchange: Exchange) -> int | None:
         """The exchange that failed to produce a value which this one cannot do without."""
         for edge in self._plan.by_consumer.get(exchange.sequence, ()):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from wiretape_capture.protocols.http import decode_content, header, is_text, media_type
@@ -37,16 +38,30 @@ type Spots = Mapping[str, Sequence[Placed]]
 
 _LINKS = frozenset({"location", "content-location", "link"})
 _NUMBER_IN_TEXT = re.compile(r"([A-Za-z_-]+)([ #:=/-]{1,3})(\d{1,18})(?![\d.]*\d)")
+_SEGMENT = re.compile(r"[\w.~-]+")
+_LAST_WORD = re.compile(r"[A-Za-z_-]+$")
 
 
 def rewrite_text(text: str, everywhere: Replacements, named: Mapping[tuple[str, str], str]) -> str:
-    """Free text: distinctive values anywhere, a number only after its noun (`Order 17`, `/orders/17`)."""
+    """Free text: distinctive values anywhere, others only after their noun (`Order 17`, `/orders/17`, `/jobs/a_B3`)."""
 
     def number(found: re.Match[str]) -> str:
         noun = singular("_".join(name_words(found[1])))
         return f"{found[1]}{found[2]}{named.get((noun, found[3]), found[3])}"
 
-    return _NUMBER_IN_TEXT.sub(number, everywhere.apply(text)) if named else everywhere.apply(text)
+    applied = everywhere.apply(text)
+    return _NUMBER_IN_TEXT.sub(number, _in_path(applied, named)) if named else applied
+
+
+def _in_path(text: str, named: Mapping[tuple[str, str], str]) -> str:
+    """Identifiers that are no numbers, where they are a segment of a path after their noun."""
+    segments = text.split("/")
+    for index, (before, segment) in enumerate(pairwise(text.split("/")), start=1):
+        value, word = _SEGMENT.match(segment), _LAST_WORD.search(before)
+        if value and word and not value[0].isdecimal():
+            live = named.get((singular("_".join(name_words(word[0]))), value[0]))
+            segments[index] = segment if live is None else live + segment[value.end() :]
+    return "/".join(segments)
 
 
 def rewrite_request(request: Request, everywhere: Replacements, placed: Sequence[Placed]) -> Request:

@@ -9,10 +9,12 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from wiretape_capture.errors import UsageError
-from wiretape_capture.protocols.http import SAFE
-from wiretape_capture.snapshot.exchange import Exchange, Protocol
+from wiretape_capture.protocols.http import SAFE, header_values
+from wiretape_capture.snapshot.exchange import Exchange, Protocol, Request
 
 NAMED_IN_NOTE = 3
+_VERSIONS = frozenset({"HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/2.0", "HTTP/3"})
+_CONTROLS = frozenset("\0\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,29 @@ def obstacle(exchange: Exchange) -> str:
         return "a tunnel"
     if not exchange.request.body.complete:
         return "recorded with an incomplete request"
+    if exchange.protocol is Protocol.HTTP and exchange.status >= "400" and (why := _malformed(exchange.request)):
+        return f"the request is malformed, {why}, and would be sent well-formed"
     if exchange.response is None or not exchange.response.body.complete:
         return "recorded without a complete response"
+    return ""
+
+
+def _malformed(request: Request) -> str:
+    """What is wrong with a request's head that is put right when it is sent again (RFC 9112 §3.2, §5, §6.3)."""
+    lengths, codings = header_values(request.headers, "content-length"), header_values(
+        request.headers, "transfer-encoding")  # fmt: skip
+    if lengths and codings:
+        return "with both Content-Length and Transfer-Encoding"
+    if len(lengths) > 1:
+        return "with several Content-Lengths"
+    if lengths and not (lengths[0].isascii() and lengths[0].isdigit()):
+        return "with a Content-Length that is no number"
+    if request.version not in _VERSIONS:
+        return f"of version {request.version}"
+    if request.version == "HTTP/1.1" and len(header_values(request.headers, "host")) != 1:
+        return "without one Host"
+    if any(not _CONTROLS.isdisjoint(value) for _, value in request.headers):
+        return "with control characters in a header"
     return ""
 
 

@@ -83,11 +83,16 @@ def poisson(rate: float, scripts: int, level: Level, until: float | None, seed: 
     yield from _placed(_even_stretches(rate, scripts, until), level, until, _random_steps(seed), scripts)
 
 
-def planned_profile(rhythm: Rhythm, level: Level, until: float | None, width: float) -> dict[int, float]:
-    """How much should arrive in each bin, were the recording scaled without rounding or delay."""
+def planned_profile(rhythm: Rhythm, level: Level, until: float | None, width: float,
+                    stopped: float | None = None) -> dict[int, float]:  # fmt: skip
+    """How much should arrive in each bin, were the recording scaled without rounding or delay.
+
+    Of a load that was stopped, what should have arrived until then.
+    """
+    ends = min((each for each in (until, stopped) if each is not None), default=None)
     profile: dict[int, float] = {}
     for start, _, _ in _recorded_stretches(rhythm, repeated=until is not None):
-        if until is not None and start >= until:
+        if ends is not None and start >= ends:
             break
         profile[int(start / width)] = profile.get(int(start / width), 0.0) + level.at(start)
     return profile

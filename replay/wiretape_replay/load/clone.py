@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Clone:
     """One of many instances of a recorded session."""
 
-    __slots__ = ("arguments", "due", "idle", "items", "last_end", "next", "number", "replies", "running", "sample",
-                 "session", "started", "taught")  # fmt: skip
+    __slots__ = ("arguments", "due", "failures", "idle", "items", "last_end", "next", "number", "replies", "running",
+                 "sample", "session", "started", "taught")  # fmt: skip
 
     def __init__(self, number: int, items: Sequence[Item], session: LiveSession | None, begins_ns: int) -> None:
         self.number, self.items, self.session = number, items, session
@@ -35,6 +35,8 @@ class Clone:
         """The same of expected answers; nothing where they are as recorded."""
         self.taught = False
         """Whether its session has learned anything."""
+        self.failures = 0
+        """Requests that got no answer, those included that were not sent."""
         self.idle: list[Connection] = []
         """Connections of its own, where it has any."""
 

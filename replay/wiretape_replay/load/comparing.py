@@ -9,13 +9,17 @@ from pathlib import Path
 
 from wiretape_capture.snapshot.exchange import Exchange, Response
 from wiretape_capture.snapshot.tape_reader import TapeReader
+from wiretape_replay.bindings.live import LiveSession
 from wiretape_replay.compare.difference import Comparison
 from wiretape_replay.compare.observations import Observations
 from wiretape_replay.engine.comparing import Comparing
 from wiretape_replay.engine.played import Played
+from wiretape_replay.engine.recording import in_full
 from wiretape_replay.engine.violations import Violations
+from wiretape_replay.load.rest import fewer, observe_rest
 from wiretape_replay.load.samples import Kept, Samples
 from wiretape_replay.load.scenario import Scenario
+from wiretape_replay.load.script import Script
 from wiretape_replay.verdict.model import ExchangeResult, Severity
 
 EXAMPLES = 500
@@ -65,28 +69,71 @@ class Compared:
 async def compare_all(samples: Samples, scenario: Scenario, tape: TapeReader, started_ns: int) -> Compared:
     """Compare everything that was kept."""
     done = Compared()
-    for _, session, kept in samples:
-        comparing = Comparing(
-            tape, scenario.noise, scenario.contract, scenario.route, scenario.sessions,
-            {each.item.sequence: session for each in kept}, started_ns, frozenset(), results=done.results,
-            violations=done.violations, seen=done.seen,
-        )  # fmt: skip
-        await _session(comparing, kept, done)
+    scripts = {step.exchange.sequence: script for script in scenario.scripts for step in script.steps}
+    for session, kept, whole in samples:
+        found = _Session(tape, scenario, started_ns, session, kept)
+        await found.compare(done)
+        rest = _unanswered(scripts[kept[0].item.sequence], kept) if whole and kept else []
+        if rest and any(each.differences for each in found.comparisons):
+            await found.look_again([await in_full(tape, one) for one in rest])
+        found.add(done)
     return done
 
 
-async def _session(comparing: Comparing, kept: list[Kept], done: Compared) -> None:
-    played = [(each, _played(each), each.answer.response() if each.answer else None) for each in kept]
-    for each, one, live in played:
-        if live is not None:
-            await comparing.learn(one, {each.item.sequence: live})
-    for each, one, live in played:
-        await comparing.add(one, live)
-        done.kinds.append(each.kind)
-    answers = {each.item.sequence: live for each, _, live in played if live is not None}
-    for exchange, route, comparison in comparing.compared:
-        done.comparisons.append((exchange.sequence, route, comparison))
-        _keep_example(done, exchange, comparison, answers)
+def _unanswered(script: Script, kept: list[Kept]) -> list[Exchange]:
+    answered = {each.item.sequence for each in kept if each.answer is not None and each.answer.status < 400}
+    return [step.exchange for step in script.steps if step.exchange.sequence not in answered]
+
+
+class _Session:
+    """The answers of one session, compared together."""
+
+    def __init__(self, tape: TapeReader, scenario: Scenario, started_ns: int, session: LiveSession,
+                 kept: list[Kept]) -> None:  # fmt: skip
+        self._tape, self._scenario, self._started_ns, self._session = tape, scenario, started_ns, session
+        self._kinds = [each.kind for each in kept]
+        self._played = [(_played(each), each.answer.response() if each.answer else None) for each in kept]
+        self._compared: list[tuple[Exchange, str, Comparison]] = []
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """What came out."""
+        return [comparison for _, _, comparison in self._compared]
+
+    async def compare(self, done: Compared) -> None:
+        """Learn of every answer, and compare them."""
+        comparing = self._comparing(done)
+        for one, live in self._played:
+            if live is not None:
+                await comparing.learn(one, {one.exchange.sequence: live})
+        for one, live in self._played:
+            await comparing.add(one, live)
+        done.kinds += self._kinds
+        self._compared = comparing.compared
+
+    async def look_again(self, rest: list[Exchange]) -> None:
+        """Take back what the answers that did not come would have explained."""
+        observe_rest(self._session, rest, self.comparisons)
+        comparing = self._comparing(Compared())
+        for one, live in self._played:
+            await comparing.add(one, live)
+        self._compared = [after if fewer(before[2], after[2]) else before
+                          for before, after in zip(self._compared, comparing.compared, strict=True)]  # fmt: skip
+
+    def add(self, done: Compared) -> None:
+        """Add what came out to what came of other sessions."""
+        answers = {one.exchange.sequence: live for one, live in self._played if live is not None}
+        for exchange, route, comparison in self._compared:
+            done.comparisons.append((exchange.sequence, route, comparison))
+            _keep_example(done, exchange, comparison, answers)
+
+    def _comparing(self, done: Compared) -> Comparing:
+        scenario = self._scenario
+        return Comparing(
+            self._tape, scenario.noise, scenario.contract, scenario.route, scenario.sessions,
+            {one.exchange.sequence: self._session for one, _ in self._played}, self._started_ns, frozenset(),
+            results=done.results, violations=done.violations, seen=done.seen,
+        )  # fmt: skip
 
 
 def _keep_example(done: Compared, exchange: Exchange, comparison: Comparison, answers: Mapping[int, Response]) -> None:

@@ -78,8 +78,8 @@ class _Load:
     started_ns: int = field(default_factory=time.time_ns)
     target: str = ""
     duration_ms: float = 0.0
-    stopped: str = ""
-    stopped_s: float = 0.0
+    stopped_s: float | None = None
+    """When somebody stopped it."""
     notes: list[str] = field(default_factory=list)
     course: Course = field(default_factory=Course)
     crew: Crew | ClusterCrew = field(init=False)
@@ -128,13 +128,20 @@ class _Load:
         self.stage.done = lambda: self.course.total.answered + self.course.total.failed
         async with self._live(), _asked_to_stop(stop, self._stop):
             await self.crew.ended()
+        if not stop.is_set():
+            self._miss_ended()
         self.duration_ms = max(self._last_ns - go.start_ns, 1_000_000) / 1e6
 
     def _stop(self) -> None:
         if self.crew.playing:
             self.stopped_s = self._seconds()
-            self.stopped = f"stopped after {self.stopped_s:.0f} s, {self.stage.done():,} requests"
         self.crew.stop()
+
+    def _miss_ended(self) -> None:
+        """A worker that somebody else told to end has left its schedule undone, though it took its leave."""
+        for worker in self.crew.workers:
+            if worker.result is not None and worker.result.stopped and not worker.lost:
+                worker.lost = "its process was told to end before its schedule did"
 
     @asynccontextmanager
     async def _live(self) -> AsyncIterator[None]:
@@ -184,9 +191,8 @@ class _Load:
         outcomes = Outcomes.of(self.course.total, compared)
         run = await self._run(outcomes, compared, bare)
         assert run.load is not None
-        lost = [f"a load worker was lost: {one.lost}" for one in self.crew.workers if one.lost]
         run = run.model_copy(update={"verdict": judge(
-            run, asked, baseline=baseline, stopped=self.stopped, doubts=lost, untimed=lagging(run.load),
+            run, asked, baseline=baseline, stopped=self._stopped(), untimed=lagging(run.load),
             integrity=self.integrity,
         )})  # fmt: skip
         results = results_of(outcomes, compared, self.scenario) if self.scenario else []
@@ -194,6 +200,13 @@ class _Load:
         recorded = [await in_full(self.tape, bare[sequence]) for sequence in sorted(shown & bare.keys())]
         await write_run(self.spec.replay.run, run, results, compared.examples, (), recorded)
         return run
+
+    def _stopped(self) -> str:
+        """Why the load is not the one that was asked for; empty when it is."""
+        sent = f"{self.course.total.sent:,} requests"
+        stopped = [] if self.stopped_s is None else [f"stopped after {self.stopped_s:.0f} s, {sent}"]
+        lost = [f"a load worker was lost: {one.lost}" for one in self.crew.workers if one.lost]
+        return "; ".join([*stopped, *lost])
 
     async def _run(self, outcomes: Outcomes, compared: Compared, bare: dict[int, Exchange]) -> Run:
         info, total = await self.tape.info(), self.course.total
@@ -212,7 +225,7 @@ class _Load:
             bindings=len({(edge.producer, edge.value) for edge in self.plan.bindings.edges}),
             contract_violations=compared.violations.by_route.total(),
             notes=(*self.notes, *self.crew.notes, *self._worker_notes(), *error_notes(total)),
-            load=load_summary(self.spec, self.course, self.scenario, self.crew.workers, self._lost()),
+            load=load_summary(self.spec, self.course, self.scenario, self.crew.workers, self._lost(), self.stopped_s),
             wiretape_version=version("wiretape"), command=command, basis=self.basis, integrity=self.integrity,
         )  # fmt: skip
 
@@ -220,8 +233,7 @@ class _Load:
         """Workers that were lost, and of how many of their sessions nobody knows what became."""
         if self.scenario is None:
             return {}
-        until = self.stopped_s if self.stopped else None
-        return {worker.number: sessions_lost(self.scenario, self.spec, worker, len(self.crew.workers), until)
+        return {worker.number: sessions_lost(self.scenario, self.spec, worker, len(self.crew.workers), self.stopped_s)
                 for worker in self.crew.workers if worker.lost}  # fmt: skip
 
     def _worker_notes(self) -> list[str]:

@@ -158,6 +158,7 @@ class Player:
     def _finish(self, clone: Clone) -> None:
         self.active -= 1
         self.tally.ended += 1
+        self.tally.unanswered += clone.failures == len(clone.items)
         if clone.sample is not None:
             self.keeper.over(clone)
         for connection in clone.idle:
@@ -219,6 +220,7 @@ class Player:
 
     def _block(self, clone: Clone, item: Item, producer: int, now: int) -> None:
         self._count(item, BLOCKED)
+        clone.failures += 1
         self.keeper.blocked(clone, item, producer, now)
         clone.ended(item, now)
 
@@ -287,6 +289,10 @@ class Player:
         clone, item = call.clone, call.item
         self.tally.errors[why] = self.tally.errors.get(why, 0) + 1
         self._count(item, ERROR)
+        clone.failures += 1
+        if not call.sent_ns:
+            self.tally.sent -= 1
+            self.tally.unconnected += 1
         self.keeper.failed(call, why, now)
         clone.ended(item, now)
         self._advance(clone, now)

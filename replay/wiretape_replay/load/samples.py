@@ -114,12 +114,12 @@ class Samples:
         """Whether another suspect answer of an exchange may be held; one status takes no room from another."""
         return item.suspects[status] < SUSPECTS and self.size < BYTES
 
-    def __iter__(self) -> Iterator[tuple[int, LiveSession, list[Kept]]]:
-        """Everything held, by clone."""
+    def __iter__(self) -> Iterator[tuple[LiveSession, list[Kept], bool]]:
+        """Everything held, session by session, and whether that is all that a session was answered."""
         for sample in (*self.firsts, *self.others):
-            yield sample.clone, sample.session, sample.kept
-        for clone, session, kept in self.suspects:
-            yield clone, session, [kept]
+            yield sample.session, sample.kept, True
+        for _, session, kept in self.suspects:
+            yield session, [kept], False
 
     def _give_up(self) -> None:
         gone = self.others.pop(self.chance.randrange(len(self.others)))

@@ -38,6 +38,8 @@ from wiretape_replay.signing.signer import Signer
 SECOND_NS = 1_000_000_000
 MOST_CONNECTIONS = 10_000
 SPARE_FILES = 64
+EARLY_S = 0.002
+"""By so much a sleep may end too early (epoll counts milliseconds); what is sent before the start is not timed."""
 COLLECT = 50_000, 20, 20
 """Thresholds of the garbage collector while requests are sent: each of its rounds is a delay, and cycles are rare."""
 
@@ -54,6 +56,8 @@ class Share:
     samples: Samples
     cpu_s: float = 0.0
     """Processor time that sending took."""
+    stopped: bool = False
+    """Whether it was told to end before its schedule did."""
 
     @classmethod
     async def prepared(cls, scenario: Scenario, spec: WorkerSpec) -> Self:
@@ -94,12 +98,13 @@ class Share:
     async def _until_over(self, player: Player, go: Go, stop: asyncio.Event) -> None:
         load = self.spec.load
         if load.arrivals == "closed":
-            await asyncio.sleep(max(go.start_ns - clock(), 0) / 1e9)
+            await asyncio.sleep(max(go.start_ns - clock(), 0) / 1e9 + EARLY_S)
         player.start(_users(self.spec))
         until = until_of(load, Level.of(load.scale, load.stages))
         over, stopped = asyncio.create_task(player.ended.wait()), asyncio.create_task(stop.wait())
         limit = None if until is None else max(go.start_ns / 1e9 + until - clock() / 1e9, 0)
         await asyncio.wait({over, stopped}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        self.stopped = stopped.done() and not over.done()
         if not over.done():
             player.close()
             await over

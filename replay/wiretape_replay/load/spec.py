@@ -96,4 +96,6 @@ class WorkerResult(BaseModel):
     """Most memory that it held."""
     cpu_s: float = 0.0
     """Processor time that it took to send and to receive."""
+    stopped: bool = False
+    """Whether it was told to end before its schedule did."""
     notes: tuple[str, ...] = ()

@@ -21,8 +21,8 @@ TOLD_ERRORS = 5
 
 
 def load_summary(spec: LoadSpec, course: Course, scenario: Scenario | None, workers: Sequence[Worker],
-                 lost: Mapping[int, int]) -> LoadSummary:  # fmt: skip
-    """The part of a run that only a load has."""
+                 lost: Mapping[int, int], stopped: float | None = None) -> LoadSummary:  # fmt: skip
+    """The part of a run that only a load has; `stopped` is after how many seconds it was."""
     total = course.total
     return LoadSummary(
         arrivals=spec.arrivals, rate=spec.rate, scale=spec.scale, speed=spec.speed, warmup_s=spec.warmup,
@@ -31,10 +31,11 @@ def load_summary(spec: LoadSpec, course: Course, scenario: Scenario | None, work
         sessions_lost=sum(lost.values()),
         sessions_recorded=len(scenario.scripts) if scenario else 0,
         sessions_started=total.started, sessions_ended=total.ended, sessions_cut=total.cut,
+        sessions_unanswered=total.unanswered, requests_unconnected=total.unconnected,
         sessions_dropped=total.dropped, sessions_compared=total.sampled, requests_sent=total.sent,
         requests_late=total.late, requests_resent=total.resent, connections_opened=total.opened,
         lag=total.lag.summary, lag_bound_ms=spec.max_lag_ms, service=Series.all(total.service).summary,
-        shape_fidelity=_fidelity(spec, total, scenario), timeline=course.timeline(),
+        shape_fidelity=_fidelity(spec, total, scenario, stopped), timeline=course.timeline(),
         worker_cpu_s=sum(worker.result.cpu_s for worker in workers if worker.result),
         worker_memory_bytes=max((worker.result.memory_bytes for worker in workers if worker.result), default=0),
     )  # fmt: skip
@@ -70,10 +71,10 @@ def error_notes(total: Tally) -> list[str]:
     return [*told, f"and {len(order) - TOLD_ERRORS} more reasons"] if len(order) > TOLD_ERRORS else told
 
 
-def _fidelity(spec: LoadSpec, total: Tally, scenario: Scenario | None) -> float | None:
+def _fidelity(spec: LoadSpec, total: Tally, scenario: Scenario | None, stopped: float | None) -> float | None:
     if scenario is None or spec.arrivals != "recorded":
         return None
     level = Level.of(spec.scale, spec.stages)
     until = until_of(spec, level)
     width = bin_width(scenario.rhythm.period, until)
-    return fidelity(planned_profile(scenario.rhythm, level, until, width), total.starts)
+    return fidelity(planned_profile(scenario.rhythm, level, until, width, stopped), total.starts)

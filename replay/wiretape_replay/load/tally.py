@@ -96,7 +96,8 @@ class Series:
         return whole
 
 
-COUNTERS = ("started", "ended", "cut", "dropped", "sent", "late", "opened", "resent", "answered", "failed", "sampled")
+COUNTERS = ("started", "ended", "cut", "dropped", "sent", "late", "opened", "resent", "answered", "failed", "sampled",
+            "unanswered", "unconnected")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -124,6 +125,10 @@ class Tally:
     """Requests that got no answer."""
     sampled: int = 0
     """Sessions of which every answer is kept for comparison."""
+    unanswered: int = 0
+    """Sessions of `ended` in which no request got an answer."""
+    unconnected: int = 0
+    """Requests that never had a connection; they are not among `sent`."""
     latency: dict[int, Series] = field(default_factory=dict)
     """From the intended moment to the last byte of the answer, by route."""
     service: dict[int, Series] = field(default_factory=dict)

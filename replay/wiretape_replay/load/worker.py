@@ -27,7 +27,7 @@ async def work(spec: WorkerSpec, emit: Emit, stop: asyncio.Event) -> WorkerResul
     await share.play(go, emit, stop)
     await _compare(share.samples, scenario, spec, go, emit)
     notes = ("not every sampled answer was kept: a worker holds so many bytes at most",) if share.samples.full else ()
-    return WorkerResult(memory_bytes=_memory(), cpu_s=share.cpu_s, notes=notes)
+    return WorkerResult(memory_bytes=_memory(), cpu_s=share.cpu_s, stopped=share.stopped, notes=notes)
 
 
 async def _compare(samples: Samples, scenario: Scenario, spec: WorkerSpec, go: Go, emit: Emit) -> None:

@@ -33,8 +33,10 @@ def load_name(load: LoadSummary) -> str:
 def _made(load: LoadSummary, seconds: float) -> list[str]:
     times = f", times divided by {load.speed:g}" if load.speed != 1 else ""
     workers = plural(load.workers, "worker")
+    known = load.sessions_ended + load.sessions_cut + load.sessions_lost
     sessions = listed([
-        f"{load.sessions_ended:,} of {plural(load.sessions_started, 'session')} to their end",
+        f"{load.sessions_ended:,} of {plural(known, 'session')} to their end",
+        f"{load.sessions_unanswered:,} of these without any answer" if load.sessions_unanswered else "",
         f"{load.sessions_cut:,} cut short" if load.sessions_cut else "",
         f"{load.sessions_dropped:,} dropped" if load.sessions_dropped else "",
         f"{load.sessions_lost:,} lost with {plural(load.workers_lost, 'worker')}" if load.workers_lost else "",
@@ -46,6 +48,7 @@ def _made(load: LoadSummary, seconds: float) -> list[str]:
 def _schedule(run: Run, load: LoadSummary) -> list[str]:
     sent = listed([
         f"{plural(load.requests_sent, 'request')} sent", f"{load.requests_late:,} late",
+        f"{load.requests_unconnected:,} not sent for want of a connection" if load.requests_unconnected else "",
         f"{load.requests_resent:,} sent again" if load.requests_resent else "",
         f"{plural(load.connections_opened, 'connection')}",
     ])  # fmt: skip

@@ -20,6 +20,12 @@ from wiretape_replay.verdict.paired import Pairs
 MISSES = "mock.misses > 0"
 """Joined to the evals when a mock takes part and no eval speaks of the mock or of findings."""
 
+FAILED = "requests.failed > 0"
+"""What fails a run unless its evals say otherwise."""
+_WHETHER_RIGHT = frozenset({"requests.failed", "requests.succeeded", "requests.match-pct", "findings.total",
+                            "findings.error", "findings.breaking"})  # fmt: skip
+"""Metrics that say whether answers came out right."""
+
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
@@ -33,6 +39,15 @@ def conditions(fail_if: Iterable[str], *, mocked: bool, has_baseline: bool) -> l
     if mocked and not speaks_of_mock(map(str, asked)):
         asked.append(parse(MISSES))
     return asked
+
+
+def joined(fail_if: Sequence[str]) -> tuple[str, ...]:
+    """These evals, with the default one before them where none of them judges whether answers are right.
+
+    An eval on times or rates alone would pass a run of which every answer is wrong.
+    """
+    judged = any(parse(text).metric in _WHETHER_RIGHT for text in fail_if)
+    return tuple(fail_if) if judged or not fail_if else (FAILED, *fail_if)
 
 
 def speaks_of_mock(fail_if: Iterable[str]) -> bool:
@@ -55,12 +70,20 @@ def judge(run: Run, asked: Sequence[Condition], *, baseline: Run | None = None, 
     if untimed:
         evals = tuple(_untimed(one, condition, untimed) for one, condition in zip(evals, asked, strict=True))
         doubts = [*doubts, untimed]
+    evals = tuple(_with_blocked(one, condition, run.counts) for one, condition in zip(evals, asked, strict=True))
     findings = _first_leading(run.verdict.findings)
     failed = [one for one in evals if one.passed is False]
     doubt = next(iter([*doubts, *_hollow(run), *_unjudged(evals)]), "")
     refusal = integrity.refusal if integrity is not None else ""
     word, reason = _decided(run, stopped, failed, refusal, doubt, findings)
     return Verdict(verdict=word, reason=reason, evals=evals, findings=findings, causes=causes_of(findings))
+
+
+def _with_blocked(one: Eval, condition: Condition, counts: Counts) -> Eval:
+    """`requests.failed` counts what was not sent, too: reports have that in a column of its own."""
+    if condition.subject != "requests.failed" or not counts.blocked or one.note:
+        return one
+    return one.model_copy(update={"note": f"{counts.blocked:,} of them blocked: not sent for want of a value"})
 
 
 def _untimed(one: Eval, condition: Condition, why: str) -> Eval:
@@ -122,7 +145,7 @@ def _why_failed(failed: Sequence[Eval], findings: Sequence[Finding]) -> str:
 def _why_passed(run: Run) -> str:
     equal = run.counts.total - run.counts.failed
     if equal == run.counts.total:
-        return _all_equal(run.counts) + _warned(run.verdict.findings)
+        return _all_equal(run.counts) + _unended(run) + _warned(run.verdict.findings)
     return f"no eval failed, though {run.counts.failed} of {run.counts.total} exchanges did not come out equal"
 
 
@@ -131,6 +154,14 @@ def _all_equal(counts: Counts) -> str:
         looked = counts.total - counts.unchecked
         return f"all {looked} of {counts.total} answers that were compared came out equal, the others by status"
     return f"all {counts.total} exchanges came out equal" if counts.total > 1 else "the exchange came out equal"
+
+
+def _unended(run: Run) -> str:
+    """A load that saw only beginnings of sessions says so."""
+    load = run.load
+    if load is None or load.sessions_ended or not load.sessions_cut:
+        return ""
+    return f", but no session came to its end: {load.sessions_cut:,} cut short"
 
 
 def _warned(findings: Sequence[Finding]) -> str:

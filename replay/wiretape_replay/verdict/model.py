@@ -348,11 +348,15 @@ class LoadSummary(_Value):
     sessions_ended: int
     sessions_cut: int = 0
     """Under way when the load ended."""
+    sessions_unanswered: int = 0
+    """Of those that came to their end: in which no request got an answer."""
     sessions_dropped: int = 0
     """Not begun, because too many were under way."""
     sessions_compared: int = 0
     """Sessions that were chosen to be compared in full."""
     requests_sent: int
+    requests_unconnected: int = 0
+    """Not sent, because there was no connection to be had."""
     requests_late: int = 0
     """Sent more than 10 ms after their moment."""
     requests_resent: int = 0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _SETTINGS = "wiretape.settings"
+FAIL_IF = "replay.fail_if"
 
 
 class Command(click.Command):
@@ -145,6 +146,10 @@ def open_workspace() -> Workspace:
 
     ws = Workspace.find(Path.cwd())
     given = settings_given()
+    if evals := given.get(FAIL_IF):
+        from wiretape_replay.verdict.judge import joined
+
+        given[FAIL_IF] = joined(evals)
     return ws.with_settings(given) if given else ws
 
 

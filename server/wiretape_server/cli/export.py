@@ -52,6 +52,8 @@ def command(snapshot: str | None, har: Path | None, folder: Path | None, tool: s
     ws = open_workspace()
     tape = snapshot_file(ws, snapshot or ws.config.snapshot or None, None, say)
     if tool is not None:
+        if tool == "vegeta" and not target and not ws.config.replay.target:
+            say(f"the targets are at {DEFAULT_TARGET}: name your app's with --target URL")
         _script(tape, tool, output, target or ws.config.replay.target or DEFAULT_TARGET, ws.config.routes,
                 as_json=as_json)  # fmt: skip
         return

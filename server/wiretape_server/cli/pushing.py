@@ -73,7 +73,7 @@ def push_one(store: Store, path: Path, kind: Kind, *, force: bool) -> tuple[Entr
     from wiretape_server.store.transfer import push
 
     entry, done = asyncio.run(push(store, path, kind, force=force))
-    say(f"{done} {kind} {entry.name} ({size(entry.size_bytes)}) {'in' if done == 'already there' else 'to'} {store}")
+    say(f"{done} {kind} {entry.name} ({size(entry.size_bytes)}) {'to' if done == 'pushed' else 'in'} {store}")
     return entry, done
 
 

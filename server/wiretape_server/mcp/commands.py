@@ -27,7 +27,8 @@ def check_target(state: ServerState, workspace: Workspace, target: str) -> None:
     """Refuse to replay at a host that nobody but the agent named, in a call or in wiretape.toml since the start."""
     try:
         parts = urlsplit(target)
-        host, netloc = parts.hostname or "", parts.netloc.rpartition("@")[2].lower()
+        host = "" if parts.port == 0 else parts.hostname or ""
+        netloc = parts.netloc.rpartition("@")[2].lower()
     except ValueError:
         host, netloc = "", ""
     if parts_bad(target, host):

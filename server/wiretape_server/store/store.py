@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ class Store:
         whole = hashlib.sha256()
         try:
             with os.fdopen(handle, "wb") as file:
-                for piece in self.objects.pieces(entry.file_key, entry.size_bytes):
+                for piece in self._pieces(entry):
                     whole.update(piece)
                     file.write(piece)
             if whole.hexdigest() != entry.sha256:
@@ -122,6 +123,15 @@ class Store:
             path.unlink(missing_ok=True)
             raise
         return path
+
+    def _pieces(self, entry: Entry) -> Iterator[bytes]:
+        """The bytes of a file; one that is shorter than it was is told as that."""
+        try:
+            yield from self.objects.pieces(entry.file_key, entry.size_bytes)
+        except WiretapeError:
+            if self.objects.size(entry.file_key) < entry.size_bytes:
+                raise self._corrupt(entry) from None
+            raise
 
     def begun(self, kind: Kind, name: str) -> str:
         """The name that is meant by its beginning; `name` itself where that is none or several."""
@@ -157,6 +167,9 @@ class Store:
             raise WiretapeError(f"{self} cannot be written to", "check the store's URL") from None
 
     def _different(self, entry: Entry, other: Entry | None) -> UsageError:
+        if other is not None and not other.sha256:
+            return UsageError(f"{self} has another {entry.kind} '{entry.name}', the entry of which is damaged",
+                              "put yours in its place with --force")  # fmt: skip
         since = f", pushed {time.strftime('%Y-%m-%d %H:%M', time.gmtime(other.pushed_ns / 1e9))} UTC" \
             if other is not None and other.pushed_ns else ""  # fmt: skip
         return UsageError(f"{self} has another {entry.kind} '{entry.name}'{since}",

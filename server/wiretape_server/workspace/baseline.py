@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from wiretape_capture.errors import UsageError
 from wiretape_capture.launch.free_port import free_port
@@ -22,6 +24,19 @@ def is_url(baseline: str) -> bool:
     return baseline.startswith(("http://", "https://"))
 
 
+def checked_url(url: str) -> str:
+    """A URL that can be sent to, without a slash at its end."""
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+        raise UsageError(f'"{url}" is not an http or https URL', "write it as http://127.0.0.1:8000")
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise UsageError(f'"{url}" has no port from 1 to 65535', "write it as http://127.0.0.1:8000")
+    return url.rstrip("/")
+
+
 def baseline_spec(ws: Workspace, app: AppSpec | None, mock: MockSpec | None) -> BaselineSpec | None:
     """The baseline that keys and flags ask for; None without any. `mock` answers its calls as it does the app's."""
     replay = ws.config.replay
@@ -29,7 +44,7 @@ def baseline_spec(ws: Workspace, app: AppSpec | None, mock: MockSpec | None) -> 
     if is_url(replay.baseline):
         if started:
             raise UsageError("there are two baselines, a URL and a command", "give one of them")
-        return BaselineSpec(target=replay.baseline.rstrip("/"), runs=replay.baseline_runs)
+        return BaselineSpec(target=checked_url(replay.baseline), runs=replay.baseline_runs)
     if not started:
         return None
     command = replay.baseline_command or (app.command if app else ())

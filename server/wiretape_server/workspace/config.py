@@ -213,10 +213,10 @@ class LoadConfig(_Section):
     arrivals: Annotated[str, _read_by(arrivals_of)] = Field(
         "recorded", description="How sessions begin: recorded, poisson RATE or constant RATE a second, or closed N."
     )
-    scale: Annotated[float, Field(gt=0, le=LARGEST_SCALE)] = Field(
+    scale: Annotated[float, Field(gt=0, le=LARGEST_SCALE, allow_inf_nan=False)] = Field(
         1.0, description="Clones of each recorded session, or what the rate is multiplied by."
     )
-    speed: Annotated[float, Field(gt=0, le=LARGEST_SPEED)] = Field(
+    speed: Annotated[float, Field(gt=0, le=LARGEST_SPEED, allow_inf_nan=False)] = Field(
         1.0, description="What recorded times between and inside of sessions are divided by."
     )
     duration: Annotated[str, _read_by(length_of)] = Field(

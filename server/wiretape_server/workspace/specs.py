@@ -22,7 +22,7 @@ from wiretape_replay.load.words import arrivals_of, duration_of, stages_of
 from wiretape_replay.mock.spec import MockSpec
 from wiretape_replay.run_file import find_run
 from wiretape_replay.verdict.basis import LockInUse, short
-from wiretape_server.workspace.baseline import baseline_spec, is_url
+from wiretape_server.workspace.baseline import baseline_spec, checked_url, is_url
 from wiretape_server.workspace.judging import judging_load, judging_settings
 from wiretape_server.workspace.lock_file import FILE_NAME as LOCK_NAME
 from wiretape_server.workspace.lock_file import lock_in_use
@@ -148,6 +148,8 @@ def load_spec(ws: Workspace, *, now: datetime, log: Path | None = None, command:
         raise UsageError("a load is not compared with unchanged code that runs beside it",
                          "give --baseline the id of an earlier load")  # fmt: skip
     stages, seconds, warmup = stages_of(load.stages), duration_of(load.duration), duration_of(load.warmup) or 0.0
+    if stages and not sum(stage.seconds for stage in stages) and seconds is None:
+        raise UsageError(f"the stages {load.stages!r} take no time at all", "give one of them a length, or give --for")
     ends = seconds if seconds is not None else sum(stage.seconds for stage in stages)
     if warmup and ends and warmup >= ends:
         raise UsageError(f"a warm-up of {warmup:g} s leaves nothing to time of a load of {ends:g} s",
@@ -245,7 +247,7 @@ def target_url(ws: Workspace, app: AppSpec | None) -> str | None:
     """Where to replay to; None leaves it to the app that the job starts."""
     config = ws.config
     if config.replay.target:
-        return _checked_url(config.replay.target)
+        return checked_url(config.replay.target)
     if config.app.port is None:
         if app is None:
             raise UsageError(
@@ -278,9 +280,3 @@ def _range(item: str, first: int, last: int) -> range:
     if last - first >= _LONGEST_RANGE:
         raise UsageError(f'the range "{item}" is longer than any snapshot', "end it at the last exchange that you want")
     return range(first, last + 1)
-
-
-def _checked_url(url: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
-        raise UsageError(f'"{url}" is not an http or https URL', "write it as http://127.0.0.1:8000")
-    return url.rstrip("/")

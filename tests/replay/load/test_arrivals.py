@@ -77,6 +77,13 @@ def test_a_scaled_load_keeps_the_shape_of_bursts(scale: int) -> None:
     assert spoilt < 0.4
 
 
+def test_a_load_that_was_stopped_is_compared_with_what_was_due_until_then() -> None:
+    steady = Rhythm(starts=(0.0, 0.5, 1.0, 1.5), period=2.0)
+    until_then = planned_profile(steady, level(2.0), 60.0, 0.5, 1.2)
+    assert until_then == {0: 2.0, 1: 2.0, 2: 2.0}
+    assert fidelity(until_then, {0: 2, 1: 2, 2: 2}) == 1.0
+
+
 def test_fidelity_is_the_share_that_began_in_its_place() -> None:
     assert fidelity({0: 3.0, 1: 1.0}, {0: 30, 1: 10}) == 1.0
     assert fidelity({0: 1.0, 1: 1.0}, {0: 10, 2: 10}) == 0.5

@@ -81,6 +81,8 @@ async def test_requests_that_were_blocked_are_not_counted_as_sent(tmp_path: Path
     assert count_lines(run)[0].startswith("3 requests: ")
     assert run.load is not None
     assert run.load.requests_sent == 3
+    (judged,) = run.verdict.evals
+    assert (judged.observed, judged.note) == (6.0, "3 of them blocked: not sent for want of a value")
 
 
 async def test_answers_are_compared_though_no_session_comes_to_its_end(tmp_path: Path) -> None:
@@ -167,6 +169,7 @@ async def test_a_stop_ends_early_with_a_report(tmp_path: Path) -> None:
     run = Run.model_validate(last.result)
     assert run.verdict.verdict == "inconclusive"
     assert run.verdict.reason.startswith("stopped after ")
+    assert run.verdict.reason.endswith(f" s, {len(server.heard):,} requests")
     assert run.counts.bytes_equal == len(server.heard) == run.counts.total > 0
 
 
@@ -197,6 +200,59 @@ async def test_a_worker_that_dies_is_told_and_what_it_counted_is_kept(tmp_path: 
     assert run.verdict.verdict == "inconclusive"
     assert any("was lost" in note for note in run.notes)
     assert run.counts.total > 0
+
+
+async def test_a_worker_that_is_told_to_end_by_somebody_else_is_lost_whatever_the_evals_say(tmp_path: Path) -> None:
+    tape, told = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA))), 0
+
+    async def answer(heard: Heard) -> None:
+        heard.json({"error": "boom"}, 500)
+
+    def end_one(job: Job, event: Event) -> None:
+        nonlocal told
+        if isinstance(event, Progress) and event.done > 0 and not told:
+            children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+            told = next(int(child) for child in children
+                        if b"load.worker" in Path(f"/proc/{child}/cmdline").read_bytes())  # fmt: skip
+            os.kill(told, signal.SIGTERM)
+
+    async with serving(answer) as server:
+        spec = load_spec(tape, server.url, arrivals="constant", rate=20.0, seconds=4.0, workers=2)
+        last = (await events_of(spec, tmp_path / "log", end_one))[-1]
+    assert isinstance(last, Finished)
+    run = Run.model_validate(last.result)
+    assert run.load is not None
+    assert [one.passed for one in run.verdict.evals] == [False]
+    assert run.verdict.verdict == "inconclusive"
+    assert run.verdict.reason == "a load worker was lost: its process was told to end before its schedule did"
+    load = run.load
+    assert (load.workers_lost, load.sessions_ended + load.sessions_cut + load.sessions_lost) == (1, 80)
+    assert f" {load.sessions_ended} of 80 sessions to their end" in load_lines(run)[1]
+
+
+async def test_users_that_follow_each_other_have_a_time_for_each_request(tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA)
+
+    async with serving(answer) as server:
+        spec = load_spec(tape, server.url, arrivals="closed", rate=4, scale=40.0)
+        run = await load_run(spec, tmp_path / "log")
+    assert run.latency is not None
+    assert run.latency.count == len(server.heard) == 40
+
+
+async def test_a_load_that_saw_only_beginnings_says_so_when_it_passes(tmp_path: Path) -> None:
+    tape = await write_tape(tmp_path / "shop.tape", session(1, *[("GET", "/tea", None, TEA)] * 2, gap_ms=60_000))
+
+    async def answer(heard: Heard) -> None:
+        heard.json(TEA)
+
+    async with serving(answer) as server:
+        run = await load_run(load_spec(tape, server.url, seconds=1.0), tmp_path / "log")
+    assert (run.verdict.verdict, run.verdict.reason) == (
+        "pass", "the exchange came out equal, but no session came to its end: 1 cut short")  # fmt: skip
 
 
 async def test_a_generator_that_lags_judges_no_times(tmp_path: Path) -> None:

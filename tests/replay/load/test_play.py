@@ -46,6 +46,14 @@ async def one_kind(tmp_path: Path, answer: Answer, **more: Any) -> tuple[int, di
     return counts.index(1), played.tally.errors
 
 
+async def test_what_never_had_a_connection_was_not_sent_and_its_session_came_to_nothing(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    tally = (await play(tmp_path, pages(2), f"http://127.0.0.1:{free_port()}", scale=3.0)).tally
+    assert (tally.sent, tally.unconnected, tally.failed) == (0, 6, 6)
+    assert (tally.started, tally.ended, tally.unanswered) == (3, 3, 3)
+
+
 async def test_each_clone_follows_its_own_ids(tmp_path: Path) -> None:
     shop = Shop()
     async with serving(shop) as server:
@@ -330,6 +338,58 @@ async def test_a_wrong_answer_of_a_session_that_the_end_cuts_short_is_compared(
         played = await play(tmp_path, recorded, server.url, scale=4.0, seconds=1.0)
     assert (played.tally.ended, played.tally.cut) == (0, 4)
     assert Counter(one.outcome for one in played.compared.results) == {Outcome.BYTES_EQUAL: 1, Outcome.DIFFERENT: 1}
+
+
+def basket() -> list[Exchange]:
+    """Puts something into a cart under an id that only the list of the cart explains, which is read a minute later."""
+    identity, made = "09f69e18-f182-4812-b352-c31f297692a1", {"item": "it_875e281390db", "sku": "tea"}
+    recorded = session(
+        1,
+        ("POST", "/carts", {}, (201, {"cart": identity})),
+        ("POST", f"/carts/{identity}/items", {"sku": "tea"}, (201, made)),
+        ("GET", f"/carts/{identity}", None, {"cart": identity, "items": [made], "total": 7}),
+    )
+    late = recorded[2].started_ns + 60_000_000_000
+    return [*recorded[:2], recorded[2].model_copy(update={"started_ns": late})]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sku", "status", "found"), [
+    ("tea", 201, []), ("WRONG", 201, ["/sku"]), ("tea", 500, [""]),
+])  # fmt: skip
+async def test_what_the_rest_of_a_session_would_have_explained_is_no_finding_where_the_end_cuts_it_off(
+    tmp_path: Path, sku: str, status: int, found: list[str]
+) -> None:
+    async def answer(heard: Heard) -> None:
+        if heard.target == "/carts":
+            heard.json({"cart": str(uuid.uuid4())}, 201)
+        else:
+            heard.json({"item": f"it_{uuid.uuid4().hex[:12]}", "sku": sku}, status)
+
+    async with serving(answer) as server:
+        played = await play(tmp_path, basket(), server.url, scale=4.0, seconds=0.5)
+    assert (played.tally.ended, played.tally.cut, played.tally.answered) == (0, 4, 8)
+    told = {(route, each.pointer) for _, route, comparison in played.compared.comparisons
+            for each in comparison.differences}  # fmt: skip
+    assert told == {("POST /carts/{id}/items", pointer) for pointer in found}
+
+
+async def test_an_id_that_only_a_location_names_is_followed_though_nobody_asks_for_it_any_more(tmp_path: Path) -> None:
+    recorded = session(1, ("POST", "/jobs", {}, (202, {"queued": True})),
+                       ("GET", "/jobs/UgD9RRUcJHN_", None, {"id": "UgD9RRUcJHN_"}), gap_ms=60_000)  # fmt: skip
+    answered = recorded[0].response
+    assert answered is not None
+    located = answered.model_copy(update={"headers": (*answered.headers, ("Location", "/jobs/UgD9RRUcJHN_"))})
+    recorded[0] = recorded[0].model_copy(update={"response": located})
+
+    async def answer(heard: Heard) -> None:
+        identity = "txf580habdj_" if heard.number % 2 else "2m4lGloNiLiC"
+        heard.raw(b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nLocation: /jobs/%b\r\n"
+                  b"Content-Length: 16\r\n\r\n{\"queued\": true}" % identity.encode())  # fmt: skip
+
+    async with serving(answer) as server:
+        played = await play(tmp_path, recorded, server.url, scale=4.0, seconds=0.5)
+    assert played.tally.cut == 4
+    assert not [each for _, _, comparison in played.compared.comparisons for each in comparison.differences]
 
 
 @pytest.mark.parametrize("pieces", [1, 2])

@@ -53,6 +53,23 @@ def recorded(tmp_path: Path) -> None:
     )
 
 
+class NoTea(Tea):
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+
+def test_an_eval_on_times_passes_no_wrong_answer(wiretape: Run) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), NoTea)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url, slow = f"http://127.0.0.1:{server.server_port}", ("--fail-if", "latency.p99 > 60000")
+    for command in (("load", "shop", "--max-lag", "60000"), ("replay", "shop")):
+        ran = wiretape(*command, "--target", url, "--only", "GET /tea/*", *slow)
+        assert ran.returncode == 1, ran.stdout + ran.stderr
+        assert "requests.failed > 0.00 is true, observed 2.00" in " ".join(ran.stdout.split())
+    server.shutdown()
+    server.server_close()
+
+
 def test_a_load_is_a_run_like_any_other(wiretape: Run, target: str) -> None:
     evals = ("--fail-if", "requests.failed > 0", "--fail-if", "latency.p95 > 60000")
     ran = wiretape(
@@ -72,6 +89,9 @@ def test_a_load_is_a_run_like_any_other(wiretape: Run, target: str) -> None:
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["--scale", "0"], "load.scale: it must be more than 0"),
+    (["--scale", "nan"], "load.scale: input should be a finite number"),
+    (["--target", "http://127.0.0.1:99999"], '"http://127.0.0.1:99999" has no port from 1 to 65535'),
+    (["--stages", "0s:10"], "the stages '0s:10' take no time at all"),
     (["--scale", "1e9"], "load.scale: it must be at most 100000"),
     (["--speed", "-1"], "load.speed: it must be more than 0"),
     (["--for", "soon"], "load.duration: 'soon' is no duration; write it as 90s, 5m or 1h30m"),

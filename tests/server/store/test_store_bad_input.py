@@ -92,7 +92,7 @@ def test_processes_of_one_workspace_that_fetch_at_once_all_have_it(first: Machin
     assert second.left() == ["checkout.tape"]
 
 
-@pytest.mark.parametrize("damage", ["changed", "shorter", "missing"])
+@pytest.mark.parametrize("damage", ["changed", "shorter", "empty", "missing"])
 def test_a_damaged_file_is_refused_and_leaves_nothing(
     first: Machine, second: Machine, s3: S3, url: str, prefix: str, damage: str
 ) -> None:
@@ -104,7 +104,7 @@ def test_a_damaged_file_is_refused_and_leaves_nothing(
     if damage == "missing":
         s3.client.delete_object(Bucket=BUCKET, Key=key)
     else:
-        s3.client.put_object(Bucket=BUCKET, Key=key, Body=bytes(data[:4096] if damage == "shorter" else data))
+        s3.client.put_object(Bucket=BUCKET, Key=key, Body=bytes(data[: {"shorter": 4096, "empty": 0}.get(damage)]))
     told = second.complaint("pull", "checkout", "--store", url, code=3)
     assert f"the file of snapshot 'checkout' in {url} is" in told
     assert second.left() == []
@@ -112,6 +112,18 @@ def test_a_damaged_file_is_refused_and_leaves_nothing(
     first.run("push", "checkout", "--force", "--store", url)
     second.run("pull", "checkout", "--store", url)
     assert second.left() == ["checkout.tape"]
+
+
+def test_a_file_that_was_emptied_in_a_folder_is_told_as_damaged(first: Machine, second: Machine) -> None:
+    first.snapshot("checkout")
+    folder = first.root / "store"
+    first.run("push", "checkout", "--store", f"file://{folder}")
+    (tape,) = folder.rglob("*.tape")
+    tape.write_bytes(b"")
+    told = second.complaint("pull", "checkout", "--store", f"file://{folder}", code=3)
+    assert "the file of snapshot 'checkout' in file:" in told
+    assert "is not as it was pushed" in told
+    assert second.left() == []
 
 
 @pytest.mark.parametrize("damaged", ["there", "here"])
@@ -152,8 +164,9 @@ def test_a_damaged_entry_is_named_and_hides_no_other(
     assert "good" in listed.stdout
     assert "the store's entry of snapshot bad is damaged" in listed.stderr
     assert "entry of snapshot bad is damaged" in second.complaint("pull", "bad", "--store", url, code=3)
-    assert "has another snapshot 'bad'" in first.complaint("push", "bad", "--store", url, code=2)
-    first.run("push", "bad", "--force", "--store", url)
+    told = first.complaint("push", "bad", "--store", url, code=2)
+    assert "has another snapshot 'bad', the entry of which is damaged; put yours in its place with --force" in told
+    assert f") in {url}" in first.run("push", "bad", "--force", "--store", url).stderr
     second.run("pull", "bad", "--store", url)
 
 
