@@ -7,6 +7,7 @@ answered here; else the app's login passes. What belongs to wiretape's login is 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -40,6 +41,8 @@ NO_PASSWORD = (
     b"-ERR Client sent AUTH, but no password",
 )
 """How a server answers that wants none."""
+_REPLY = re.compile(rb"[+-]|[:$*]-?\d+$")
+"""How a reply begins: most servers answer `+PONG` or an error."""
 OPENING: Facts = {"db": 0, "resp": 2}
 
 
@@ -206,7 +209,7 @@ class _Greeting:
         try:
             server.write(write_command([b"PING"]))
             async with asyncio.timeout(PROBE_SECONDS):
-                return (await _line(server))[:1] in (b"+", b"-")
+                return bool(_REPLY.match(await _line(server)))
         except (Malformed, EOFError, TimeoutError):
             return False
         finally:
