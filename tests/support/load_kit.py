@@ -189,7 +189,8 @@ def prepared(exchanges: Sequence[Exchange], spec: LoadSpec, url: str) -> Scenari
     return scenario_of(plan, plan.selection.exchanges, spec, url, noise)
 
 
-async def play(tmp_path: Path, exchanges: Sequence[Exchange], url: str, **more: Any) -> Played:
+async def play(tmp_path: Path, exchanges: Sequence[Exchange], url: str, stop: asyncio.Event | None = None,
+               **more: Any) -> Played:  # fmt: skip
     """Play a load as a worker does, with its comparison, but in this process."""
     tape = await write_tape(tmp_path / "load.tape", exchanges)
     spec = load_spec(tape, url, **more)
@@ -204,7 +205,7 @@ async def play(tmp_path: Path, exchanges: Sequence[Exchange], url: str, **more: 
     async with asyncio.timeout(60):
         own = await Share.prepared(scenario, share)
         go = Go(start_ns=time.monotonic_ns(), wall_ns=time.time_ns())
-        await own.play(go, hear, asyncio.Event())
+        await own.play(go, hear, stop or asyncio.Event())
         async with await TapeReader.open(tape) as reader:
             compared = await compare_all(own.samples, scenario, reader, go.wall_ns)
     return Played(told, compared)

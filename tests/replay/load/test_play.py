@@ -359,14 +359,18 @@ def basket() -> list[Exchange]:
 async def test_what_the_rest_of_a_session_would_have_explained_is_no_finding_where_the_end_cuts_it_off(
     tmp_path: Path, sku: str, status: int, found: list[str]
 ) -> None:
+    stop = asyncio.Event()
+
     async def answer(heard: Heard) -> None:
         if heard.target == "/carts":
             heard.json({"cart": str(uuid.uuid4())}, 201)
         else:
             heard.json({"item": f"it_{uuid.uuid4().hex[:12]}", "sku": sku}, status)
+        if heard.number == 8:
+            stop.set()
 
     async with serving(answer) as server:
-        played = await play(tmp_path, basket(), server.url, scale=4.0, seconds=0.5)
+        played = await play(tmp_path, basket(), server.url, stop, scale=4.0, seconds=6.0)
     assert (played.tally.ended, played.tally.cut, played.tally.answered) == (0, 4, 8)
     told = {(route, each.pointer) for _, route, comparison in played.compared.comparisons
             for each in comparison.differences}  # fmt: skip
@@ -380,14 +384,17 @@ async def test_an_id_that_only_a_location_names_is_followed_though_nobody_asks_f
     assert answered is not None
     located = answered.model_copy(update={"headers": (*answered.headers, ("Location", "/jobs/UgD9RRUcJHN_"))})
     recorded[0] = recorded[0].model_copy(update={"response": located})
+    stop = asyncio.Event()
 
     async def answer(heard: Heard) -> None:
         identity = "txf580habdj_" if heard.number % 2 else "2m4lGloNiLiC"
         heard.raw(b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nLocation: /jobs/%b\r\n"
                   b"Content-Length: 16\r\n\r\n{\"queued\": true}" % identity.encode())  # fmt: skip
+        if heard.number == 4:
+            stop.set()
 
     async with serving(answer) as server:
-        played = await play(tmp_path, recorded, server.url, scale=4.0, seconds=0.5)
+        played = await play(tmp_path, recorded, server.url, stop, scale=4.0, seconds=6.0)
     assert played.tally.cut == 4
     assert not [each for _, _, comparison in played.compared.comparisons for each in comparison.differences]
 
