@@ -25,6 +25,7 @@ from wiretape_replay.outbound.findings import collect_faults, with_causes, with_
 from wiretape_replay.outbound.newcomers import settled
 from wiretape_replay.outbound.owners import attribute_live, attribute_recorded
 from wiretape_replay.outbound.returned import Contradicted, Returned, Told
+from wiretape_replay.outbound.transactions import Fate
 from wiretape_replay.outbound.windows import Window
 from wiretape_replay.verdict.model import ExchangeResult, Finding
 
@@ -78,10 +79,7 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
     by_sequence = {one.sequence: one for one in inbound}
     values = {one.sequence: values_of(one, route(one)) for one in inbound}
     catalogue = Catalogue.of(outbound, aliases)
-    recorded = [catalogue.recorded(one) for one in outbound]
-    for call in recorded:
-        call.fate = ends.get(call.sequence)
-    attribute_recorded(recorded, [recorded_window(one, route(one), values[one.sequence]) for one in inbound])
+    recorded = _recorded(catalogue, outbound, ends, inbound, route, values)
     sent = {one.exchange.sequence: one for one in played if one.started_ns}
     known = {call.sequence: call for call in recorded}
     calls = _live(catalogue, answers, known)
@@ -105,12 +103,19 @@ def judge_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange], route
 def recorded_calls(inbound: Sequence[Exchange], outbound: Sequence[Exchange],
                    route: Callable[[Exchange], str]) -> list[Call]:  # fmt: skip
     """The recorded calls with whose they were, where no run is judged by them."""
-    catalogue = Catalogue.of(outbound, {})
-    ends = recorded_fates(outbound)
-    calls = [catalogue.recorded(one) for one in outbound if is_call(one)]
+    values = {one.sequence: values_of(one, route(one)) for one in inbound}
+    made = list(filter(is_call, outbound))
+    return _recorded(Catalogue.of(outbound, {}), made, recorded_fates(outbound), inbound, route, values)
+
+
+def _recorded(catalogue: Catalogue, outbound: Iterable[Exchange], ends: Mapping[int, Fate],
+              inbound: Iterable[Exchange], route: Callable[[Exchange], str],
+              values: Mapping[int, frozenset[str]]) -> list[Call]:  # fmt: skip
+    """The recorded calls with what became of their transactions and whose they were."""
+    calls = [catalogue.recorded(one) for one in outbound]
     for call in calls:
         call.fate = ends.get(call.sequence)
-    attribute_recorded(calls, [recorded_window(one, route(one), values_of(one, route(one))) for one in inbound])
+    attribute_recorded(calls, [recorded_window(one, route(one), values[one.sequence]) for one in inbound])
     return calls
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from wiretape_capture.protocols.http import SAFE
 from wiretape_replay.outbound.calls import Call
 from wiretape_replay.outbound.evidence import Evidence, Handled, often
 from wiretape_replay.outbound.fault import Fault, Kind
 from wiretape_replay.outbound.left import fall_by_chance
 from wiretape_replay.outbound.pairing import Pairing
+from wiretape_replay.outbound.windows import only_reads
 from wiretape_replay.verdict.model import Severity
 
 LATER_NS = 1_000_000_000
@@ -101,7 +101,7 @@ class _Left:
         ends = [(one, one.live_until_ns if live else one.until_ns) for one in handled.values()]
         over = sorted(((call.started_ns - end, one.sequence) for one, end in ends
                        if 0 <= call.started_ns - end <= LATER_NS))  # fmt: skip
-        writing = [(ago, one) for ago, one in over if _writes(handled[one])]
+        writing = [(ago, one) for ago, one in over if not only_reads(handled[one].route)]
         nearest = (writing or over)[:1]
         return _Behind(call, [handled[one] for _, one in nearest], *(ago for ago, _ in nearest))
 
@@ -199,8 +199,4 @@ def _owners(behind: _Behind) -> tuple[int, ...]:
 
 def _writers_first(some: Iterable[Handled]) -> list[Handled]:
     found = list(some)
-    return [one for one in found if _writes(one)] or found
-
-
-def _writes(one: Handled) -> bool:
-    return one.route.partition(" ")[0] not in SAFE
+    return [one for one in found if not only_reads(one.route)] or found
