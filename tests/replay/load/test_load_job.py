@@ -173,6 +173,12 @@ async def test_a_stop_ends_early_with_a_report(tmp_path: Path) -> None:
     assert run.counts.bytes_equal == len(server.heard) == run.counts.total > 0
 
 
+def workers_of(job: Job) -> list[int]:
+    """The processes of a load's workers."""
+    children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+    return [int(child) for child in children if b"load.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
 async def test_a_worker_that_dies_is_told_and_what_it_counted_is_kept(tmp_path: Path) -> None:
     tape = await write_tape(tmp_path / "shop.tape", session(1, ("GET", "/tea", None, TEA)))
     killed = 0
@@ -183,10 +189,7 @@ async def test_a_worker_that_dies_is_told_and_what_it_counted_is_kept(tmp_path: 
     def kill_one(job: Job, event: Event) -> None:
         nonlocal killed
         if isinstance(event, Progress) and event.done > 0 and not killed:
-            children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
-            workers = [int(child) for child in children
-                       if b"load.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]  # fmt: skip
-            killed = workers[0]
+            killed = workers_of(job)[0]
             os.kill(killed, signal.SIGKILL)
             job.request_stop()
 
@@ -211,9 +214,7 @@ async def test_a_worker_that_is_told_to_end_by_somebody_else_is_lost_whatever_th
     def end_one(job: Job, event: Event) -> None:
         nonlocal told
         if isinstance(event, Progress) and event.done > 0 and not told:
-            children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
-            told = next(int(child) for child in children
-                        if b"load.worker" in Path(f"/proc/{child}/cmdline").read_bytes())  # fmt: skip
+            told = workers_of(job)[0]
             os.kill(told, signal.SIGTERM)
 
     async with serving(answer) as server:
